@@ -1,0 +1,478 @@
+"""Hardware catalogs: one YAML file per product group, every number with its source.
+
+A number is one value or low/typical/high. A missing price, lead time, footprint, auxiliary power or other
+planning value is inherited from the generic item of the class and marked so; an item without a rating, or
+without a class to inherit a needed value from, is not sizeable and says what is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from planner.case.base import Finite, Rule, Strict, nearest, validate
+from planner.case.marks import Document, read_yaml, show
+from planner.errors import Fault, InputError
+from planner.units import KW_PER_MW
+
+Family = Literal[
+    "compute", "network", "enclosure", "power", "cooling", "generation", "renewable", "battery"
+]  # fmt: skip
+Status = Literal["available", "announced", "discontinued", "hypothetical"]
+Confidence = Literal["datasheet", "press", "estimate", "memory"]
+
+# Stages of the power and cooling chain an item may bring or consume, with the unit of their capacity.
+STAGES: dict[str, str] = {
+    "white_space": "m2", "fit_out": "kW", "rack_space": "racks", "network": "GPU ports",
+    "rack_pdu": "kW", "busway": "kW", "ups": "kW", "lv_switchboard": "kW", "mv_lv_transformer": "kW",
+    "mv_switchgear": "kW", "main_transformer": "kW", "hv_substation": "kW", "cdu": "kW", "air_unit": "kW",
+    "heat_rejection": "kW", "generation": "kW", "renewable": "kW", "battery": "kW",
+}  # fmt: skip
+POWER_STAGES = (
+    "rack_pdu", "busway", "ups", "lv_switchboard", "mv_lv_transformer", "mv_switchgear",
+    "main_transformer", "hv_substation",
+)  # fmt: skip
+COOLING_STAGES = ("cdu", "air_unit", "heat_rejection")
+
+# Values an item may take from the generic item of its class. Those per unit of rating scale with it.
+INHERITED_PER_RATING = ("price_usd", "footprint_m2", "auxiliary_power_kw")
+INHERITED_AS_IS = (
+    "lead_time_weeks", "installation_weeks", "installation_fraction", "economic_life_years",
+    "fixed_om_fraction_per_year", "payment_order_fraction", "payment_delivery_fraction",
+    "planning_area_m2", "loss_no_load_fraction", "loss_proportional_fraction", "loss_square_fraction",
+    "approach_k", "fan_power_fraction", "carnot_efficiency_fraction", "condenser_approach_k",
+    "free_cooling_approach_k", "capacity_derate_fraction_per_k", "adiabatic_effectiveness_fraction",
+    "derate_fraction_per_k", "derate_from_c", "derate_fraction_per_300m", "variable_om_usd_per_mwh",
+    "availability_fraction", "wear_cost_usd_per_mwh", "dc_ac_ratio", "fixed_om_usd_per_kw_year",
+    "heat_to_liquid_fraction", "rack_power_max_kw", "evaporation_l_per_kwh",
+)  # fmt: skip
+# What sizing needs of every item besides a rating.
+NEEDED = (
+    "price_usd", "lead_time_weeks", "footprint_m2", "installation_weeks", "installation_fraction",
+    "economic_life_years", "payment_order_fraction", "payment_delivery_fraction",
+)  # fmt: skip
+NEEDED_BY_FAMILY: dict[str, tuple[str, ...]] = {
+    "compute": ("gpus", "design_power_kw", "average_power_kw", "heat_to_liquid_fraction"),
+    "network": ("gpu_ports", "design_power_kw"),
+    "cooling": ("cooling_capacity_kw",),
+    "generation": ("nameplate_power_mw", "heat_rate_btu_per_kwh", "variable_om_usd_per_mwh"),
+    "renewable": ("nameplate_power_mw",),
+    "battery": ("nameplate_power_mw", "nameplate_energy_mwh", "round_trip_efficiency_fraction"),
+}
+
+
+class Figure(Strict):
+    """One number of a catalog: a value or low/typical/high, with source, date and confidence."""
+
+    value: Finite | None = None
+    low: Finite | None = None
+    typical: Finite | None = None
+    high: Finite | None = None
+    source: str
+    date: str
+    confidence: Confidence
+    note: str = ""
+    inherited_from: str = Field(default="", exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _date_as_text(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("date"), int | date):
+            data = {**data, "date": str(data["date"])}
+        return data
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Figure:
+        spread = (self.low, self.typical, self.high)
+        if (self.value is None) == (self.typical is None):
+            raise Rule("needs value, or low/typical/high", "write one of the two forms")
+        if self.value is not None and any(v is not None for v in spread):
+            raise Rule("has value and low/typical/high", "keep one of the two forms")
+        if self.value is None:
+            if self.low is None or self.high is None or self.typical is None:
+                raise Rule("needs low, typical and high together", "write all three, or value alone")
+            if not self.low <= self.typical <= self.high:
+                raise Rule("must have low <= typical <= high", "put the three in order")
+        year = self.date[:4]
+        if not (year.isdigit() and 1990 <= int(year) <= 2100):
+            raise Rule("date must start with a year", "write YYYY, YYYY-MM or YYYY-MM-DD", ("date",))
+        return self
+
+    @property
+    def planning(self) -> float:
+        """The value plans use."""
+        chosen = self.value if self.value is not None else self.typical
+        assert chosen is not None
+        return chosen
+
+    @property
+    def upper(self) -> float:
+        """The high end, for what is sized before its configuration is known."""
+        return self.high if self.high is not None else self.planning
+
+    @property
+    def basis(self) -> str:
+        """How far it can be trusted: datasheet, press, estimate, memory or inherited."""
+        return "inherited" if self.inherited_from else self.confidence
+
+
+class Item(Strict):
+    """A product. Field names end in their unit; see `planner catalog show ITEM` for one with sources."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    family: Family
+    item_class: str = Field(alias="class")
+    vendor: str
+    model: str
+    status: Status
+    generic: bool = False
+    divisible: bool = False  # may be bought in fractions of a unit (solar by MW)
+    orderable_from: date | None = None
+    brings: tuple[str, ...] = Field(default=(), strict=False)
+    consumes: tuple[str, ...] = Field(default=(), strict=False)
+    fuel: Literal["natural_gas", "diesel"] | None = None
+    permit_class: Literal["emergency", "non_emergency"] | None = None
+    tenure: Literal["owned", "rented"] = "owned"
+    notes: tuple[str, ...] = Field(default=(), strict=False)
+
+    # every family
+    price_usd: Figure | None = None
+    price_usd_per_kw: Figure | None = None  # of the rating; becomes price_usd
+    lead_time_weeks: Figure | None = None
+    installation_weeks: Figure | None = None
+    installation_fraction: Figure | None = None  # of the price
+    economic_life_years: Figure | None = None
+    fixed_om_fraction_per_year: Figure | None = None  # of the price
+    payment_order_fraction: Figure | None = None
+    payment_delivery_fraction: Figure | None = None  # the rest is paid at commissioning
+    footprint_m2: Figure | None = None
+    auxiliary_power_kw: Figure | None = None
+    weight_kg: Figure | None = None
+    # compute and network
+    gpus: Figure | None = None
+    cpus: Figure | None = None
+    gpu_ports: Figure | None = None
+    design_power_kw: Figure | None = None
+    average_power_kw: Figure | None = None
+    peak_power_kw: Figure | None = None
+    pflops_fp4: Figure | None = None  # dense
+    pflops_fp8: Figure | None = None
+    pflops_bf16: Figure | None = None
+    hbm_gb: Figure | None = None
+    heat_to_liquid_fraction: Figure | None = None
+    coolant_supply_max_c: Figure | None = None
+    planning_area_m2: Figure | None = None  # of hall floor, with aisles and service space
+    rack_units: Figure | None = None
+    # enclosures
+    white_space_m2: Figure | None = None
+    it_power_kw: Figure | None = None
+    rack_power_max_kw: Figure | None = None
+    # power chain; losses as fractions of the rating: no-load, proportional, square
+    rating_kw: Figure | None = None
+    rating_kva: Figure | None = None
+    loss_no_load_fraction: Figure | None = None
+    loss_proportional_fraction: Figure | None = None
+    loss_square_fraction: Figure | None = None
+    # cooling
+    cooling_capacity_kw: Figure | None = None
+    approach_k: Figure | None = None  # at rated capacity: to dry bulb, wet bulb or, for a CDU, the facility water
+    fan_power_fraction: Figure | None = None  # kW per kW of heat, fans and pumps
+    carnot_efficiency_fraction: Figure | None = None  # chillers: COP over Carnot COP
+    condenser_approach_k: Figure | None = None  # chillers: condensing above ambient dry or wet bulb
+    free_cooling_approach_k: Figure | None = None  # chillers with a free-cooling coil
+    capacity_derate_fraction_per_k: Figure | None = None  # above 35 degC
+    adiabatic_effectiveness_fraction: Figure | None = None
+    evaporation_l_per_kwh: Figure | None = None
+    # generation
+    nameplate_power_mw: Figure | None = None
+    heat_rate_btu_per_kwh_lhv: Figure | None = None
+    heat_rate_btu_per_kwh_hhv: Figure | None = None
+    variable_om_usd_per_mwh: Figure | None = None
+    nox_kg_per_mwh: Figure | None = None
+    derate_fraction_per_k: Figure | None = None
+    derate_from_c: Figure | None = None
+    derate_fraction_per_300m: Figure | None = None
+    availability_fraction: Figure | None = None
+    rental_usd_per_mw_month: Figure | None = None
+    # renewables
+    dc_ac_ratio: Figure | None = None
+    fixed_om_usd_per_kw_year: Figure | None = None
+    # batteries
+    nameplate_energy_mwh: Figure | None = None
+    round_trip_efficiency_fraction: Figure | None = None
+    wear_cost_usd_per_mwh: Figure | None = None  # of energy discharged
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Item:
+        for name in ("brings", "consumes"):
+            for i, stage in enumerate(getattr(self, name)):
+                if stage not in STAGES:
+                    close = nearest(stage, STAGES)
+                    raise Rule("unknown stage", f"did you mean {close}?" if close else "see STAGES", (name, i))
+        for name, figure in self.figures():
+            if name.endswith(("_fraction", "_fraction_per_year")) and not 0 <= figure.planning <= 1:
+                got = figure.planning
+                raise Rule(f"must be at most 1 (got {got:g})", f"fractions run 0-1; write {got / 100:g}", (name,))
+            if name not in ("derate_from_c", "coolant_supply_max_c") and min(figure.low or 0, figure.planning) < 0:
+                raise Rule("must not be negative", "correct the value", (name,))
+        for a, b in (("price_usd", "price_usd_per_kw"), ("rating_kw", "rating_kva")):
+            if getattr(self, a) and getattr(self, b):
+                raise Rule(f"has both {a} and {b}", "keep one of the two", (b,))
+        if self.heat_rate_btu_per_kwh_lhv and self.heat_rate_btu_per_kwh_hhv:
+            raise Rule("has an LHV and an HHV heat rate", "keep one", ("heat_rate_btu_per_kwh_hhv",))
+        return self
+
+    def figures(self) -> list[tuple[str, Figure]]:
+        """(field, figure) of every number the item has."""
+        pairs = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return [(name, value) for name, value in pairs if isinstance(value, Figure)]
+
+    def get(self, name: str, default: float | None = None) -> float:
+        """Planning value of a field; KeyError when it has none and no default is given."""
+        figure: Figure | None = getattr(self, name)
+        if figure is not None:
+            return figure.planning
+        if default is None:
+            raise KeyError(f"{self.id} has no {name}")
+        return default
+
+    @property
+    def design_kw(self) -> float:
+        """Power that sizes the chain: the high end of design_power_kw. [kW]"""
+        return self.design_power_kw.upper if self.design_power_kw else 0.0
+
+    @property
+    def rating(self) -> tuple[float, str] | None:
+        """(rating, field name) that scales price and footprint: kW, kVA, MW x 1000, GPU ports or m2."""
+        for name in ("rating_kw", "rating_kva", "cooling_capacity_kw", "it_power_kw", "white_space_m2",
+                     "gpu_ports", "design_power_kw"):  # fmt: skip
+            figure = getattr(self, name)
+            if figure is not None and figure.planning > 0:
+                return figure.planning, name
+        if self.nameplate_power_mw is not None and self.nameplate_power_mw.planning > 0:
+            return self.nameplate_power_mw.planning * KW_PER_MW, "nameplate_power_mw"
+        return None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What keeps the item from being sized, empty when nothing does."""
+        names = list(NEEDED_BY_FAMILY.get(self.family, ())) + list(NEEDED)
+        if self.tenure == "rented":
+            names = [n for n in names if n != "price_usd"] + ["rental_usd_per_mw_month"]
+        gone = [n for n in names if n != "heat_rate_btu_per_kwh" and getattr(self, n) is None]
+        if "heat_rate_btu_per_kwh" in names and not (
+            self.heat_rate_btu_per_kwh_lhv or self.heat_rate_btu_per_kwh_hhv
+        ):
+            gone.append("heat_rate_btu_per_kwh_lhv")
+        if self.rating is None:
+            gone.insert(0, "a rating")
+        if not self.brings and self.family != "compute":
+            gone.append("brings")
+        return tuple(gone)
+
+    @property
+    def sizeable(self) -> bool:
+        """Whether plans can use it: orderable in principle, with a rating and everything sizing needs."""
+        return not self.missing and self.status not in ("discontinued",)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An item, the file and line it came from, and the source texts of that file."""
+
+    item: Item
+    file: str
+    line: int
+    sources: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All items by id, already inherited."""
+
+    entries: dict[str, Entry]
+    files: tuple[str, ...]
+
+    def __getitem__(self, item_id: str) -> Item:
+        return self.entries[item_id].item
+
+    def __contains__(self, item_id: object) -> bool:
+        return item_id in self.entries
+
+    @cached_property
+    def items(self) -> tuple[Item, ...]:
+        """Every item, in order of id."""
+        return tuple(self.entries[key].item for key in sorted(self.entries))
+
+
+class _Source(Strict):
+    name: str
+    url: str = ""
+    note: str = ""
+
+
+class _File(Strict):
+    schema_: Literal["catalog/1"] = Field(alias="schema")
+    sources: dict[str, _Source] = {}
+    items: list[Any]
+
+
+def default_catalog_folder() -> Path:
+    """The catalogs that come with the planner: inside the installed package, or beside it in a checkout."""
+    inside = Path(__file__).resolve().parent.parent / "catalogs"
+    return inside if inside.is_dir() else Path(__file__).resolve().parent.parent.parent / "catalogs"
+
+
+def load_catalog(*folders: Path) -> Catalog:
+    """Read the default catalog and then each folder given, whose items add to or replace earlier ones.
+
+    Raises InputError with every fault of every file.
+    """
+    catalog, faults = read_catalog(default_catalog_folder(), *folders)
+    if faults:
+        raise InputError(faults)
+    return catalog
+
+
+def read_catalog(*folders: Path) -> tuple[Catalog, list[Fault]]:
+    """Like load_catalog for exactly these folders, returning the faults instead of raising."""
+    entries: dict[str, Entry] = {}
+    faults: list[Fault] = []
+    files: list[str] = []
+    for folder in folders:
+        paths = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
+        if not paths:
+            faults.append(
+                Fault(str(folder), 1, "(folder)", str(folder), "holds no catalog (*.yaml)", "check the path")
+            )
+        seen: dict[str, Entry] = {}
+        for path in paths:
+            files.append(str(path))
+            for entry in _read_file(read_yaml(path), faults):
+                first = seen.get(entry.item.id)
+                if first:
+                    faults.append(
+                        Fault(entry.file, entry.line, entry.item.id, "twice",
+                              f"already in {first.file}:{first.line}", "give it another id or remove one")
+                    )  # fmt: skip
+                seen[entry.item.id] = entry
+        entries |= seen
+    return Catalog(_inherit(entries, faults), tuple(files)), faults
+
+
+def _read_file(document: Document, faults: list[Fault]) -> list[Entry]:
+    faults += document.faults
+    if document.data is None:
+        return []
+    file, found = validate(_File, document, (), document.data)
+    faults += found
+    if file is None:
+        return []
+    sources = {key: f"{s.name}{f' ({s.url})' if s.url else ''}" for key, s in file.sources.items()}
+    entries = []
+    for i, data in enumerate(file.items):
+        item, found = validate(Item, document, ("items", i), data)
+        faults += found
+        if item is not None:
+            for name, figure in item.figures():
+                if figure.source not in sources and " " not in figure.source:
+                    faults.append(
+                        document.fault(("items", i, name, "source"), figure.source, "unknown source",
+                                       "add it under sources, or write the source out")
+                    )  # fmt: skip
+            entries.append(Entry(item, document.file, document.line(("items", i)), sources))
+    return entries
+
+
+def _inherit(entries: dict[str, Entry], faults: list[Fault]) -> dict[str, Entry]:
+    generics: dict[str, Item] = {}
+    for entry in entries.values():
+        item = entry.item
+        if not item.generic:
+            continue
+        other = generics.get(item.item_class)
+        if other and entries[other.id].file == entry.file:
+            faults.append(
+                Fault(entry.file, entry.line, item.id, "generic", f"class {item.item_class} has {other.id} already",
+                      "one generic item a class")
+            )  # fmt: skip
+        generics[item.item_class] = item
+    generics = {name: _priced(item) for name, item in generics.items()}
+    return {
+        key: Entry(_filled(_priced(e.item), generics.get(e.item.item_class)), e.file, e.line, e.sources)
+        for key, e in entries.items()
+    }
+
+
+def _priced(item: Item) -> Item:
+    """Price per kW of rating turned into a price per unit."""
+    per_kw, rating = item.price_usd_per_kw, item.rating
+    if per_kw is None or rating is None:
+        return item
+    factor = rating[0]
+    return item.model_copy(update={"price_usd": _scaled(per_kw, factor), "price_usd_per_kw": None})
+
+
+def _scaled(figure: Figure, factor: float, **update: Any) -> Figure:
+    values = {n: v * factor for n in ("value", "low", "typical", "high") if (v := getattr(figure, n)) is not None}
+    return figure.model_copy(update={**values, **update})
+
+
+def _filled(item: Item, generic: Item | None) -> Item:
+    if generic is None or generic.id == item.id:
+        return item
+    update: dict[str, Figure] = {}
+    for name in INHERITED_AS_IS:
+        figure = getattr(generic, name)
+        if getattr(item, name) is None and figure is not None:
+            update[name] = figure.model_copy(update={"inherited_from": generic.id})
+    ratings = item.rating, generic.rating
+    if ratings[0] and ratings[1] and ratings[0][1].rsplit("_", 1)[0] == ratings[1][1].rsplit("_", 1)[0]:
+        factor = ratings[0][0] / ratings[1][0]
+        for name in INHERITED_PER_RATING:
+            figure = getattr(generic, name)
+            if getattr(item, name) is None and figure is not None:
+                update[name] = _scaled(figure, factor, inherited_from=generic.id)
+    return item.model_copy(update=update)
+
+
+def is_orderable(item: Item, on: date) -> bool:
+    """Whether `family: all` offers the item on a date: sizeable, available, and its first order date reached."""
+    started = item.orderable_from is None or item.orderable_from <= on
+    return item.sizeable and item.status in ("available", "announced") and started
+
+
+def refusal(entry: Entry) -> tuple[str, str] | None:
+    """(rule, remedy) when sizing with an item is refused, None when it may be used."""
+    item = entry.item
+    if item.status == "discontinued":
+        return "is discontinued and cannot be ordered", "choose an available item"
+    if item.missing:
+        names = ", ".join(item.missing)
+        return f"is not sizeable: the catalog has no {names}", (
+            "choose another item, or give a hypothetical specification in a catalog folder of your own"
+        )
+    return None
+
+
+def stale(catalog: Catalog, before: date) -> list[tuple[Item, str, Figure]]:
+    """Figures dated before a day, oldest first. A date without month or day counts as its last day."""
+    rows = [
+        (item, name, figure)
+        for item in catalog.items
+        for name, figure in item.figures()
+        if not figure.inherited_from and (figure.date + "-12-31"[len(figure.date) - 4 :])[:10] < before.isoformat()
+    ]
+    return sorted(rows, key=lambda row: (row[2].date, row[0].id, row[1]))
+
+
+def describe(value: Figure) -> str:
+    """Figure for people: the value, or typical with its range."""
+    if value.value is not None:
+        return f"{value.value:,g}"
+    return f"{value.typical:,g} ({value.low:,g} to {value.high:,g})" if value.low is not None else show(None)

@@ -1,0 +1,388 @@
+"""The fields of a case file. Units end the names; every default that changes results is marked and printed.
+
+Fields whose physics the planner does not model yet are refused by name, never accepted and ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from planner.case.base import Count, Finite, Fraction, NonNegative, Positive, PositiveCount, Rule, Strict
+from planner.case.catalog import STAGES
+from planner.case.tariff import TariffInput
+
+QUARTER = re.compile(r"(20[0-9]{2})Q([1-4])\Z")
+SCHEME = re.compile(r"N|N\+([1-9])|2N|2\(N\+1\)|3N/2|4N/3")
+
+
+def _not_yet(value: Any) -> Any:
+    if value is not None:
+        raise Rule("is not supported yet", "remove it: this version cannot honour it and will not ignore it")
+    return value
+
+
+NotYet = Annotated[Any, BeforeValidator(_not_yet)]
+
+
+class Horizon(Strict):
+    """How long the build and the operation last."""
+
+    build_months: Annotated[int, Field(ge=1, le=120)]
+    operating_years: Annotated[int, Field(ge=1, le=40)]
+    sample_days_per_month: Annotated[int, Field(ge=1, le=31)] | None = None  # fewer hours, labelled in the plan
+
+
+class Location(Strict):
+    latitude: Annotated[Finite, Field(ge=-90, le=90)]
+    longitude: Annotated[Finite, Field(ge=-180, le=180)]
+    elevation_m: Annotated[Finite, Field(ge=-450, le=6000)]
+    time_zone: str
+
+
+class WeatherFile(Strict):
+    """Exactly one file. `pvlib:NAME` means a file of pvlib's own data folder."""
+
+    epw: str | None = None
+    tmy3: str | None = None
+    psm3: str | None = None
+    monthly_normals: str | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> WeatherFile:
+        if len(self.given) != 1:
+            raise Rule("needs exactly one weather file", "write one of epw, tmy3, psm3, monthly_normals")
+        return self
+
+    @property
+    def given(self) -> list[tuple[str, str]]:
+        """(kind, path) of the files named."""
+        return [(k, v) for k in ("epw", "tmy3", "psm3", "monthly_normals") if (v := getattr(self, k))]
+
+
+class DesignAmbient(Strict):
+    """What equipment is sized at: ASHRAE 0.4 % values and the 20-year extreme, never from a typical year."""
+
+    dry_bulb_c: Annotated[Finite, Field(ge=-30, le=60)]
+    wet_bulb_c: Annotated[Finite, Field(ge=-30, le=45)]
+    extreme_dry_bulb_c: Annotated[Finite, Field(ge=-30, le=65)] | None = None
+
+    @model_validator(mode="after")
+    def _order(self) -> DesignAmbient:
+        if self.wet_bulb_c > self.dry_bulb_c:
+            raise Rule("wet bulb must not exceed dry bulb", "check the two values", ("wet_bulb_c",))
+        if self.extreme_dry_bulb_c is not None and self.extreme_dry_bulb_c < self.dry_bulb_c:
+            raise Rule("the extreme must not be below dry_bulb_c", "check the values", ("extreme_dry_bulb_c",))
+        return self
+
+
+class Hall(Strict):
+    existing_m2: NonNegative = 0.0
+    ready: date | None = None
+    yard_m2: NonNegative | None = None
+
+
+class GridStep(Strict):
+    """Firm MW at the meter from a date on, and what it comes through."""
+
+    from_: date = Field(alias="from")
+    mw: NonNegative
+    via: Literal["existing_feeders", "substation"]
+    utility_contribution_usd: NonNegative = 0.0  # paid on the date
+
+
+class Grid(Strict):
+    interconnection: Annotated[list[GridStep], Field(min_length=0)]
+    power_factor: Annotated[Finite, Field(gt=0.5, le=1)] = 0.95
+    tariff: TariffInput | None = None
+    curtailment: NotYet = None
+    load_rules: NotYet = None
+
+    @model_validator(mode="after")
+    def _order(self) -> Grid:
+        for i, (a, b) in enumerate(zip(self.interconnection, self.interconnection[1:], strict=False), 1):
+            if b.from_ <= a.from_:
+                raise Rule("grid steps must be in order of date", "sort them", ("interconnection", i, "from"))
+            if b.via == "existing_feeders" and a.via == "substation":
+                raise Rule(
+                    "a step via existing_feeders may not follow one via substation",
+                    "write the substation steps last", ("interconnection", i, "via"),
+                )  # fmt: skip
+        if self.interconnection and self.tariff is None:
+            raise Rule("a grid needs a tariff", "write tariff:", ())
+        return self
+
+
+class Fuel(Strict):
+    natural_gas_usd_per_mmbtu_hhv: NonNegative | None = None
+    diesel_usd_per_mmbtu_hhv: NonNegative | None = None
+
+
+class Gate(Strict):
+    from_: date = Field(alias="from")
+
+
+class Site(Strict):
+    location: Location
+    weather: WeatherFile
+    design_ambient: DesignAmbient | None = None
+    hall: Hall = Hall()
+    land_m2: NonNegative | None = None
+    grid: Grid
+    fuel: Fuel = Fuel()
+    fibre: Gate | None = None
+    gas: NotYet = None
+    air_permit: NotYet = None
+    water: NotYet = None
+
+
+class CoolingDesign(Strict):
+    """Water temperatures that decide what rejects the heat. Defaults are engineering judgement."""
+
+    coolant_supply_c: Annotated[Finite, Field(ge=15, le=50)] = 35.0  # to the cold plates
+    chilled_water_supply_c: Annotated[Finite, Field(ge=5, le=40)] = 22.0  # to the air units
+
+
+class Series(Strict):
+    file: str
+    column: str
+
+
+class Shed(Strict):
+    """Compute that may be shed, and what a lost GPU-hour is worth."""
+
+    fraction: Fraction
+    usd_per_gpu_hour: NonNegative
+
+
+class Workload(Strict):
+    kind: Literal["constant", "training", "inference", "series"]
+    average_load_fraction: Annotated[Finite, Field(gt=0, le=1)] | None = None  # of design power
+    series: Series | None = None  # fraction of design power, 8760 hours
+    largest_job_fraction: Fraction = 1.0
+    swing_fraction: Fraction | None = None
+    shed: Shed | None = None
+
+    @model_validator(mode="after")
+    def _series(self) -> Workload:
+        if (self.kind == "series") != (self.series is not None):
+            raise Rule("kind series and the series field go together", "write both or neither", ("series",))
+        if self.series is not None and self.average_load_fraction is not None:
+            raise Rule("a series has its own average", "remove it", ("average_load_fraction",))
+        return self
+
+
+class Milestone(Strict):
+    """Compute commissioned by a date, net of spares, every stage at design load."""
+
+    by: date
+    gpus: Annotated[int, Field(ge=1)] | None = None
+    pflops: Positive | None = None
+    precision: Literal["fp4", "fp8", "bf16"] | None = None
+    it_mw: Positive | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Milestone:
+        given = [n for n in ("gpus", "pflops", "it_mw") if getattr(self, n) is not None]
+        if len(given) != 1:
+            raise Rule("needs exactly one of gpus, pflops, it_mw", "keep one of them")
+        if (self.pflops is None) != (self.precision is None):
+            raise Rule("pflops and precision go together", "write precision: fp4, fp8 or bf16", ("precision",))
+        return self
+
+
+FIRM_NAMES = ("grid", "milestones", "budget", "supply", "activities", "hall", "yard", "land", "commissioning")
+
+
+class Target(Strict):
+    milestones: list[Milestone] = []
+    load_series: Series | None = None  # facility MW by hour, instead of racks
+    firm: list[Literal[FIRM_NAMES]] = []  # type: ignore[valid-type]  # never offered as a way out
+
+    @model_validator(mode="after")
+    def _one(self) -> Target:
+        if bool(self.milestones) == (self.load_series is not None):
+            raise Rule("needs milestones or a load_series, not both", "keep one of the two")
+        for i, (a, b) in enumerate(zip(self.milestones, self.milestones[1:], strict=False), 1):
+            if b.by <= a.by:
+                raise Rule("milestones must be in order of date", "sort them", ("milestones", i, "by"))
+        return self
+
+
+class Objective(Strict):
+    kind: Literal["min_cost", "earliest", "max_gpus"]
+    by: date | None = None
+
+
+def _objective(value: Any) -> Any:
+    if isinstance(value, str):
+        if value == "max_gpus":
+            raise Rule("max_gpus needs a date", "write objective: {max_gpus: 2028-12-31}")
+        return {"kind": value}
+    if isinstance(value, dict) and set(value) == {"max_gpus"}:
+        return {"kind": "max_gpus", "by": value["max_gpus"]}
+    if isinstance(value, Objective):
+        return value
+    raise Rule("must be min_cost, earliest or {max_gpus: date}", "write one of the three")
+
+
+Names = Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
+
+
+class Candidates(Strict):
+    """Items a plan may choose from: ids, or `all` for every orderable item of the family."""
+
+    compute: Names = []
+    network: Names = []
+    enclosure: Names = []
+    power: Names = []
+    cooling: Names = []
+    heat_rejection: Names = []
+    generation: Names = []
+    bridge_power: Names = []
+    standby_generation: Names = []
+    renewable: Names = []
+    battery: Names = []
+    other_stages: Literal["class_defaults", "none"] = "none"
+
+
+class Committed(Strict):
+    """Already bought: given, not decided."""
+
+    item: str
+    units: PositiveCount
+    on_site: date
+    paid_usd: NonNegative = 0.0  # before the start: sunk, in no budget and no objective
+    due_usd: NonNegative = 0.0  # on the day it is on site
+
+
+class Activity(Strict):
+    """Something that must be done first: a date, or a duration after the start or another activity."""
+
+    name: str
+    on: date | None = None
+    weeks: NonNegative | None = None
+    after: str | None = None
+    gates: Annotated[list[str], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _one(self) -> Activity:
+        if (self.on is None) == (self.weeks is None):
+            raise Rule("needs a date (on) or a duration (weeks)", "write one of the two")
+        if self.after is not None and self.weeks is None:
+            raise Rule("after goes with weeks", "write weeks, or remove after", ("after",))
+        return self
+
+
+class Redundancy(Strict):
+    """Spares are counted inside each group. group_mw and group_racks are the largest group."""
+
+    scheme: str
+    group_mw: Positive | None = None
+    group_racks: PositiveCount | None = None
+    group: Literal["substation", "site"] | None = None
+    covers: Fraction = 1.0  # standby generation: share of the design load
+    spinning_reserve: Literal["none", "largest_unit"] = "none"
+
+    @model_validator(mode="after")
+    def _scheme(self) -> Redundancy:
+        if not SCHEME.fullmatch(self.scheme):
+            raise Rule("unknown redundancy scheme", "write N, N+1, N+2, 2N, 2(N+1), 3N/2 or 4N/3", ("scheme",))
+        if sum(g is not None for g in (self.group_mw, self.group_racks, self.group)) > 1:
+            raise Rule("has more than one group", "keep one of group_mw, group_racks, group")
+        return self
+
+    @property
+    def spares(self) -> int:
+        """k of N+k (0 for the schemes that are not N+k)."""
+        return int(self.scheme[2:]) if self.scheme.startswith("N+") else 0
+
+
+REDUNDANCY_KEYS = (*[s for s in STAGES if s not in ("white_space", "fit_out", "rack_space", "renewable",
+                                                    "battery", "generation")],
+                   "power_lineup", "onsite_generation", "standby_generation")  # fmt: skip
+
+
+def _redundancy(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    for key in value:
+        if key not in REDUNDANCY_KEYS:
+            from planner.case.base import unknown_key_remedy
+
+            raise Rule("unknown key", unknown_key_remedy(key, REDUNDANCY_KEYS), (key,))
+    return {k: None if v == "none" else v for k, v in value.items()}
+
+
+class Spares(Strict):
+    racks_fraction: Fraction = 0.0
+
+
+class Commissioning(Strict):
+    """Blocks are tested before racks land, so many in parallel; racks burn in afterwards."""
+
+    block_mw: Positive = 10.0
+    weeks: NonNegative = 6.0
+    blocks_in_parallel: PositiveCount = 4
+    rack_burn_in_weeks: NonNegative = 3.0
+
+
+class BudgetStep(Strict):
+    by: date
+    usd: NonNegative
+
+
+class Finance(Strict):
+    base_year: Annotated[int, Field(ge=2000, le=2100)]
+    discount_rate: Annotated[Finite, Field(ge=0, lt=1)] = 0.10
+    indirects_fraction: Fraction = 0.18
+    contingency_fraction: Fraction = 0.10
+    economic_life_years: dict[str, Positive] = {}  # by family, in place of the catalog's
+
+
+class CaseInput(Strict):
+    """A whole case file."""
+
+    name: str
+    start: date
+    horizon: Horizon
+    site: Site
+    cooling: CoolingDesign = CoolingDesign()
+    workload: Workload | None = None
+    target: Target
+    objective: Annotated[Objective, BeforeValidator(_objective)] = Objective(kind="min_cost")
+    candidates: Candidates
+    supply: dict[str, dict[str, Count]] = {}  # item -> quarter -> units the vendor delivers
+    order_multiples: dict[str, PositiveCount] = {}
+    committed: list[Committed] = []
+    activities: list[Activity] = []
+    redundancy: Annotated[dict[str, Redundancy | None], BeforeValidator(_redundancy)] = {}
+    spares: Spares = Spares()
+    commissioning: Commissioning = Commissioning()
+    budget: list[BudgetStep] = []
+    finance: Finance
+    catalogs: list[str] = []  # folders of your own, relative to the case
+
+    @model_validator(mode="after")
+    def _whole(self) -> CaseInput:
+        if self.start.day != 1:
+            raise Rule("must be the first of a month", f"write {self.start.replace(day=1)}", ("start",))
+        if self.target.milestones and self.workload is None:
+            raise Rule("milestones need a workload", "write workload: {kind: training}", ("workload",))
+        if self.target.load_series and self.workload is not None:
+            raise Rule("a load_series is the whole load", "remove workload", ("workload",))
+        if self.target.load_series and self.objective.kind != "min_cost":
+            raise Rule("needs milestones", "use min_cost with a load_series", ("objective",))
+        for item, quarters in self.supply.items():
+            for quarter in quarters:
+                if not QUARTER.match(quarter):
+                    raise Rule("must be a quarter", "write it like 2027Q3", ("supply", item, quarter))
+        for i, (a, b) in enumerate(zip(self.budget, self.budget[1:], strict=False), 1):
+            if b.by <= a.by:
+                raise Rule("budget rows must be in order of date", "sort them", ("budget", i, "by"))
+            if b.usd < a.usd:
+                raise Rule("is cumulative and may not fall", "write the total up to that date", ("budget", i, "usd"))
+        return self

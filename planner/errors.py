@@ -1,0 +1,83 @@
+"""The exceptions a caller can act on, and the exit code each one becomes.
+
+PlannerError                 anything the planner says on purpose
+├── InputError               exit 2   faults in files the user wrote, all of them at once
+├── InfeasibleError          exit 3   no plan can satisfy the case; names the limits and the shortfalls
+├── NoPlanError              exit 4   no plan found within the time limit (one may exist)
+└── AuditError               exit 1   a plan failed its independent audit: a bug, never written to disk
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class PlannerError(Exception):
+    """Base of every error the planner raises on purpose."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One fault in one place of an input file."""
+
+    file: str
+    line: int
+    field: str
+    value: str
+    rule: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.field}: {self.value}: {self.rule}: {self.remedy}"
+
+
+class InputError(PlannerError):
+    """One or more faults in the input; `faults` holds every one that was found."""
+
+    exit_code = 2
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(sorted(set(faults)))
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """A limit that cannot be met and by how much, in the limit's own unit."""
+
+    limit: str
+    amount: float
+    unit: str
+    when: str
+
+    def __str__(self) -> str:
+        return f"{self.limit}: short by {self.amount:,.4g} {self.unit} ({self.when})"
+
+
+class InfeasibleError(PlannerError):
+    """No plan satisfies the case; `shortfalls` lists the limits that stand in the way, worst first."""
+
+    exit_code = 3
+
+    def __init__(self, shortfalls: Iterable[Shortfall]) -> None:
+        self.shortfalls = tuple(shortfalls)
+        super().__init__("\n".join(str(shortfall) for shortfall in self.shortfalls))
+
+
+class NoPlanError(PlannerError):
+    """The time limit passed before any plan was found; the case may still have one."""
+
+    exit_code = 4
+
+
+class AuditError(PlannerError):
+    """A plan disagrees with the independent audit. `failures` holds one line per failed check."""
+
+    exit_code = 1
+
+    def __init__(self, failures: Iterable[str]) -> None:
+        self.failures = tuple(failures)
+        super().__init__("the plan failed its audit and was not written:\n" + "\n".join(self.failures))

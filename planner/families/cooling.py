@@ -1,0 +1,151 @@
+"""Cooling: what rejects the heat, at what power, in every hour.
+
+Two water loops. The liquid loop serves the cold plates: facility water at the coolant supply temperature less
+the CDU's approach. The air loop serves the air units with chilled water; some heat always goes to air.
+
+Symbols, per loop l and rejection item j:
+    heat_l(t) = shape(t) x average heat                               MW of heat
+    rejection_capacity[t]:   Q_j(t) <= kappa_j(t) x installed_j
+    rejection_balance[t]:    sum_j Q_j(t) = heat_l(t)                 (only where a loop has two items or more)
+    power drawn              e_j(t) x Q_j(t)
+kappa and e come from the weather of the hour and are data. Sources: chillers, Carnot COP times an efficiency
+(EnergyPlus curves are better where a maker gives them); dry coolers and towers, capacity in proportion to the
+approach (ASHRAE HVAC Systems and Equipment, ch. 40). Not modelled: part-load curves, fan laws, thermal storage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.case.case import Case
+from planner.case.catalog import Item
+from planner.algebra import BlockBuilder
+from planner.timeline import Hours
+
+Array = NDArray[np.float64]
+
+LOOPS = ("liquid", "air")
+_WATER_RISE_K = 10.0  # return above supply [engineering judgement]
+_EVAPORATOR_APPROACH_K = 4.0  # evaporating below leaving water
+_RATED_AMBIENT_C = 35.0
+_COP_LIMITS = (2.0, 12.0)
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """One rejection item on one loop."""
+
+    key: str  # linking component
+    item: Item
+    loop: str
+    supply_c: float
+    capacity_mw: float  # rated, per unit
+    design_capacity_fraction: float  # at the extreme ambient
+    design_power_fraction: float  # MW per MW of heat, at the extreme ambient
+    capacity_fraction: Array  # (8760,)
+    power_fraction: Array  # (8760,)
+    water_l_per_kwh: Array  # (8760,) per kWh of heat
+
+
+def chiller_cop(supply_c: float, condensing_c: Array | float, carnot_efficiency_fraction: float) -> Array:
+    """Cooling per unit of compressor power, kept within 2 to 12. [MW/MW]
+
+    >>> round(float(chiller_cop(20.0, 47.0, 0.55)), 2)
+    5.13
+    """
+    evaporating_k = supply_c - _EVAPORATOR_APPROACH_K + 273.15
+    lift = np.maximum(np.asarray(condensing_c) + 273.15 - evaporating_k, 1e-9)
+    cop: Array = np.clip(carnot_efficiency_fraction * evaporating_k / lift, *_COP_LIMITS)
+    return cop
+
+
+def performance(item: Item, supply_c: float, dry_bulb_c: Array, wet_bulb_c: Array) -> tuple[Array, Array, Array]:
+    """(capacity fraction of rating, MW per MW of heat, litres per kWh of heat) of a rejection item.
+
+    supply_c: water it must deliver. Arrays broadcast over hours.
+    """
+    fans = item.get("fan_power_fraction", 0.0)
+    evaporation = item.get("evaporation_l_per_kwh", 0.0)
+    wet = "water_cooled" in item.item_class or "tower" in item.item_class
+    sink = wet_bulb_c if wet else dry_bulb_c
+    if item.carnot_efficiency_fraction is not None:
+        cop = chiller_cop(supply_c, sink + item.get("condenser_approach_k"), item.get("carnot_efficiency_fraction"))
+        free = np.zeros_like(sink)
+        if item.free_cooling_approach_k is not None:
+            cold = sink + item.get("free_cooling_approach_k")
+            free = np.clip((supply_c + _WATER_RISE_K - cold) / _WATER_RISE_K, 0.0, 1.0)
+        capacity = 1.0 - item.get("capacity_derate_fraction_per_k", 0.0) * np.maximum(0.0, sink - _RATED_AMBIENT_C)
+        power = (1.0 - free) / cop + fans
+        return np.maximum(capacity, 0.0), power, np.full_like(sink, evaporation if wet else 0.0)
+    approach = item.get("approach_k")
+    dry = np.clip((supply_c - sink) / approach, 0.0, 1.0)
+    if item.adiabatic_effectiveness_fraction is None:
+        return dry, np.full_like(sink, fans), np.full_like(sink, evaporation if wet else 0.0)
+    entering = dry_bulb_c - item.get("adiabatic_effectiveness_fraction") * (dry_bulb_c - wet_bulb_c)
+    assisted = np.clip((supply_c - entering) / approach, 0.0, 1.0)
+    water = np.where(dry < 1.0, evaporation, 0.0)  # the pads run only when dry operation falls short
+    return assisted, np.full_like(sink, fans), water
+
+
+def loop_supply_c(case: Case, loop: str) -> float:
+    """Water the rejection equipment must deliver to a loop. [degC]"""
+    if loop == "air":
+        return case.input.cooling.chilled_water_supply_c
+    approaches = [case.catalog[i].get("approach_k", 4.0) for i in case.candidates.get("cdu", ())]
+    return case.input.cooling.coolant_supply_c - max(approaches, default=4.0)
+
+
+def rejections(case: Case) -> tuple[Rejection, ...]:
+    """Every rejection item on every loop it can serve at the site's extreme."""
+    result = []
+    needs_wet_bulb = np.array([case.ambient.wet_bulb_c])
+    extreme = np.array([case.ambient.extreme_dry_bulb_c])
+    ids = {i for i in case.candidates.get("heat_rejection", ())}
+    ids |= {c.item for c in case.input.committed if "heat_rejection" in case.catalog[c.item].brings}
+    for loop in LOOPS:
+        supply = loop_supply_c(case, loop)
+        for item_id in sorted(ids):
+            item = case.catalog[item_id]
+            kappa0, e0, _ = performance(item, supply, extreme, needs_wet_bulb)
+            if kappa0[0] <= 0.05:  # cannot deliver the water on the hottest day
+                continue
+            kappa, e, water = performance(item, supply, case.weather.dry_bulb_c, case.weather.wet_bulb_c)
+            capacity = item.rating[0] / 1000.0 if item.rating else 0.0
+            if item.cooling_capacity_kw is not None:
+                capacity = item.get("cooling_capacity_kw") / 1000.0
+            # An hour is never worse than the design point equipment was sized at.
+            kappa, e = np.maximum(kappa, kappa0[0]), np.minimum(e, e0[0])
+            result.append(
+                Rejection(f"rejection:{loop}:{item_id}", item, loop, supply, capacity, float(kappa0[0]),
+                          float(e0[0]), kappa, e, water)
+            )  # fmt: skip
+    return tuple(result)
+
+
+def operate(builder: BlockBuilder, hours: Hours, shape: Array, options: tuple[Rejection, ...]) -> None:
+    """Power of heat rejection in a block. Links: heat:<loop> in MW, rejection:<loop>:<item> in MW installed."""
+    at = hours.hour_of_year
+    for loop in LOOPS:
+        choices = [o for o in options if o.loop == loop]
+        heat = f"heat:{loop}"
+        if len(choices) == 1:
+            builder.draw_link(heat, choices[0].power_fraction[at] * shape[at])
+            continue
+        if not choices:
+            continue
+        removed = []
+        for option in choices:
+            q = builder.add(f"heat_rejected:{loop}:{option.item.id}")
+            builder.draw(q, option.power_fraction[at])
+            builder.rows(
+                f"rejection_capacity:{loop}:{option.item.id}", [(1.0, q.index)],
+                [(-option.capacity_fraction[at], option.key)],
+            )  # fmt: skip
+            removed.append((1.0, q.index))
+        short = builder.add(f"shortage_heat:{loop}", shortage=True)
+        builder.rows(
+            f"rejection_balance:{loop}", [*removed, (1.0, short.index)], [(-shape[at], heat)], equal=True
+        )  # fmt: skip

@@ -1,0 +1,72 @@
+"""The grid connection and its bill.
+
+    grid_limit[t]:               import(t) <= grid MW of the date
+    billed_demand[t]:            billed >= import(t)              in every hour of the demand window
+    minimum_take:                billed >= fraction x contracted MW
+    energy_tier_*:               import of a period = sum of its tiers, each up to its MWh a month
+Demand is billed on the hour: 15-minute peaks inside it are not modelled yet. Losses of the main transformers
+are taken on all import.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from planner.case.tariff import Tariff, hourly_demand_period, hourly_energy_period
+from planner.algebra import BlockBuilder
+from planner.timeline import Hours
+
+KW_PER_MW = 1000.0
+
+
+def operate(builder: BlockBuilder, hours: Hours, tariff: Tariff | None, import_loss_fraction: float) -> None:
+    """Import in a block. Links: grid_mw (limit), contract_mw, one (for tier sizes)."""
+    if tariff is None:
+        return
+    imported = builder.add("grid_import")
+    builder.supply(imported, 1.0 - import_loss_fraction)
+    builder.rows("grid_limit", [(1.0, imported.index)], [(-1.0, "grid_mw")])
+    _energy(builder, hours, tariff, imported.index)
+    flat = float(tariff.flat_demand_usd_per_kw[hours.month])
+    if flat > 0:
+        billed = builder.add_single("billed_demand")
+        builder.price("demand charge", billed, flat * KW_PER_MW)
+        builder.rows(
+            "billed_demand", [(1.0, imported.index), (-1.0, np.repeat(billed.index, len(imported.index)))]
+        )  # fmt: skip
+        if tariff.minimum_take_fraction > 0:
+            builder.total("minimum_take", [(-1.0, billed.index)], [(tariff.minimum_take_fraction, "contract_mw")])
+    period = hourly_demand_period(tariff, hours.month, hours.hour_of_day, hours.is_weekend)
+    for p, usd_per_kw in enumerate(tariff.tou_demand_usd_per_kw):
+        window = imported.index[period == p]
+        if usd_per_kw > 0 and len(window):
+            peak = builder.add_single(f"billed_demand:window_{p}")
+            builder.price("time-of-use demand charge", peak, usd_per_kw * KW_PER_MW)
+            builder.rows(
+                f"billed_demand:window_{p}", [(1.0, window), (-1.0, np.repeat(peak.index, len(window)))]
+            )  # fmt: skip
+
+
+def _energy(builder: BlockBuilder, hours: Hours, tariff: Tariff, imported: np.ndarray) -> None:
+    period = hourly_energy_period(tariff, hours.month, hours.hour_of_day, hours.is_weekend)
+    price = np.zeros(len(imported))
+    for p, tiers in enumerate(tariff.energy_tiers):
+        inside = period == p
+        if not inside.any():
+            continue
+        price[inside] = tiers[0].usd_per_mwh
+        if len(tiers) == 1:
+            continue
+        # The first tier's price is on the import itself; each higher tier costs its step more.
+        below = 0.0
+        for k, (tier, above) in enumerate(zip(tiers, tiers[1:], strict=False), 1):
+            below = tier.up_to_mwh_per_month
+            extra = builder.add_single(f"energy_above_tier:{p}:{k}")
+            builder.price("energy", extra, above.usd_per_mwh - tier.usd_per_mwh)
+            assert math.isfinite(below)
+            builder.total(
+                f"energy_tier:{p}:{k}", [(hours.weight, imported[inside]), (-1.0, extra.index)], [(-below, "one")]
+            )  # fmt: skip
+    builder.price("energy", builder.columns("grid_import"), price * hours.weight)

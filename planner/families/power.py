@@ -1,0 +1,110 @@
+"""The power chain from the rack feed to the medium-voltage bus, and its losses.
+
+    loss(t) = a n R + b y(t) + c y(t)^2 / (n R)          no-load, proportional and square part of a stage
+
+n R is the installed rating. The throughput of a stage follows the IT draw, y(t) = shape(t) m L, with L the mean
+IT draw and m a fixed multiple for the losses and cooling fans downstream, so the square part is
+c shape(t)^2 phi with phi = (m L)^2 / (n R). One column per block holds phi, above its tangents
+
+    loss_tangent[k]:  phi >= 2 theta_k m L - theta_k^2 n R
+
+which are exact to c (spacing / 2)^2 of the rating and need no binaries (Schneider Electric white papers 108 and
+154 for the split). Sizing rows use the upper bound phi <= m L, which holds because the rating covers the load.
+Not modelled: harmonics, reactive flows, temperature.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.case.case import Case
+from planner.case.catalog import Item
+from planner.algebra import BlockBuilder
+from planner.timeline import Hours
+
+Array = NDArray[np.float64]
+
+# In the order of the flow, rack to medium-voltage bus. An item may bring several at once.
+CHAIN = ("rack_pdu", "busway", "ups", "lv_switchboard", "mv_lv_transformer", "mv_switchgear")
+_TANGENTS = np.linspace(0.05, 1.0, 20)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Losses of one stage, worst of its candidate items, as fractions of rating."""
+
+    name: str
+    proportional: float
+    square: float
+    throughput_per_it: float  # m: stage throughput over IT draw
+
+    @property
+    def design_loss(self) -> float:
+        """Proportional and square part at full load, over the throughput."""
+        return self.proportional + self.square
+
+
+def rating_mw(item: Item, stage: str, power_factor: float) -> float:
+    """Capacity an item brings to a power stage. [MW]  kVA ratings count at the site's power factor."""
+    if item.rating_kva is not None:
+        return item.rating_kva.planning * power_factor / 1000.0
+    for name in ("rating_kw", "it_power_kw"):
+        if getattr(item, name) is not None:
+            return item.get(name) / 1000.0
+    raise KeyError(f"{item.id} has no rating for {stage}")
+
+
+def stage_items(case: Case, stage: str) -> tuple[Item, ...]:
+    """Items that may stand in a stage: candidates and committed ones."""
+    committed = [c.item for c in case.input.committed if stage in case.catalog[c.item].brings]
+    return tuple(case.catalog[i] for i in dict.fromkeys([*case.candidates.get(stage, ()), *committed]))
+
+
+def no_load_fraction(item: Item, stage: str) -> float:
+    """No-load loss of an item over its rating, counted in the first stage it brings."""
+    first = next((s for s in CHAIN if s in item.brings), stage)
+    return item.get("loss_no_load_fraction", 0.0) if stage == first else 0.0
+
+
+def chain(case: Case, fan_and_pump_fraction: float, rejection_fraction: float) -> tuple[Stage, ...]:
+    """The stages the case builds, with losses and throughput multiples.
+
+    fan_and_pump_fraction: CDU and air-unit power over IT power, on the UPS.
+    rejection_fraction: heat-rejection power over IT power at design, on the MV/LV transformers.
+    """
+    stages, multiple = [], 1.0
+    for name in CHAIN:
+        if name == "ups":
+            multiple += fan_and_pump_fraction
+        if name == "mv_lv_transformer":
+            multiple += rejection_fraction
+        items = stage_items(case, name)
+        if not items or case.redundancy.get(name, "") is None:
+            continue
+        lead = [i for i in items if name == next(s for s in CHAIN if s in i.brings)]
+        proportional = max((i.get("loss_proportional_fraction", 0.0) for i in lead), default=0.0)
+        square = max((i.get("loss_square_fraction", 0.0) for i in lead), default=0.0)
+        stages.append(Stage(name, proportional, square, multiple))
+        multiple *= 1.0 + proportional + square
+    return tuple(stages)
+
+
+def operate(builder: BlockBuilder, hours: Hours, shape: Array, stages: tuple[Stage, ...], pdu: str) -> None:
+    """Losses in a block. Links: it_mw, pdu_mw (mean draw), standing_mw, rated:<stage> in MW."""
+    s = shape[hours.hour_of_year]
+    builder.draw_link("standing_mw", 1.0)
+    for stage in stages:
+        source = pdu if stage.name == "rack_pdu" else "it_mw"
+        if stage.proportional > 0:
+            builder.draw_link(source, stage.proportional * stage.throughput_per_it * s)
+        if stage.square > 0:
+            phi = builder.add_single(f"square_throughput:{stage.name}")
+            builder.draw_everywhere(phi, stage.square * s**2)
+            for theta in _TANGENTS:
+                builder.total(
+                    f"loss_tangent:{stage.name}:{theta:.2f}", [(-1.0, phi.index)],
+                    [(2 * theta * stage.throughput_per_it, source), (-(theta**2), f"rated:{stage.name}")],
+                )  # fmt: skip

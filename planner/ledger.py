@@ -1,0 +1,163 @@
+"""The ledger: dated cash. Every cost line exists once, here, and feeds the objective, the budget and the reports.
+
+One unit of an item ordered on a day causes these lines (USD, payments positive):
+
+    IT equipment | equipment | shell and civil    price, in shares at order, delivery and commissioning
+    installation                                   share of the price, at commissioning
+    indirects, contingency                         share of the direct lines, on their dates; not on IT
+    fixed O&M                                      share of the price a year, paid monthly while in service
+    residual value                                 one receipt at the horizon; in the objective, in no budget
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from planner.case.case import Case
+from planner.case.catalog import Item
+from planner.finance import DAYS_PER_YEAR, discount_factor, residual_value_fraction
+from planner.timeline import add_weeks
+
+IT_FAMILIES = ("compute", "network")
+MONTHS_PER_YEAR = 12
+
+
+@dataclass(frozen=True)
+class Cash:
+    """One dated payment (positive) or receipt (negative)."""
+
+    on: date
+    line: str
+    usd: float
+
+
+@dataclass(frozen=True)
+class UnitDates:
+    """When one unit is ordered, delivered, ready, and first counted in service."""
+
+    ordered: date
+    delivered: date
+    ready: date  # installed, its block commissioned, racks burned in
+    in_service: date  # first day of the period that counts it
+
+
+def unit_dates(case: Case, item: Item, ordered: date, wait_weeks: float, not_before: date) -> UnitDates | None:
+    """Dates of a unit ordered on a day; None when it comes too late for the horizon's last period.
+
+    wait_weeks: commissioning and burn-in after installation. not_before: gate on the end of installation.
+    """
+    delivered = add_weeks(ordered, item.get("lead_time_weeks"))
+    ready = on_site_ready(item, delivered, wait_weeks, not_before)
+    period = case.timeline.first_period(ready)
+    if period > case.timeline.last_period:
+        return None
+    return UnitDates(ordered, delivered, ready, case.timeline.starts[period])
+
+
+def on_site_ready(item: Item, delivered: date, wait_weeks: float, not_before: date) -> date:
+    """Day a delivered unit may serve."""
+    installed = max(add_weeks(delivered, item.get("installation_weeks")), not_before)
+    return add_weeks(installed, wait_weeks)
+
+
+def purchase(case: Case, item: Item, dates: UnitDates) -> list[Cash]:
+    """Payments and residual value of one unit, without its O&M."""
+    price = item.get("price_usd")
+    if item.family in IT_FAMILIES:
+        line = "IT equipment"
+    else:
+        line = "shell and civil" if item.family == "enclosure" else "equipment"
+    at_order, at_delivery = item.get("payment_order_fraction"), item.get("payment_delivery_fraction")
+    direct = [
+        Cash(dates.ordered, line, price * at_order),
+        Cash(dates.delivered, line, price * at_delivery),
+        Cash(dates.in_service, line, price * (1.0 - at_order - at_delivery)),
+        Cash(dates.in_service, "installation", price * item.get("installation_fraction")),
+    ]
+    flows = [cash for cash in direct if cash.usd]
+    if item.family not in IT_FAMILIES:
+        finance = case.input.finance
+        for name, share in (("indirects", finance.indirects_fraction), ("contingency", finance.contingency_fraction)):
+            flows += [Cash(cash.on, name, cash.usd * share) for cash in direct if cash.usd and share]
+    cost = sum(cash.usd for cash in flows)
+    left = residual(case, item, cost, dates.in_service)
+    return [*flows, Cash(case.timeline.end, "residual value", -left)] if left else flows
+
+
+def residual(case: Case, item: Item, cost_usd: float, in_service: date) -> float:
+    """Value left at the horizon of something that cost so much. [USD]"""
+    age = (case.timeline.end - in_service).days / DAYS_PER_YEAR
+    return cost_usd * residual_value_fraction(
+        case.input.finance.discount_rate, case.economic_life_years(item), age
+    )
+
+
+def fixed_om_usd_per_year(item: Item) -> float:
+    """Fixed operation and maintenance of one unit. [USD/year]"""
+    by_price = item.get("fixed_om_fraction_per_year", 0.0) * item.get("price_usd", 0.0)
+    by_power = item.get("fixed_om_usd_per_kw_year", 0.0) * item.get("nameplate_power_mw", 0.0) * 1000.0
+    return by_price + by_power
+
+
+def fixed_om(case: Case, item: Item, in_service: date) -> list[Cash]:
+    """Monthly O&M of one unit from its service date to the horizon."""
+    monthly = fixed_om_usd_per_year(item) / MONTHS_PER_YEAR
+    if not monthly:
+        return []
+    timeline = case.timeline
+    first = timeline.first_period(in_service)
+    months = range(first, timeline.build_months + MONTHS_PER_YEAR * timeline.operating_years)
+    return [Cash(timeline.middle(m), "fixed O&M", monthly) for m in months]
+
+
+def unit_flows(case: Case, item: Item, dates: UnitDates) -> list[Cash]:
+    """Everything one unit costs and leaves."""
+    return purchase(case, item, dates) + fixed_om(case, item, dates.in_service)
+
+
+def fixed_flows(case: Case) -> list[tuple[str, Cash]]:
+    """(item or name, cash) of what no decision changes: committed dues, utility works, standing charges."""
+    flows: list[tuple[str, Cash]] = []
+    timeline = case.timeline
+    for row in case.input.committed:
+        flows.append((row.item, Cash(max(row.on_site, timeline.start), "committed equipment", row.due_usd)))
+    for step in case.input.site.grid.interconnection:
+        day = max(step.from_, timeline.start)
+        flows.append(("grid", Cash(day, "utility contribution", step.utility_contribution_usd)))
+    if case.tariff is not None and case.tariff.fixed_usd_per_month:
+        connected = case.input.site.grid.interconnection[0].from_
+        months = timeline.build_months + MONTHS_PER_YEAR * timeline.operating_years
+        for m in range(months):
+            if timeline.middle(m) >= connected:
+                flows.append(("grid", Cash(timeline.middle(m), "fixed charge", case.tariff.fixed_usd_per_month)))
+    return [(name, cash) for name, cash in flows if cash.usd]
+
+
+def present_value(case: Case, flows: Iterable[Cash]) -> float:
+    """Present value at the start of the case. [USD]"""
+    rate, base = case.input.finance.discount_rate, case.timeline.start
+    return sum(cash.usd * discount_factor(rate, cash.on, base) for cash in flows)
+
+
+def cash_by(flows: Iterable[Cash], day: date) -> float:
+    """Cash paid up to and on a day, the residual value left out. [USD]"""
+    return sum(cash.usd for cash in flows if cash.on <= day and cash.line != "residual value")
+
+
+def month_weights(case: Case) -> tuple[list[float], list[float]]:
+    """Discount weights of operating costs: one per build month, and one per month of the operating year.
+
+    The operating month's weight adds up its years, each bill discounted from the middle of its month.
+    """
+    rate, timeline = case.input.finance.discount_rate, case.timeline
+    build = [discount_factor(rate, timeline.middle(p), timeline.start) for p in range(timeline.build_months)]
+    operating = [
+        sum(
+            discount_factor(rate, timeline.middle(timeline.build_months + 12 * year + k), timeline.start)
+            for year in range(timeline.operating_years)
+        )
+        for k in range(12)
+    ]
+    return build, operating

@@ -1,0 +1,135 @@
+"""The site as operating blocks: every family's terms put into one linear program per calendar month.
+
+The reading order of `build_block` is the order of the flow: load, losses, cooling, sources, storage, bill.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.algebra import Block, BlockBuilder
+from planner.case.case import Case
+from planner.families import battery, compute, cooling, generation, grid, power, renewable
+from planner.timeline import Hours, block_hours
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plant:
+    """What every family brings to the operating blocks of a case, worked out once."""
+
+    case: Case
+    racks: tuple[compute.Compute, ...]
+    rejections: tuple[cooling.Rejection, ...]
+    generators: tuple[generation.Generator, ...]
+    renewables: tuple[renewable.Renewable, ...]
+    batteries: tuple[battery.Battery, ...]
+    stages: tuple[power.Stage, ...]
+    import_loss_fraction: float
+    fan_and_pump_fraction: float  # CDU and air-unit power over IT power
+
+    @cached_property
+    def has_pdu(self) -> bool:
+        """Whether some compute goes through rack PDUs."""
+        return any(stage.name == "rack_pdu" for stage in self.stages)
+
+    @cached_property
+    def spinning_reserve(self) -> bool:
+        """Whether the largest generating unit is covered in every hour."""
+        scheme = self.case.stage_redundancy("onsite_generation")
+        return bool(self.generators) and scheme is not None and scheme.spinning_reserve == "largest_unit"
+
+    @cached_property
+    def links(self) -> tuple[str, ...]:
+        """Components of the linking vector, in order."""
+        names = ["one", "grid_mw", "contract_mw"]
+        if self.racks:
+            names += ["it_mw", "standing_mw", *[r.key for r in self.racks]]
+            names += ["pdu_mw"] if self.has_pdu else []
+            names += [f"rated:{s.name}" for s in self.stages if s.square > 0]
+        for loop in cooling.LOOPS:
+            options = [r for r in self.rejections if r.loop == loop]
+            names += [f"heat:{loop}"] if options else []
+            names += [r.key for r in options] if len(options) > 1 else []
+        names += [g.key for g in self.generators] + [r.key for r in self.renewables]
+        for store in self.batteries:
+            names += [store.key, f"soc_start:{store.item.id}", f"soc_end:{store.item.id}"]
+        return tuple(names + (["reserve_mw"] if self.spinning_reserve else []))
+
+
+def plant_of(case: Case) -> Plant:
+    """Work out every family's operating data for a case."""
+    racks = compute.computes(case)
+    rejections = cooling.rejections(case)
+    mix = float(np.mean([r.liquid_fraction for r in racks])) if racks else 0.0
+    fans = _aux_fraction(case, "cdu") * mix + _aux_fraction(case, "air_unit") * (1.0 - mix)
+    worst = {
+        loop: max((r.design_power_fraction for r in rejections if r.loop == loop), default=0.0)
+        for loop in cooling.LOOPS
+    }
+    stages = power.chain(case, fans, worst["liquid"] * mix + worst["air"] * (1.0 - mix)) if racks else ()
+    return Plant(
+        case, racks, rejections, generation.generators(case), renewable.renewables(case), battery.batteries(case),
+        stages, main_transformer_loss(case), fans,
+    )  # fmt: skip
+
+
+def main_transformer_loss(case: Case) -> float:
+    """Load loss of the main transformers over the import, at full load; 0 without a substation."""
+    if not any(step.via == "substation" for step in case.input.site.grid.interconnection):
+        return 0.0
+    items = power.stage_items(case, "main_transformer")
+    return max(
+        (i.get("loss_proportional_fraction", 0.0) + i.get("loss_square_fraction", 0.0) for i in items), default=0.0
+    )
+
+
+def build_block(plant: Plant, month: int) -> Block:
+    """The block of a calendar month (0-11)."""
+    case = plant.case
+    hours = block_hours(month, case.timeline.starts[-1].year, case.input.horizon.sample_days_per_month)
+    builder = BlockBuilder(f"month_{month + 1:02d}", month, len(hours), hours.weight, plant.links)
+    if case.load_series_mw is not None:
+        builder.draw_link("one", case.load_series_mw[hours.hour_of_year])
+    if plant.racks:
+        compute.operate(builder, hours, case.load_shape, plant.racks, case)
+        power.operate(builder, hours, case.load_shape, plant.stages, "pdu_mw")
+        cooling.operate(builder, hours, case.load_shape, plant.rejections)
+    grid.operate(builder, hours, case.tariff, plant.import_loss_fraction)
+    generation.operate(builder, hours, plant.generators)
+    renewable.operate(builder, hours, plant.renewables)
+    battery.operate(builder, hours, plant.batteries)
+    if plant.spinning_reserve:
+        _spinning_reserve(builder, hours, plant)
+    return builder.build()
+
+
+def _spinning_reserve(builder: BlockBuilder, hours: Hours, plant: Plant) -> None:
+    """spinning_reserve[t]: unused grid + unused site rating + unused battery power >= largest unit."""
+    at = hours.hour_of_year
+    terms = []
+    links: list[tuple[Array | float, str]] = [(1.0, "reserve_mw")]
+    if plant.case.tariff is not None:
+        terms.append((1.0, builder.columns("grid_import").index))
+        links.append((-1.0, "grid_mw"))
+    for machine in plant.generators:
+        terms.append((1.0, builder.columns(machine.key).index))
+        links.append((-machine.capacity_fraction[at], machine.key))
+    for store in plant.batteries:
+        terms.append((1.0, builder.columns(f"discharge:{store.item.id}").index))
+        links.append((-1.0, store.key))
+    builder.rows("spinning_reserve", terms, links)
+
+
+def _aux_fraction(case: Case, stage: str) -> float:
+    """Electrical draw of a cooling stage over the heat it moves, worst of its items."""
+    fractions = [
+        i.get("auxiliary_power_kw", 0.0) / i.get("cooling_capacity_kw", i.rating[0] if i.rating else 1.0)
+        for i in power.stage_items(case, stage)
+    ]
+    return max(fractions, default=0.0)

@@ -1,0 +1,108 @@
+"""Value, dispatch and cut of an operating block at a linking vector, with the solver kept alive and warm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.algebra import Block
+
+Array = NDArray[np.float64]
+# What counts as no violation at all: MWh over a block.
+SHORTAGE_TOLERANCE_MWH = 1e-4
+
+
+@dataclass(frozen=True)
+class Value:
+    """A block solved at x. A feasibility cut has `shortage_mwh` > 0 and slope the gradient of the shortage."""
+
+    cost_usd: float
+    slope: Array  # over the links; V(x') >= slope . x' for every x'
+    primal: Array  # columns
+    shortage_mwh: float
+
+    @property
+    def feasible(self) -> bool:
+        """Whether nothing forbidden is violated."""
+        return self.shortage_mwh <= SHORTAGE_TOLERANCE_MWH
+
+
+class BlockSolver:
+    """One block in HiGHS: linking columns fixed by their bounds, dual simplex, warm after the first solve."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self.solves = 0
+        self._h = highspy.Highs()
+        self._h.setOptionValue("output_flag", False)
+        self._h.setOptionValue("threads", 1)
+        self._h.setOptionValue("solver", "simplex")
+        n, k = block.size, len(block.links)
+        csc = block.matrix.tocsc()
+        lp = highspy.HighsLp()
+        lp.num_col_, lp.num_row_ = n + k, block.matrix.shape[0]
+        lp.col_cost_ = np.concatenate([block.cost, np.zeros(k)])
+        upper = np.full(n + k, highspy.kHighsInf)
+        upper[block.shortage] = 0.0
+        upper[n:] = 0.0
+        lp.col_lower_, lp.col_upper_ = np.zeros(n + k), upper
+        lp.row_lower_ = np.where(np.isinf(block.row_lower), -highspy.kHighsInf, block.row_lower)
+        lp.row_upper_ = block.row_upper
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = csc.indptr, csc.indices, csc.data
+        self._h.passModel(lp)
+        self._link_columns = np.arange(n, n + k, dtype=np.int32)
+        self._shortage_mode = False
+
+    def solve(self, x: Array) -> Value:
+        """Least cost at x, or the least shortage where x cannot be run without one."""
+        n = self.block.size
+        self._h.changeColsBounds(len(x), self._link_columns, x, x)
+        self._mode(False)
+        if self._run():
+            solution = self._h.getSolution()
+            primal, dual = np.array(solution.col_value), np.array(solution.col_dual)
+            return Value(self._h.getInfo().objective_function_value, dual[n:], primal[:n], 0.0)
+        self._mode(True)
+        if not self._run():
+            raise RuntimeError(f"block {self.block.name} has no least shortage: {self._h.getModelStatus()}")
+        solution = self._h.getSolution()
+        primal, dual = np.array(solution.col_value), np.array(solution.col_dual)
+        shortage = float(self._h.getInfo().objective_function_value)
+        return Value(np.inf, dual[n:], primal[:n], shortage)
+
+    def _run(self) -> bool:
+        self.solves += 1
+        self._h.setOptionValue("presolve", "on" if self.solves == 1 else "off")
+        self._h.run()
+        if self._h.getModelStatus() == highspy.HighsModelStatus.kOptimal:
+            return True
+        if self._h.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
+            return False
+        self._h.clearSolver()  # numerical trouble on a warm basis: once more from scratch
+        self._h.setOptionValue("presolve", "on")
+        self._h.run()
+        status = self._h.getModelStatus()
+        if status not in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible):
+            raise RuntimeError(f"block {self.block.name} could not be solved: {status}")
+        return bool(status == highspy.HighsModelStatus.kOptimal)
+
+    def _mode(self, shortage: bool) -> None:
+        """Switch between cost and least shortage."""
+        if shortage == self._shortage_mode:
+            return
+        self._shortage_mode = shortage
+        block, n = self.block, self.block.size
+        columns = np.arange(n, dtype=np.int32)
+        cost = np.zeros(n)
+        if shortage:
+            cost[block.shortage] = block.weight
+        else:
+            cost = block.cost
+        self._h.changeColsCost(n, columns, cost)
+        closed = block.shortage.astype(np.int32)
+        ceiling = np.full(len(closed), highspy.kHighsInf if shortage else 0.0)
+        self._h.changeColsBounds(len(closed), closed, np.zeros(len(closed)), ceiling)

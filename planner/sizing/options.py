@@ -1,0 +1,276 @@
+"""What may be bought: every item of a case in every position it can fill, with its dates, costs and group.
+
+A position is a place in the chain with a capacity row of its own; most are the catalog's stages, but heat
+rejection is one position per water loop, and an MV/LV transformer may also serve batteries.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date
+
+from planner.case.case import Case, quarter_bounds
+from planner.case.catalog import COOLING_STAGES, POWER_STAGES, Item
+from planner.case.schema import Redundancy
+from planner.families import power
+from planner.ledger import Cash, UnitDates, on_site_ready, present_value, unit_dates, unit_flows
+from planner.operation.blocks import Plant
+from planner.timeline import NEVER
+
+USD_PER_KUSD = 1000.0
+# Positions that must stand before a block is commissioned; the others serve once installed.
+WAITS_FOR_COMMISSIONING = (
+    "white_space", "fit_out", "rack_space", "network", *POWER_STAGES, "cdu", "air_unit", "heat_rejection:liquid",
+    "heat_rejection:air", "standby_generation",
+)  # fmt: skip
+SERVED_ONCE = ("generation", "renewable", "battery")
+
+
+@dataclass(frozen=True)
+class Order:
+    """A day worth ordering on: one unit's dates, cash and present value."""
+
+    period: int
+    dates: UnitDates
+    in_service: int  # period
+    flows: tuple[Cash, ...]
+    cost_kusd: float  # present value of the flows
+
+
+@dataclass(frozen=True)
+class Option:
+    """One item in its positions. Capacities of a set count after the group's spares are taken out."""
+
+    key: str
+    item: Item
+    supplies: dict[str, float]  # position -> firm capacity of one set (MW, m2, racks or GPU ports)
+    units_per_set: int
+    spares_once: int  # spares of a site-wide group, needed once anything of it stands
+    multiple: int  # units are ordered in multiples of this
+    orders: tuple[Order, ...]
+    committed: tuple[int, ...]  # units in service by period, without buying any
+
+    @property
+    def buyable(self) -> bool:
+        """Whether more of it can be ordered in time to serve."""
+        return bool(self.orders)
+
+    def order_index(self, period: int) -> int:
+        """Index of the last order in service by a period; -1 when none is."""
+        found = [k for k, order in enumerate(self.orders) if order.in_service <= period]
+        return max(found, default=-1)
+
+
+def group_of(scheme: Redundancy | None, unit: float, block: float | None) -> tuple[int, float, int]:
+    """(units per set, firm capacity per set, spares once) of a redundancy scheme.
+
+    unit: capacity of one unit. block: capacity a group must have; None for one site-wide group.
+    With group_mw, the group holds as many active units as fit in it. Each set is a whole group.
+
+    >>> group_of(Redundancy(scheme="N+1", group_mw=5), 1.25, None)      # 4 active + 1 spare carry 5 MW
+    (5, 5.0, 0)
+    >>> group_of(Redundancy(scheme="N+1"), 1.25, None)                  # site-wide: one spare in all
+    (1, 1.25, 1)
+    >>> group_of(Redundancy(scheme="4N/3", group_mw=10), 2.85, None)    # 4 to make 3
+    (4, 8.55, 0)
+    """
+    if scheme is None:
+        return 1, unit, 0
+    name, spares = scheme.scheme, scheme.spares
+    if block is not None:  # a group that must carry exactly this block
+        active = max(1, math.ceil(block / unit - 1e-9))
+        if name in ("3N/2", "4N/3"):
+            per = 2 if name == "3N/2" else 3
+            sides = max(1, math.ceil(block / (per * unit) - 1e-9))
+            return (per + 1) * sides, block, 0
+        units = {"N": active, "2N": 2 * active, "2(N+1)": 2 * (active + 1)}.get(name, active + spares)
+        return units, block, 0
+    size = scheme.group_mw
+    if name in ("3N/2", "4N/3"):
+        per = 2 if name == "3N/2" else 3
+        sides = max(1, math.floor((size or 0.0) / (per * unit) + 1e-9))
+        return (per + 1) * sides, round(per * sides * unit, 9), 0
+    if name == "N" or (name == "2N" and size is None):
+        return (2 if name == "2N" else 1), unit, 0
+    if size is None:
+        return (2, unit, 2) if name == "2(N+1)" else (1, unit, spares)
+    active = max(1, math.floor(size / unit + 1e-9))
+    units = {"2N": 2 * active, "2(N+1)": 2 * (active + 1)}.get(name, active + spares)
+    return units, round(active * unit, 9), 0
+
+
+def options_of(plant: Plant) -> tuple[Option, ...]:
+    """Every option of a case, in a fixed order."""
+    case = plant.case
+    result: list[Option] = []
+    for rack in plant.racks:
+        supplies = {s: _capacity(case, rack.item, s) for s in rack.item.brings if s not in SERVED_ONCE}
+        result.append(_option(case, rack.item.id, rack.item, supplies, (1, 0), buyable="compute"))
+    for stage, ids in sorted(_stage_items(case).items()):
+        for item_id in ids:
+            if any(o.key == item_id for o in result):
+                continue
+            item = case.catalog[item_id]
+            supplies, group = _grouped(case, plant, item, stage)
+            result.append(_option(case, item_id, item, supplies, group, buyable=stage))
+    seen: set[str] = set()
+    for rejection in plant.rejections:
+        scheme = case.stage_redundancy("heat_rejection")
+        capacity = rejection.capacity_mw * rejection.design_capacity_fraction
+        units, firm, once = group_of(scheme, capacity, _rack_block(plant, scheme, f"heat:{rejection.loop}"))
+        key = f"{rejection.item.id}@{rejection.loop}"
+        position = f"heat_rejection:{rejection.loop}"
+        own = rejection.item.id not in seen  # committed units serve the first loop the item can serve
+        seen.add(rejection.item.id)
+        result.append(
+            _option(case, key, rejection.item, {position: firm}, (units, once), buyable="heat_rejection", own=own)
+        )  # fmt: skip
+    for item_id in case.candidates.get("battery_transformer", ()):
+        item = case.catalog[item_id]
+        capacity = power.rating_mw(item, "mv_lv_transformer", case.input.site.grid.power_factor)
+        result.append(
+            _option(case, f"{item_id}@battery", item, {"battery_transformer": capacity}, (1, 0),
+                    buyable="battery_transformer", own=False)
+        )  # fmt: skip
+    if case.redundancy.get("standby_generation") is not None:
+        for item_id in case.candidates.get("standby_generation", ()):
+            item = case.catalog[item_id]
+            unit = item.get("nameplate_power_mw")
+            units, firm, once = group_of(case.redundancy["standby_generation"], unit, None)
+            result.append(
+                _option(case, f"{item_id}@standby", item, {"standby_generation": firm}, (units, once),
+                        buyable="standby_generation")
+            )  # fmt: skip
+    for stage, machines in (("generation", plant.generators), ("renewable", plant.renewables),
+                            ("battery", plant.batteries)):  # fmt: skip
+        for machine in machines:
+            result.append(_option(case, machine.item.id, machine.item, {}, (1, 0), buyable=stage))
+    return tuple(result)
+
+
+def _stage_items(case: Case) -> dict[str, list[str]]:
+    """Items by stage: candidates, and committed ones that may not be bought."""
+    skip = {"compute", "heat_rejection", "battery_transformer", "standby_generation", *SERVED_ONCE}
+    stages = {
+        stage: list(ids) for stage, ids in case.candidates.items()
+        if stage not in skip and case.redundancy.get(stage, "") is not None
+    }  # fmt: skip
+    for row in case.input.committed:
+        item = case.catalog[row.item]
+        if item.family in ("compute", *SERVED_ONCE) or "heat_rejection" in item.brings:
+            continue
+        for stage in item.brings:
+            if row.item not in stages.setdefault(stage, []):
+                stages[stage].append(row.item)
+    return stages
+
+
+def _grouped(case: Case, plant: Plant, item: Item, stage: str) -> tuple[dict[str, float], tuple[int, int]]:
+    """Capacities of one set in every position an item fills, and (units per set, spares once)."""
+    if "white_space" in item.brings or stage in ("network", "fit_out", "rack_space"):
+        return {s: _capacity(case, item, s) for s in item.brings if s not in SERVED_ONCE}, (1, 0)
+    lead = next((s for s in power.CHAIN if s in item.brings), stage)
+    scheme = case.stage_redundancy(lead)
+    unit = _capacity(case, item, lead)
+    units, firm, once = group_of(scheme, unit, _rack_block(plant, scheme, lead))
+    supplies = {
+        s: firm * _capacity(case, item, s) / unit
+        for s in item.brings
+        if s not in SERVED_ONCE and s != "heat_rejection" and case.redundancy.get(s, "") is not None
+    }
+    return supplies, (units, once)
+
+
+def _rack_block(plant: Plant, scheme: Redundancy | None, stage: str) -> float | None:
+    """Capacity a group of group_racks racks needs in a stage; None when groups are not in racks."""
+    if scheme is None or scheme.group_racks is None or not plant.racks:
+        return None
+    liquid = stage in ("cdu", "heat:liquid")
+    air = stage in ("air_unit", "heat:air")
+    per_rack = max(
+        r.design_mw * (r.liquid_fraction if liquid else 1 - r.liquid_fraction if air else 1.0) for r in plant.racks
+    )
+    return scheme.group_racks * per_rack if per_rack > 0 else None
+
+
+def _capacity(case: Case, item: Item, stage: str) -> float:
+    """Capacity one unit brings to a stage: MW, m2, racks or GPU ports."""
+    if stage in POWER_STAGES:
+        return power.rating_mw(item, stage, case.input.site.grid.power_factor)
+    if stage in COOLING_STAGES:
+        name = "cooling_capacity_kw" if item.cooling_capacity_kw is not None else "it_power_kw"
+        return item.get(name) / 1000.0
+    if stage == "white_space":
+        return item.get("white_space_m2")
+    if stage == "fit_out":
+        return item.get("it_power_kw") / 1000.0
+    return item.get("gpu_ports") if stage == "network" else 1.0
+
+
+def wait_weeks(case: Case, item: Item, positions: tuple[str, ...]) -> float:
+    """Commissioning and burn-in between the end of installation and service."""
+    commissioning = case.input.commissioning
+    if item.family == "compute":
+        own = commissioning.weeks if item.brings else 0.0  # a pod is commissioned as a block
+        return own + commissioning.rack_burn_in_weeks
+    if case.load_series_mw is None and any(p in WAITS_FOR_COMMISSIONING for p in positions):
+        return commissioning.weeks + commissioning.rack_burn_in_weeks
+    return 0.0
+
+
+def gate_of(case: Case, item: Item, positions: tuple[str, ...]) -> date:
+    """First day the installation of an item may be complete, by the activities that gate it."""
+    names = {item.id, item.family, *positions, *(p.split(":")[0] for p in positions)}
+    return max([case.gates[n] for n in names if n in case.gates], default=date.min)
+
+
+def _option(
+    case: Case, key: str, item: Item, supplies: dict[str, float], group: tuple[int, int], *, buyable: str,
+    own: bool = True,
+) -> Option:  # fmt: skip
+    positions = tuple(supplies) or ((buyable,) if buyable in SERVED_ONCE else ())
+    wait, gate = wait_weeks(case, item, positions), gate_of(case, item, positions)
+    may_buy = item.id in case.candidates.get(buyable, ()) or any(item.id in case.candidates.get(p, ()) for p in supplies)
+    orders = _orders(case, item, wait, gate) if may_buy else ()
+    committed = [0] * (case.timeline.last_period + 1)
+    for row in case.input.committed if own else ():
+        if row.item != item.id:
+            continue
+        ready = case.timeline.first_period(on_site_ready(item, row.on_site, wait, gate))
+        for p in range(min(ready, NEVER), case.timeline.last_period + 1):
+            committed[p] += row.units
+    return Option(
+        key, item, supplies, group[0], group[1], case.input.order_multiples.get(item.id, 1), orders, tuple(committed)
+    )
+
+
+def _orders(case: Case, item: Item, wait: float, gate: date) -> tuple[Order, ...]:
+    """Order days that can matter: of those with equal service date and supply quarter, only the cheapest."""
+    best: dict[tuple[int, str], Order] = {}
+    supply = case.input.supply.get(item.id, {})
+    for period in range(case.timeline.last_period + 1):
+        ordered = case.timeline.starts[period]
+        if item.orderable_from is not None and ordered < item.orderable_from:
+            continue
+        dates = unit_dates(case, item, ordered, wait, gate)
+        if dates is None:
+            continue
+        quarter = ""
+        if item.id in case.input.supply:
+            quarter = next((q for q in supply if _in_quarter(dates.delivered, q)), "none")
+            if quarter == "none":
+                continue
+        flows = tuple(unit_flows(case, item, dates))
+        in_service = case.timeline.first_period(dates.in_service)
+        order = Order(period, dates, in_service, flows, present_value(case, flows) / USD_PER_KUSD)
+        held = best.get((in_service, quarter))
+        # Later is never worse for a budget; where the present value is also no higher, the earlier day is dominated.
+        if held is None or order.cost_kusd <= held.cost_kusd + 1e-9:
+            best[in_service, quarter] = order
+    return tuple(sorted(best.values(), key=lambda order: order.period))
+
+
+def _in_quarter(day: date, quarter: str) -> bool:
+    first, after = quarter_bounds(quarter)
+    return first <= day < after

@@ -1,0 +1,49 @@
+"""Unit suffixes of field names, and the only conversion factors in the project."""
+
+from __future__ import annotations
+
+HOURS_PER_YEAR = 8760
+DAYS_PER_WEEK = 7
+KW_PER_MW = 1000.0
+M2_PER_ACRE = 4046.8564224
+BTU_PER_KWH = 3412.14
+HHV_OVER_LHV_GAS = 1.108  # pipeline gas; gas is sold on HHV, heat rates are often LHV
+BTU_PER_MMBTU = 1.0e6
+
+# A field name ends with one of these; the first that fits is the unit. Longest first.
+SUFFIXES = (
+    ("usd_per_mwh", "USD/MWh"), ("usd_per_kwh", "USD/kWh"), ("usd_per_kw_month", "USD/kW-month"),
+    ("usd_per_kw_year", "USD/kW-year"), ("usd_per_kw", "USD/kW"), ("usd_per_mw", "USD/MW"),
+    ("usd_per_kva", "USD/kVA"), ("usd_per_mmbtu_hhv", "USD/MMBtu HHV"), ("usd_per_gpu_hour", "USD/GPU-h"),
+    ("usd_per_month", "USD/month"), ("usd_per_year", "USD/year"), ("usd_per_m2", "USD/m2"),
+    ("btu_per_kwh_lhv", "Btu/kWh LHV"), ("btu_per_kwh_hhv", "Btu/kWh HHV"), ("kg_per_mwh", "kg/MWh"),
+    ("lpm", "L/min"), ("fraction_per_year", "1/year"), ("fraction_per_k", "1/K"),
+    ("fraction_per_300m", "1/300 m"), ("fraction", "fraction"), ("weeks", "weeks"), ("months", "months"),
+    ("years", "years"), ("hours", "h"), ("kva", "kVA"), ("mva", "MVA"), ("mwh", "MWh"), ("kwh", "kWh"),
+    ("mw", "MW"), ("kw", "kW"), ("usd", "USD"), ("m2", "m2"), ("_kg", "kg"), ("_gb", "GB"), ("_c", "degC"),
+    ("_k", "K"), ("_m", "m"), ("pflops", "PFLOPS"),
+)  # fmt: skip
+
+
+def unit_of(field_name: str) -> str:
+    """Unit of a field by its name, or "" for a plain count.
+
+    >>> unit_of("lead_time_weeks"), unit_of("price_usd"), unit_of("gpus")
+    ('weeks', 'USD', '')
+    """
+    for suffix, unit in SUFFIXES:
+        if field_name.endswith(suffix):
+            return unit
+    return "PFLOPS" if field_name.startswith("pflops_") else ""
+
+
+def stem_of(field_name: str) -> str:
+    """Field name without its unit, to see that two names differ in the unit alone.
+
+    >>> stem_of("nameplate_power_mw") == stem_of("nameplate_power_kw")
+    True
+    """
+    for suffix, _ in SUFFIXES:
+        if field_name.endswith(suffix):
+            return field_name[: -len(suffix)].rstrip("_")
+    return field_name
