@@ -4,10 +4,10 @@ Index order: option, period. Period 0 .. P-1 are build months, P the operating y
 
 Variables
     bought[o,k]      units of option o ordered by its k-th order day, cumulative     integer (or divisible)
-    sets[o,p]        whole redundancy groups of o in service                          integer
+    sets[o,p]        smallest firm additions of o that carry load (one unit, a pair, 4 to make 3) integer
+    groups[o,p]      groups those sets are in, each with its spares                   integer
     energised[i,p]   racks or nodes of compute option i that run                      integer
     blocks[p]        commissioning blocks completed                                   integer
-    stands[o,p]      whether a site-wide group with spares stands                     binary
     present[j,p]     whether generator type j stands                                  binary
     substation[p]    whether import goes through the substation                       binary
     grid[p], firm_generation[p], heat_assigned[...]                                   MW
@@ -17,8 +17,8 @@ Variables
 Constraints (each under this name in the model and the LP file)
     bought_in_order          cumulative orders never fall
     bought_multiple          orders come in the vendor's multiples
-    sets_in_service          units in service cover every group's active and spare units
-    spare_once               a site-wide group keeps its spares while it stands
+    sets_in_service          units in service cover the sets that carry load and the spares of their groups
+    sets_in_groups           no group holds more sets than it may
     energised_on_site        racks run after delivery, installation and burn-in
     energised_stay           racks that run keep running
     stage_capacity           firm capacity of a position covers the design load there
@@ -38,7 +38,7 @@ Constraints (each under this name in the model and the LP file)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -49,7 +49,7 @@ from planner.case.case import Case, quarter_bounds
 from planner.case.schema import Milestone
 from planner.families import compute, power
 from planner.finance import discount_factor
-from planner.ledger import cash_by, fixed_flows, month_weights, on_site_ready, present_value
+from planner.ledger import Cash, cash_by, fixed_flows, fixed_om, month_weights, on_site_ready, present_value
 from planner.operation.blocks import Plant
 from planner.sizing.options import USD_PER_KUSD, Option, options_of
 
@@ -75,6 +75,10 @@ class Sizing:
     periods: range
     constant_kusd: float  # present value of the flows no decision changes
     forced_compute_kusd: float  # proven least cost of the compute every plan must buy
+    design: dict[tuple[str, int], Any]  # (position, period) -> design load expression
+    capacity_of: Callable[[str, int], Any]  # firm capacity expression of a position in a period
+    running: Callable[[Milestone, int], Any]  # what runs in a milestone's measure, net of spares
+    committed_om: list[tuple[str, Cash]]  # fixed O&M of what is already bought
     levels: dict[str, Any] = field(default_factory=dict)  # objective name -> expression
 
     def option(self, key: str) -> Option:
@@ -103,7 +107,10 @@ def build_sizing(plant: Plant, *, relax: Iterable[str] = (), milestones: bool = 
         s.milestones()
     s.linking()
     s.money()
-    sizing = Sizing(case, plant, options, m, s.periods, s.constant_kusd, s.forced_compute_kusd())
+    sizing = Sizing(
+        case, plant, options, m, s.periods, s.constant_kusd, s.forced_compute_kusd(), s.design, s.firm_capacity,
+        s.running, s.committed_om(),
+    )  # fmt: skip
     s.objectives(sizing)
     return sizing
 
@@ -143,16 +150,19 @@ class _Build:
                     m.bought_in_order.add(m.bought[o.key, k] >= m.bought[o.key, k - 1])
         grouped = [o for o in self.options if o.supplies and o.item.family != "compute"]
         m.sets = pyo.Var([(o.key, p) for o in grouped for p in self.periods], within=pyo.NonNegativeIntegers)
-        once = [o for o in grouped if o.spares_once]
-        m.stands = pyo.Var([(o.key, p) for o in once for p in self.periods], within=pyo.Binary)
+        spared = [o for o in grouped if o.group.spares_per_group]
+        m.groups = pyo.Var([(o.key, p) for o in spared for p in self.periods], within=pyo.NonNegativeIntegers)
         m.sets_in_service = pyo.ConstraintList()
-        m.spare_once = pyo.ConstraintList()
+        m.sets_in_groups = pyo.ConstraintList()
         for o in grouped:
             for p in self.periods:
-                needed = o.units_per_set * m.sets[o.key, p]
-                if o.spares_once:
-                    needed = needed + o.spares_once * m.stands[o.key, p]
-                    m.spare_once.add(m.sets[o.key, p] <= self.most_sets(o) * m.stands[o.key, p])
+                needed = o.group.units_per_set * m.sets[o.key, p]
+                if o.group.spares_per_group:
+                    needed = needed + o.group.spares_per_group * m.groups[o.key, p]
+                    most = o.group.sets_per_group or self.most_sets(o)
+                    m.sets_in_groups.add(m.sets[o.key, p] <= most * m.groups[o.key, p])
+                    if o.group.sets_per_group is None:
+                        m.groups[o.key, p].setub(1)
                 m.sets_in_service.add(self.units(o, p) >= needed)
                 if o.order_index(p) < 0 and not o.committed[p]:
                     m.sets[o.key, p].fix(0)
@@ -238,9 +248,9 @@ class _Build:
         for (position, p), load in self.design.items():
             if isinstance(load, float | int) and load == 0:
                 continue
-            capacity = self.capacity(position, p)
+            capacity = self.firm_capacity(position, p)
             if position == "white_space":
-                capacity = capacity + self.existing_hall(p) + m.slack["hall", p]
+                capacity = capacity + m.slack["hall", p]
             elif position in power.CHAIN or position in ("cdu", "air_unit", "fit_out"):
                 capacity = capacity + m.slack["equipment", p]
             if not self._position_exists(position):
@@ -262,6 +272,10 @@ class _Build:
             count = self.m.energised[o.key, p] if o.item.family == "compute" else self.m.sets[o.key, p]
             terms.append(per_set * count)
         return sum(terms)
+
+    def firm_capacity(self, position: str, p: int) -> Any:
+        """Capacity of a position with what the site already has."""
+        return self.capacity(position, p) + (self.existing_hall(p) if position == "white_space" else 0.0)
 
     def existing_hall(self, p: int) -> float:
         """White space of the existing hall, once it is ready and its first block commissioned. [m2]"""
@@ -476,9 +490,9 @@ class _Build:
                 if o.item.family in ("renewable", "enclosure")
             )  # fmt: skip
             if site.hall.yard_m2 is not None:
-                m.yard_area.add(_row(outdoor) <= site.hall.yard_m2 + m.slack["yard", p])
+                m.yard_area.add(outdoor <= site.hall.yard_m2 + m.slack["yard", p])
             if site.land_m2 is not None:
-                m.land_area.add(_row(land) <= site.land_m2 + m.slack["land", p])
+                m.land_area.add(land <= site.land_m2 + m.slack["land", p])
 
     def milestones(self) -> None:
         m, case = self.m, self.case
@@ -612,7 +626,7 @@ class _Build:
         m, case = self.m, self.case
         m.cost = pyo.Var(range(self.last), within=pyo.Reals, bounds=(-1e7, None))
         m.operating_cost = pyo.Var(range(12), within=pyo.Reals, bounds=(-1e7, None))
-        fixed = [cash for _, cash in fixed_flows(case)] + self.committed_om()
+        fixed = [cash for _, cash in fixed_flows(case)] + [cash for _, cash in self.committed_om()]
         self.constant_kusd = present_value(case, fixed) / USD_PER_KUSD
         m.budget = pyo.ConstraintList()
         timeline = case.timeline
@@ -630,17 +644,15 @@ class _Build:
             p = min(max(timeline.period_of(row.by), 0), self.last)
             m.budget.add(spent <= row.usd / USD_PER_KUSD + 1000.0 * m.slack["budget", p])
 
-    def committed_om(self) -> list[Any]:
-        """Fixed O&M of what is already bought, once it serves."""
-        from planner.ledger import fixed_om
-
+    def committed_om(self) -> list[tuple[str, Cash]]:
+        """Fixed O&M of what is already bought, once it is installed."""
         flows = []
         for row in self.case.input.committed:
             item = self.case.catalog[row.item]
             period = self.case.timeline.first_period(on_site_ready(item, row.on_site, 0.0, date.min))
             if period <= self.last:
                 for cash in fixed_om(self.case, item, self.case.timeline.starts[period]):
-                    flows.append(type(cash)(cash.on, cash.line, cash.usd * row.units))
+                    flows.append((row.item, Cash(cash.on, cash.line, cash.usd * row.units)))
         return flows
 
     def newly(self, o: Option, k: int) -> Any:
@@ -712,11 +724,6 @@ def grid_steps(case: Case, period: int) -> tuple[float, float]:
 def discount_of(case: Case, day: date) -> float:
     """Discount factor of a day."""
     return discount_factor(case.input.finance.discount_rate, day, case.timeline.start)
-
-
-def _row(expression: Any) -> Any:
-    """An expression Pyomo accepts on the left of a row even when nothing is in it."""
-    return expression + 0.0 if not isinstance(expression, int | float) else pyo.Param(default=expression, mutable=True)
 
 
 def _target(milestone: Milestone) -> float:

@@ -45,8 +45,7 @@ class Option:
     key: str
     item: Item
     supplies: dict[str, float]  # position -> firm capacity of one set (MW, m2, racks or GPU ports)
-    units_per_set: int
-    spares_once: int  # spares of a site-wide group, needed once anything of it stands
+    group: Group
     multiple: int  # units are ordered in multiples of this
     orders: tuple[Order, ...]
     committed: tuple[int, ...]  # units in service by period, without buying any
@@ -62,42 +61,40 @@ class Option:
         return max(found, default=-1)
 
 
-def group_of(scheme: Redundancy | None, unit: float, block: float | None) -> tuple[int, float, int]:
-    """(units per set, firm capacity per set, spares once) of a redundancy scheme.
+@dataclass(frozen=True)
+class Group:
+    """How a redundancy scheme counts units. A set is the smallest firm addition; spares belong to groups."""
 
-    unit: capacity of one unit. block: capacity a group must have; None for one site-wide group.
-    With group_mw, the group holds as many active units as fit in it. Each set is a whole group.
+    units_per_set: int
+    firm_per_set: float
+    spares_per_group: int = 0
+    sets_per_group: int | None = None  # None: one group for the whole site
+
+
+def group_of(scheme: Redundancy | None, unit: float, block: float | None) -> Group:
+    """The group a redundancy scheme makes of units of a capacity.
+
+    block: capacity of a group of group_racks racks, which one group must carry whole; None otherwise. A group
+    of group_mw holds as many active units as fit in it. The last group may be smaller than the others.
 
     >>> group_of(Redundancy(scheme="N+1", group_mw=5), 1.25, None)      # 4 active + 1 spare carry 5 MW
-    (5, 5.0, 0)
-    >>> group_of(Redundancy(scheme="N+1"), 1.25, None)                  # site-wide: one spare in all
-    (1, 1.25, 1)
-    >>> group_of(Redundancy(scheme="4N/3", group_mw=10), 2.85, None)    # 4 to make 3
-    (4, 8.55, 0)
+    Group(units_per_set=1, firm_per_set=1.25, spares_per_group=1, sets_per_group=4)
+    >>> group_of(Redundancy(scheme="4N/3", group_mw=10), 2.0, None)     # 4 to make 3
+    Group(units_per_set=4, firm_per_set=6.0, spares_per_group=0, sets_per_group=None)
     """
-    if scheme is None:
-        return 1, unit, 0
-    name, spares = scheme.scheme, scheme.spares
-    if block is not None:  # a group that must carry exactly this block
-        active = max(1, math.ceil(block / unit - 1e-9))
-        if name in ("3N/2", "4N/3"):
-            per = 2 if name == "3N/2" else 3
-            sides = max(1, math.ceil(block / (per * unit) - 1e-9))
-            return (per + 1) * sides, block, 0
-        units = {"N": active, "2N": 2 * active, "2(N+1)": 2 * (active + 1)}.get(name, active + spares)
-        return units, block, 0
-    size = scheme.group_mw
+    name = scheme.scheme if scheme is not None else "N"
     if name in ("3N/2", "4N/3"):
-        per = 2 if name == "3N/2" else 3
-        sides = max(1, math.floor((size or 0.0) / (per * unit) + 1e-9))
-        return (per + 1) * sides, round(per * sides * unit, 9), 0
-    if name == "N" or (name == "2N" and size is None):
-        return (2 if name == "2N" else 1), unit, 0
+        made = 2 if name == "3N/2" else 3
+        return Group(made + 1, made * unit)
+    paths = 2 if name.startswith("2") else 1
+    spares = paths if name == "2(N+1)" else scheme.spares if scheme is not None else 0
+    if not spares:
+        return Group(paths, unit)
+    size = block if block is not None else scheme.group_mw if scheme is not None else None
     if size is None:
-        return (2, unit, 2) if name == "2(N+1)" else (1, unit, spares)
-    active = max(1, math.floor(size / unit + 1e-9))
-    units = {"2N": 2 * active, "2(N+1)": 2 * (active + 1)}.get(name, active + spares)
-    return units, round(active * unit, 9), 0
+        return Group(paths, unit, spares)
+    fit = math.ceil(size / unit - 1e-9) if block is not None else math.floor(size / unit + 1e-9)
+    return Group(paths, unit, spares, max(1, fit))
 
 
 def options_of(plant: Plant) -> tuple[Option, ...]:
@@ -106,7 +103,7 @@ def options_of(plant: Plant) -> tuple[Option, ...]:
     result: list[Option] = []
     for rack in plant.racks:
         supplies = {s: _capacity(case, rack.item, s) for s in rack.item.brings if s not in SERVED_ONCE}
-        result.append(_option(case, rack.item.id, rack.item, supplies, (1, 0), buyable="compute"))
+        result.append(_option(case, rack.item.id, rack.item, supplies, Group(1, 1.0), buyable="compute"))
     for stage, ids in sorted(_stage_items(case).items()):
         for item_id in ids:
             if any(o.key == item_id for o in result):
@@ -118,34 +115,35 @@ def options_of(plant: Plant) -> tuple[Option, ...]:
     for rejection in plant.rejections:
         scheme = case.stage_redundancy("heat_rejection")
         capacity = rejection.capacity_mw * rejection.design_capacity_fraction
-        units, firm, once = group_of(scheme, capacity, _rack_block(plant, scheme, f"heat:{rejection.loop}"))
+        group = group_of(scheme, capacity, _rack_block(plant, scheme, f"heat:{rejection.loop}"))
         key = f"{rejection.item.id}@{rejection.loop}"
         position = f"heat_rejection:{rejection.loop}"
         own = rejection.item.id not in seen  # committed units serve the first loop the item can serve
         seen.add(rejection.item.id)
         result.append(
-            _option(case, key, rejection.item, {position: firm}, (units, once), buyable="heat_rejection", own=own)
+            _option(case, key, rejection.item, {position: group.firm_per_set}, group, buyable="heat_rejection",
+                    own=own)
         )  # fmt: skip
     for item_id in case.candidates.get("battery_transformer", ()):
         item = case.catalog[item_id]
         capacity = power.rating_mw(item, "mv_lv_transformer", case.input.site.grid.power_factor)
         result.append(
-            _option(case, f"{item_id}@battery", item, {"battery_transformer": capacity}, (1, 0),
+            _option(case, f"{item_id}@battery", item, {"battery_transformer": capacity}, Group(1, capacity),
                     buyable="battery_transformer", own=False)
         )  # fmt: skip
     if case.redundancy.get("standby_generation") is not None:
         for item_id in case.candidates.get("standby_generation", ()):
             item = case.catalog[item_id]
             unit = item.get("nameplate_power_mw")
-            units, firm, once = group_of(case.redundancy["standby_generation"], unit, None)
+            group = group_of(case.redundancy["standby_generation"], unit, None)
             result.append(
-                _option(case, f"{item_id}@standby", item, {"standby_generation": firm}, (units, once),
+                _option(case, f"{item_id}@standby", item, {"standby_generation": group.firm_per_set}, group,
                         buyable="standby_generation")
             )  # fmt: skip
     for stage, machines in (("generation", plant.generators), ("renewable", plant.renewables),
                             ("battery", plant.batteries)):  # fmt: skip
         for machine in machines:
-            result.append(_option(case, machine.item.id, machine.item, {}, (1, 0), buyable=stage))
+            result.append(_option(case, machine.item.id, machine.item, {}, Group(1, 1.0), buyable=stage))
     return tuple(result)
 
 
@@ -166,20 +164,20 @@ def _stage_items(case: Case) -> dict[str, list[str]]:
     return stages
 
 
-def _grouped(case: Case, plant: Plant, item: Item, stage: str) -> tuple[dict[str, float], tuple[int, int]]:
-    """Capacities of one set in every position an item fills, and (units per set, spares once)."""
+def _grouped(case: Case, plant: Plant, item: Item, stage: str) -> tuple[dict[str, float], Group]:
+    """Capacities of one set in every position an item fills, and its group."""
     if "white_space" in item.brings or stage in ("network", "fit_out", "rack_space"):
-        return {s: _capacity(case, item, s) for s in item.brings if s not in SERVED_ONCE}, (1, 0)
+        return {s: _capacity(case, item, s) for s in item.brings if s not in SERVED_ONCE}, Group(1, 1.0)
     lead = next((s for s in power.CHAIN if s in item.brings), stage)
     scheme = case.stage_redundancy(lead)
     unit = _capacity(case, item, lead)
-    units, firm, once = group_of(scheme, unit, _rack_block(plant, scheme, lead))
+    group = group_of(scheme, unit, _rack_block(plant, scheme, lead))
     supplies = {
-        s: firm * _capacity(case, item, s) / unit
+        s: group.firm_per_set * _capacity(case, item, s) / unit
         for s in item.brings
         if s not in SERVED_ONCE and s != "heat_rejection" and case.redundancy.get(s, "") is not None
     }
-    return supplies, (units, once)
+    return supplies, group
 
 
 def _rack_block(plant: Plant, scheme: Redundancy | None, stage: str) -> float | None:
@@ -226,7 +224,7 @@ def gate_of(case: Case, item: Item, positions: tuple[str, ...]) -> date:
 
 
 def _option(
-    case: Case, key: str, item: Item, supplies: dict[str, float], group: tuple[int, int], *, buyable: str,
+    case: Case, key: str, item: Item, supplies: dict[str, float], group: Group, *, buyable: str,
     own: bool = True,
 ) -> Option:  # fmt: skip
     positions = tuple(supplies) or ((buyable,) if buyable in SERVED_ONCE else ())
@@ -241,7 +239,7 @@ def _option(
         for p in range(min(ready, NEVER), case.timeline.last_period + 1):
             committed[p] += row.units
     return Option(
-        key, item, supplies, group[0], group[1], case.input.order_multiples.get(item.id, 1), orders, tuple(committed)
+        key, item, supplies, group, case.input.order_multiples.get(item.id, 1), orders, tuple(committed)
     )
 
 

@@ -1,0 +1,82 @@
+"""A plan: frozen tidy tables and the key results, as they are written to disk.
+
+Tables (index order item, period, hour; units in the column names)
+    orders     item, position, family, units, order_date, delivery_date, commissioning_date, capital_usd
+    installed  period, item, position, units (in service), running (racks or nodes that run; compute only)
+    stages     period, position, unit, design_load, firm_capacity
+    capacity   period, grid_mw, firm_generation_mw, design_load_mw, it_design_mw, gpus_energised,
+               racks_delivered, racks_ready, racks_energised, racks_stranded, binding_stage
+    dispatch   period, hour_of_year, weight_h, flows in MW, state of charge in MWh
+    ledger     date, line, item, usd              payments positive; present value at the start is the objective
+`period` is the first day of the month; the operating year's months carry their own first days.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+SCHEMA = "plan/1"
+TABLES = ("orders", "installed", "stages", "capacity", "dispatch", "ledger")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole plan. `summary` is what plan.json holds."""
+
+    summary: dict[str, Any]
+    orders: pd.DataFrame
+    installed: pd.DataFrame
+    stages: pd.DataFrame
+    capacity: pd.DataFrame
+    dispatch: pd.DataFrame
+    ledger: pd.DataFrame
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Table by name."""
+        frame: pd.DataFrame = getattr(self, name)
+        return frame
+
+
+def write_plan(plan: Plan, folder: Path, extra: dict[str, bytes] | None = None) -> None:
+    """Write every file of a plan, all or nothing: an old plan in the folder is replaced in one move.
+
+    extra: further files by name, such as plan.xlsx. Raises OSError when the folder cannot be written, and
+    FileExistsError when it holds something that is no plan.
+    """
+    folder = folder.absolute()
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "plan.json").exists())):
+        raise FileExistsError(f"{folder} exists and is not a plan: choose another --out, or remove it")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        (fresh / "plan.json").write_text(json.dumps(plan.summary, indent=1, default=str) + "\n", encoding="utf-8")
+        for name in TABLES:
+            plan.table(name).to_csv(fresh / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
+        for name, content in (extra or {}).items():
+            (fresh / name).write_bytes(content)
+        fresh.chmod(0o755)
+        if folder.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+            os.replace(folder, old / "plan")
+            os.replace(fresh, folder)
+            shutil.rmtree(old)
+        else:
+            os.replace(fresh, folder)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+
+
+def read_plan(folder: Path) -> Plan:
+    """Read a plan back from its folder."""
+    summary = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    tables = {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}
+    return Plan(summary, **tables)
