@@ -219,8 +219,8 @@ class Objective(Strict):
 
 def _objective(value: Any) -> Any:
     if isinstance(value, str):
-        if value == "max_gpus":
-            raise Rule("max_gpus needs a date", "write objective: {max_gpus: 2028-12-31}")
+        if value not in ("min_cost", "earliest", "max_gpus"):
+            raise Rule("must be min_cost, earliest or max_gpus", "write one of the three")
         return {"kind": value}
     if isinstance(value, dict) and set(value) == {"max_gpus"}:
         return {"kind": "max_gpus", "by": value["max_gpus"]}
@@ -376,6 +376,12 @@ class CaseInput(Strict):
             raise Rule("a load_series is the whole load", "remove workload", ("workload",))
         if self.target.load_series and self.objective.kind != "min_cost":
             raise Rule("needs milestones", "use min_cost with a load_series", ("objective",))
+        if self.objective.kind == "max_gpus":
+            if self.objective.by is None and self.target.milestones:
+                by = self.target.milestones[-1].by  # of the last milestone, unless a date is given
+                object.__setattr__(self, "objective", Objective(kind="max_gpus", by=by))
+            if not self.supply and not self.budget:
+                raise Rule("max_gpus needs supply or budget rows", "without them there is no most", ("objective",))
         for item, quarters in self.supply.items():
             for quarter in quarters:
                 if not QUARTER.match(quarter):

@@ -12,7 +12,6 @@ the design temperatures come from an EPW's header or stay None, they are never t
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 from collections.abc import Callable
@@ -35,8 +34,7 @@ Floats = NDArray[np.float64]
 WeatherKind = Literal["epw", "tmy3", "psm3", "monthly_normals"]
 
 NOMINAL_YEAR = 2001  # any year of 365 days; only sun angles are computed from it
-_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_PEAK_HOUR = 15  # warmest hour of a synthetic day, 15:00-16:00
+DAYS_OF_MONTH = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _PA_PER_MBAR = 100.0
 _LARGEST_OFFSET_ERROR_HOURS = 3.5  # western China keeps +8 h at 74 E, 3.1 h off the sun
 
@@ -75,7 +73,7 @@ class Weather:
             strict=True,
         )
         solved = np.array([psychrolib.GetTWetBulbFromRelHum(*row) for row in rows], dtype=np.float64)
-        return _fixed(np.minimum(solved, self.dry_bulb_c))  # the bisection may end its tolerance above
+        return read_only(np.minimum(solved, self.dry_bulb_c))  # the bisection may end its tolerance above
 
 
 def mid_hours_utc(utc_offset_hours: float) -> pd.DatetimeIndex:
@@ -93,7 +91,7 @@ def day_of_year() -> NDArray[np.int64]:
 
 def month_of_hour() -> NDArray[np.int64]:
     """Month of each hour, 0..11, shape (8760,)."""
-    return np.repeat(np.arange(12, dtype=np.int64), np.array(_DAYS) * 24)
+    return np.repeat(np.arange(12, dtype=np.int64), np.array(DAYS_OF_MONTH) * 24)
 
 
 def read_weather(
@@ -112,18 +110,20 @@ def read_weather(
     """
     if kind == "monthly_normals":
         offset = _standard_offset_hours(path, time_zone)
-        return _synthetic_year(path, latitude, longitude, elevation_m, offset)
+        from planner.case.synthetic_weather import synthetic_year
+
+        return synthetic_year(path, latitude, longitude, elevation_m, offset)
     readers: dict[str, Callable[[str], _Rows]] = {"epw": _epw_rows, "tmy3": _tmy3_rows, "psm3": _psm3_rows}
-    text = _text(path)
+    text = file_text(path)
     try:
         rows = readers[kind](text)
     except KeyError as error:
-        raise _refuse(
+        raise refuse(
             path, 1, str(error.args[0]), "nothing", "column or header is missing", _whole(kind)
         ) from None
     except (ValueError, IndexError, TypeError, AttributeError, OverflowError, StopIteration) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise _refuse(path, 1, "(file)", reason[:80], f"must be a whole {kind} file", _whole(kind)) from None
+        raise refuse(path, 1, "(file)", reason[:80], f"must be a whole {kind} file", _whole(kind)) from None
     return _from_rows(path, rows)
 
 
@@ -207,7 +207,8 @@ def _psm3_rows(text: str) -> _Rows:
         raise ValueError("rows must be hourly and stamped at the half hour (Minute = 30)")
     if "relative_humidity" not in data:  # NSRDB typical years often come with the dew point alone
         dew, dry = _floats(data["temp_dew"]), _floats(data["temp_air"])
-        data["relative_humidity"] = 100.0 * np.minimum(1.0, _saturation_pa(dew) / _saturation_pa(dry))
+        wet = saturation_pressure_pa(dew) / saturation_pressure_pa(dry)
+        data["relative_humidity"] = 100.0 * np.minimum(1.0, wet)
     names = ("temp_air", "relative_humidity", "pressure", "ghi", "dni", "dhi", "wind_speed")
     offset = meta["Local Time Zone"]
     hour = _hour_of_year(
@@ -251,7 +252,7 @@ def _hour_of_year(
     if ((month < 1) | (month > 12) | (day < 1) | (day > 31) | (hour < -1) | (hour > 23)).any():
         raise ValueError("a row's month, day or hour does not exist")
     leap = bool(((month == 2) & (day == 29)).any())
-    days = np.array(_DAYS) + np.array([0, leap, *[0] * 10])
+    days = np.array(DAYS_OF_MONTH) + np.array([0, leap, *[0] * 10])
     if (day > days[month - 1]).any():
         raise ValueError("a row's day does not exist")
     first_day = np.concatenate([[0], np.cumsum(days)[:-1]])
@@ -282,14 +283,14 @@ def _epw_design(text: str) -> dict[str, float]:
     while extremes and not extremes[-1]:
         extremes.pop()
     if len(cooling) >= 32:
-        design["design_dry_bulb_c"] = _number(cooling[2])
-        design["design_wet_bulb_c"] = _number(cooling[8])
+        design["design_dry_bulb_c"] = number_or_nan(cooling[2])
+        design["design_wet_bulb_c"] = number_or_nan(cooling[8])
     if len(extremes) in (15, 16):
-        design["extreme_dry_bulb_c"] = _number(extremes[-3])
+        design["extreme_dry_bulb_c"] = number_or_nan(extremes[-3])
     return {name: value for name, value in design.items() if math.isfinite(value)}
 
 
-def _number(text: str) -> float:
+def number_or_nan(text: str) -> float:
     try:
         return float(text)
     except ValueError:
@@ -298,7 +299,7 @@ def _number(text: str) -> float:
 
 def _from_rows(path: Path, rows: _Rows) -> Weather:
     count = len(rows.hour_of_year)
-    faults = _location_faults(path, rows.latitude, rows.longitude, rows.elevation_m, rows.utc_offset_hours)
+    faults = location_faults(path, rows.latitude, rows.longitude, rows.elevation_m, rows.utc_offset_hours)
     if count not in (HOURS_PER_YEAR, HOURS_PER_YEAR + 24):
         rule = "must have 8760 hourly rows (8784 in a leap year)"
         raise InputError(
@@ -315,8 +316,8 @@ def _from_rows(path: Path, rows: _Rows) -> Weather:
         )
     if faults:
         raise InputError(faults)
-    columns: dict[str, Any] = {name: _fixed(values[order]) for name, values in rows.columns.items()}
-    columns["relative_humidity_fraction"] = _fixed(np.minimum(columns["relative_humidity_fraction"], 1.0))
+    columns: dict[str, Any] = {name: read_only(values[order]) for name, values in rows.columns.items()}
+    columns["relative_humidity_fraction"] = read_only(np.minimum(columns["relative_humidity_fraction"], 1.0))
     design: dict[str, Any] = dict(rows.design)
     return Weather(
         name=rows.name,
@@ -330,215 +331,16 @@ def _from_rows(path: Path, rows: _Rows) -> Weather:
     )
 
 
-# --- a synthetic year -----------------------------------------------------------------------------
-
-
-def _synthetic_year(
-    path: Path, latitude: float, longitude: float, elevation_m: float, utc_offset_hours: float
-) -> Weather:
-    """A year from 12 monthly normals. It has no extremes: peaks of load and of heat are understated.
-
-    - Temperature: every day swings between its minimum (03:00) and maximum (15:00) as a power of a sinusoid,
-      the power chosen so that the daily mean is met. Daily mean, minimum and maximum run linearly between
-      mid-month values that keep the monthly means (the scheme of Taylor et al. 2000, PCMDI Report 60).
-    - Humidity: one vapour pressure a day, such that the day's mean relative humidity is the normal.
-    - GHI: clear sky (Ineichen, Linke turbidity climatology shipped with pvlib) times one factor a month, so
-      that the monthly mean is the normal. Every day is alike, so the split into beam and diffuse light (Erbs
-      1982, doi 10.1016/0038-092X(82)90302-4) understates the beam.
-    - Wind: the month's mean in every hour; wind power computed from it is too low.
-    """
-    normals, lines = _read_normals(path)
-    faults = _location_faults(path, latitude, longitude, elevation_m, utc_offset_hours)
-    if faults:
-        raise InputError(faults)
-    from pvlib.atmosphere import alt2pres  # type: ignore[import-untyped]
-
-    mean, low, high = (_daily(normals[f"dry_bulb_{name}_c"]) for name in ("mean", "daily_min", "daily_max"))
-    temperature = _daily_swing(mean, np.minimum(low, mean), np.maximum(high, mean))
-    month = month_of_hour()
-    error = np.bincount(month, temperature) / np.bincount(month) - normals["dry_bulb_mean_c"]
-    worst = int(np.argmax(np.abs(error)))
-    if abs(error[worst]) > 0.5:
-        rule = "minimum, mean and maximum cannot be joined with the neighbouring months within 0.5 K"
-        shown = f"{error[worst]:+.2f} K"
-        raise _refuse(
-            path, lines[worst], "dry_bulb_mean_c", shown, rule, "check this month and its neighbours"
-        )
-    ghi, dni, dhi = _synthetic_sun(path, lines, normals, latitude, longitude, elevation_m, utc_offset_hours)
-    return Weather(
-        name=f"{path.name} (synthetic year from monthly normals)",
-        synthetic=True,
-        latitude=latitude,
-        longitude=longitude,
-        elevation_m=elevation_m,
-        utc_offset_hours=utc_offset_hours,
-        dry_bulb_c=_fixed(temperature),
-        relative_humidity_fraction=_fixed(
-            _daily_humidity(temperature, normals["relative_humidity_fraction"][month])
-        ),
-        pressure_pa=_fixed(np.full(HOURS_PER_YEAR, float(alt2pres(elevation_m)))),
-        ghi_w_per_m2=_fixed(ghi),
-        dni_w_per_m2=_fixed(dni),
-        dhi_w_per_m2=_fixed(dhi),
-        wind_speed_m_per_s=_fixed(normals["wind_speed_m_per_s"][month]),
-    )
-
-
-def _daily(monthly: Floats) -> Floats:
-    """Daily values (365,), linear between mid-month knots, whose monthly means are the 12 given ones."""
-    days = np.array(_DAYS, dtype=np.float64)
-    middle = np.cumsum(days) - days / 2
-    knots = np.concatenate([[middle[-1] - 365.0], middle, [middle[0] + 365.0]])
-    around = np.arange(365) + 0.5
-    weights = np.empty((365, 12))
-    for month in range(12):
-        unit = np.eye(12)[month]
-        weights[:, month] = np.interp(around, knots, np.concatenate([unit[-1:], unit, unit[:1]]))
-    month_of_day = np.repeat(np.arange(12), _DAYS)
-    averages = np.stack([weights[month_of_day == month].mean(axis=0) for month in range(12)])
-    return np.asarray(weights @ np.linalg.solve(averages, monthly), dtype=np.float64)
-
-
-def _daily_swing(mean: Floats, low: Floats, high: Floats) -> Floats:
-    """Hourly values (8760,) with the given daily mean, minimum and maximum, each (365,)."""
-    shape = (1.0 + np.cos(2.0 * np.pi * (np.arange(24) - _PEAK_HOUR) / 24.0)) / 2.0
-    target = np.clip((mean - low) / np.maximum(high - low, 1e-9), 0.03, 0.97)
-    log_power = _bisect(lambda x: -np.power(shape, np.exp(x)[:, None]).mean(axis=1), -target, -8.0, 8.0)
-    day = low[:, None] + (high - low)[:, None] * np.power(shape, np.exp(log_power)[:, None])
-    return np.asarray(day.ravel(), dtype=np.float64)
-
-
-def _daily_humidity(temperature_c: Floats, mean_fraction: Floats) -> Floats:
-    """Relative humidity (8760,) at one vapour pressure a day, with the given daily mean (8760,)."""
-    saturation = _saturation_pa(temperature_c).reshape(365, 24)
-    target = mean_fraction.reshape(365, 24)[:, 0]
-    vapour = _bisect(
-        lambda x: np.minimum(1.0, x[:, None] / saturation).mean(axis=1), target, 0.0, float(saturation.max())
-    )
-    return np.asarray(np.minimum(1.0, vapour[:, None] / saturation).ravel(), dtype=np.float64)
-
-
-def _bisect(rising: Callable[[Floats], Floats], target: Floats, low: float, high: float) -> Floats:
-    """Where a rising function meets each target; the nearer end when it does not."""
-    below, above = np.full(target.shape, low), np.full(target.shape, high)
-    for _ in range(60):
-        middle = (below + above) / 2.0
-        short = rising(middle) < target
-        below, above = np.where(short, middle, below), np.where(short, above, middle)
-    return np.asarray((below + above) / 2.0, dtype=np.float64)
-
-
-def _saturation_pa(temperature_c: Floats) -> Floats:
-    """Saturation vapour pressure over water, Pa; Alduchov and Eskridge 1996, +-0.4 % from -40 to 50 degC."""
-    return np.asarray(610.94 * np.exp(17.625 * temperature_c / (temperature_c + 243.04)), dtype=np.float64)
-
-
-def _synthetic_sun(
-    path: Path,
-    lines: list[int],
-    normals: dict[str, Floats],
-    latitude: float,
-    longitude: float,
-    elevation_m: float,
-    utc_offset_hours: float,
-) -> tuple[Floats, Floats, Floats]:
-    """GHI, DNI and DHI of a synthetic year, each (8760,), W/m2."""
-    from pvlib import atmosphere, clearsky, irradiance, solarposition  # type: ignore[import-untyped]
-
-    times, month, day = mid_hours_utc(utc_offset_hours), month_of_hour(), day_of_year()
-    sun = solarposition.get_solarposition(times, latitude, longitude, altitude=elevation_m)
-    zenith = sun["apparent_zenith"].to_numpy()
-    pressure = atmosphere.alt2pres(elevation_m)
-    airmass = atmosphere.get_absolute_airmass(atmosphere.get_relative_airmass(zenith), pressure)
-    # Monthly steps: pvlib's own interpolation between months uses an attribute pandas has deprecated.
-    turbidity = clearsky.lookup_linke_turbidity(times, latitude, longitude, interp_turbidity=False).to_numpy()
-    extra = irradiance.get_extra_radiation(day)
-    up = zenith < 90.0  # the formula divides by the sun's height
-    clear = np.zeros(HOURS_PER_YEAR)
-    clear[up] = clearsky.ineichen(
-        zenith[up], airmass[up], turbidity[up], altitude=elevation_m, dni_extra=extra[up]
-    )["ghi"]
-    clear_kwh = np.bincount(month, clear) / 1000.0 / np.array(_DAYS)
-    wanted = normals["ghi_kwh_per_m2_day"]
-    faults = [
-        Fault(
-            str(path), lines[m], "ghi_kwh_per_m2_day", f"{wanted[m]:g}",
-            f"must be at most 1.2 times the clear sky of the site, {clear_kwh[m]:.2f}",
-            "check the unit (kWh/m2 per day) and the site's latitude",
-        )
-        for m in range(12)
-        if wanted[m] > 1.2 * clear_kwh[m]
-    ]  # fmt: skip
-    if faults:
-        raise InputError(faults)
-    factor = np.divide(wanted, clear_kwh, out=np.zeros(12), where=clear_kwh > 0)
-    ghi = clear * factor[month]
-    split = irradiance.erbs(ghi, sun["zenith"].to_numpy(), day)
-    return ghi, np.asarray(split["dni"], dtype=np.float64), np.asarray(split["dhi"], dtype=np.float64)
-
-
-_NORMAL_RANGES = {
-    "dry_bulb_mean_c": (-60.0, 60.0),
-    "dry_bulb_daily_min_c": (-60.0, 60.0),
-    "dry_bulb_daily_max_c": (-60.0, 60.0),
-    "relative_humidity_fraction": (0.0, 1.0),
-    "ghi_kwh_per_m2_day": (0.0, 12.0),
-    "wind_speed_m_per_s": (0.0, 100.0),
-}
-
-
-def _read_normals(path: Path) -> tuple[dict[str, Floats], list[int]]:
-    """The 12 monthly rows in order, by column, and their line numbers."""
-    reader = csv.DictReader(io.StringIO(_text(path)))
-    wanted = ("month", *_NORMAL_RANGES)
-    header = [name.strip() for name in reader.fieldnames or ()]
-    reader.fieldnames = header
-    missing = [name for name in wanted if name not in header]
-    if missing:
-        rule, remedy = "column is missing", "columns: " + ", ".join(wanted)
-        raise InputError(Fault(str(path), 1, name, "nothing", rule, remedy) for name in missing)
-    faults: list[Fault] = []
-    rows: dict[int, dict[str, float]] = {}
-    lines = [1] * 12
-    for row in reader:
-        line = reader.line_num
-        values = {name: _number(row[name] or "") for name in wanted}
-        month = int(values["month"]) if values["month"] in range(1, 13) else 0
-        if not month or month in rows:
-            faults.append(
-                Fault(str(path), line, "month", str(row["month"]), "must be 1 to 12, each once", "correct it")
-            )
-            continue
-        rows[month], lines[month - 1] = values, line
-        for name, (least, most) in _NORMAL_RANGES.items():
-            if not least <= values[name] <= most:
-                rule = f"must be a number from {least:g} to {most:g}"
-                faults.append(Fault(str(path), line, name, str(row[name]), rule, "correct the value"))
-        low, mean, high = (values[f"dry_bulb_{name}_c"] for name in ("daily_min", "mean", "daily_max"))
-        if low > mean or mean > high or (low < high and mean in (low, high)):
-            rule = "must lie between the daily minimum and maximum"
-            faults.append(
-                Fault(str(path), line, "dry_bulb_mean_c", f"{mean:g}", rule, "check the three values")
-            )
-    if len(rows) != 12:
-        faults.append(
-            Fault(str(path), 1, "(file)", f"{len(rows)} months", "must have 12 months", "add the others")
-        )
-    if faults:
-        raise InputError(faults)
-    return {n: np.array([rows[m][n] for m in range(1, 13)]) for n in _NORMAL_RANGES}, lines
-
-
 # --- shared ---------------------------------------------------------------------------------------
 
 
-def _text(path: Path) -> str:
+def file_text(path: Path) -> str:
     try:
         # Station names in old files are Latin-1; only names are affected by the replacement.
         return path.read_bytes().decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
     except OSError as error:
         reason = error.strerror or "cannot be read"
-        raise _refuse(path, 1, "(file)", str(path), f"cannot be read ({reason})", "check the path") from None
+        raise refuse(path, 1, "(file)", str(path), f"cannot be read ({reason})", "check the path") from None
 
 
 def _standard_offset_hours(path: Path, time_zone: str | float) -> float:
@@ -550,14 +352,14 @@ def _standard_offset_hours(path: Path, time_zone: str | float) -> float:
     try:
         zone = ZoneInfo(time_zone)
     except (KeyError, ValueError, OSError):
-        raise _refuse(
+        raise refuse(
             path, 1, "time_zone", time_zone, "must be an IANA time zone", "e.g. America/Chicago"
         ) from None
     offsets = (zone.utcoffset(datetime(NOMINAL_YEAR, month, 1)) for month in (1, 7))
     return min(offset.total_seconds() for offset in offsets if offset is not None) / 3600.0
 
 
-def _location_faults(
+def location_faults(
     path: Path, latitude: float, longitude: float, elevation_m: float, utc_offset_hours: float
 ) -> list[Fault]:
     limits = (
@@ -590,7 +392,7 @@ def _range_fault(path: Path, first_line: int, name: str, values: Floats) -> list
     return [Fault(str(path), first_line + int(bad[0]), name, f"{values[bad[0]]:g}", rule, remedy)]
 
 
-def _refuse(path: Path, line: int, name: str, value: str, rule: str, remedy: str) -> InputError:
+def refuse(path: Path, line: int, name: str, value: str, rule: str, remedy: str) -> InputError:
     return InputError([Fault(str(path), line, name, value, rule, remedy)])
 
 
@@ -598,8 +400,13 @@ def _whole(kind: str) -> str:
     return f"check that kind {kind} fits the file and download it again"
 
 
-def _fixed(values: Floats) -> Floats:
+def read_only(values: Floats) -> Floats:
     """The array, read-only: one Weather is shared by everything that is computed from it."""
     copy = np.array(values, dtype=np.float64)
     copy.flags.writeable = False
     return copy
+
+
+def saturation_pressure_pa(temperature_c: Floats) -> Floats:
+    """Saturation vapour pressure over water, Pa; Alduchov and Eskridge 1996, +-0.4 % from -40 to 50 degC."""
+    return np.asarray(610.94 * np.exp(17.625 * temperature_c / (temperature_c + 243.04)), dtype=np.float64)

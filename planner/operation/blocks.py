@@ -112,7 +112,8 @@ def build_block(plant: Plant, month: int) -> Block:
 def _spinning_reserve(builder: BlockBuilder, hours: Hours, plant: Plant) -> None:
     """spinning_reserve[t]: unused grid + unused site rating + unused battery power >= largest unit."""
     at = hours.hour_of_year
-    terms = []
+    short = builder.add("shortage_reserve", shortage=True)
+    terms: list[tuple[Array | float, NDArray[np.int64]]] = [(-1.0, short.index)]
     links: list[tuple[Array | float, str]] = [(1.0, "reserve_mw")]
     if plant.case.tariff is not None:
         terms.append((1.0, builder.columns("grid_import").index))

@@ -2,7 +2,8 @@
 
 Tables (index order item, period, hour; units in the column names)
     orders     item, position, family, units, order_date, delivery_date, commissioning_date, capital_usd
-    installed  period, item, position, units (in service), running (racks or nodes that run; compute only)
+    installed  period, item, position, units (in service), running (units switched on, spares of
+               their groups included; racks or nodes that run, for compute)
     stages     period, position, unit, design_load, firm_capacity
     capacity   period, grid_mw, firm_generation_mw, design_load_mw, it_design_mw, gpus_energised,
                racks_delivered, racks_ready, racks_energised, racks_stranded, binding_stage

@@ -23,6 +23,7 @@ Constraints (each under this name in the model and the LP file)
     energised_stay           racks that run keep running
     stage_capacity           firm capacity of a position covers the design load there
     commissioned_blocks      design IT power fits the completed blocks
+    commissioned_equipment   a block is tested on equipment that stands
     commissioning_crews      no more blocks in any stretch of time than crews can do
     grid_step                import limit of the date
     grid_through_substation  import limited by firm transformers and bays
@@ -78,6 +79,7 @@ class Sizing:
     design: dict[tuple[str, int], Any]  # (position, period) -> design load expression
     capacity_of: Callable[[str, int], Any]  # firm capacity expression of a position in a period
     running: Callable[[Milestone, int], Any]  # what runs in a milestone's measure, net of spares
+    energised_units: Callable[[Option, int], Any]  # units switched on, with the spares of their groups
     committed_om: list[tuple[str, Cash]]  # fixed O&M of what is already bought
     levels: dict[str, Any] = field(default_factory=dict)  # objective name -> expression
 
@@ -109,7 +111,7 @@ def build_sizing(plant: Plant, *, relax: Iterable[str] = (), milestones: bool = 
     s.money()
     sizing = Sizing(
         case, plant, options, m, s.periods, s.constant_kusd, s.forced_compute_kusd(), s.design, s.firm_capacity,
-        s.running, s.committed_om(),
+        s.running, s.energised_units, s.committed_om(),
     )  # fmt: skip
     s.objectives(sizing)
     return sizing
@@ -172,6 +174,13 @@ class _Build:
         k = o.order_index(p)
         return o.committed[p] + (self.m.bought[o.key, k] if k >= 0 else 0.0)
 
+    def energised_units(self, o: Option, p: int) -> Any:
+        """Units of a grouped option that are switched on; the rest in service stand idle and lose nothing."""
+        if (o.key, p) not in self.m.sets:
+            return self.units(o, p)
+        spares = o.group.spares_per_group * self.m.groups[o.key, p] if o.group.spares_per_group else 0.0
+        return o.group.units_per_set * self.m.sets[o.key, p] + spares
+
     def most_sets(self, o: Option) -> int:
         """Upper bound of the sets of an option any sensible plan holds."""
         if "white_space" in o.supplies or "network" in o.supplies:
@@ -191,8 +200,8 @@ class _Build:
         needed = [
             target * spares / per_rack
             for milestone in self.case.input.target.milestones
-            if (per_rack := _contribution(rack, milestone)) > 0
-            for target in [_target(milestone)]
+            if (per_rack := contribution(rack, milestone)) > 0
+            for target in [target_of(milestone)]
         ]
         most = math.ceil(max(needed, default=0.0)) + option.multiple
         if self.case.input.objective.kind == "max_gpus":
@@ -287,10 +296,10 @@ class _Build:
         return hall.existing_m2 if self.case.timeline.first_period(ready + timedelta(weeks=wait)) <= p else 0.0
 
     def standing(self, stage: str, p: int) -> Any:
-        """No-load losses of a power stage's units. [MW]"""
+        """No-load losses of a power stage's units that are switched on. [MW]"""
         pf = self.case.input.site.grid.power_factor
         return sum(
-            rate * power.rating_mw(o.item, stage, pf) * self.units(o, p)
+            rate * power.rating_mw(o.item, stage, pf) * self.energised_units(o, p)
             for o in self.options
             if stage in o.supplies and o.item.family != "compute" and (rate := power.no_load_fraction(o.item, stage))
         )
@@ -298,15 +307,15 @@ class _Build:
     def auxiliaries(self, position: str, p: int) -> Any:
         """Constant draw of the units at a position. [MW]"""
         return sum(
-            o.item.get("auxiliary_power_kw", 0.0) / 1000.0 * self.units(o, p)
+            o.item.get("auxiliary_power_kw", 0.0) / 1000.0 * self.energised_units(o, p)
             for o in self.options
             if position in o.supplies and o.item.family == "cooling"
         )
 
     def network_mw(self, p: int) -> Any:
-        """Draw of the network units that stand. [MW]"""
+        """Draw of the network units that are switched on. [MW]"""
         return sum(
-            o.item.design_kw / 1000.0 * self.units(o, p) for o in self.options if o.item.family == "network"
+            o.item.design_kw / 1000.0 * self.energised_units(o, p) for o in self.options if o.item.family == "network"
         )
 
     def _loads(self, p: int, loops: dict[str, list[Any]]) -> None:
@@ -393,6 +402,13 @@ class _Build:
             self.periods,
             rule=lambda m, p: self.design["it", p] <= rules.block_mw * m.blocks[p] + m.slack["commissioning", p],
         )
+        m.commissioned_equipment = pyo.ConstraintList()
+        for p in self.periods:
+            for position in ("fit_out", "ups", "mv_lv_transformer"):
+                if self._position_exists(position):  # a begun block counts as one
+                    m.commissioned_equipment.add(
+                        rules.block_mw * (m.blocks[p] - 0.999) <= self.capacity(position, p) + m.slack["equipment", p]
+                    )
         m.commissioning_crews = pyo.ConstraintList()
         starts = case.timeline.starts
         days = rules.weeks * 7.0
@@ -510,17 +526,17 @@ class _Build:
             first = 0 if free else case.timeline.period_of(milestone.by)
             for p in range(first, self.last + 1):
                 running = self.running(milestone, p)
-                needed = _target(milestone)
+                needed = target_of(milestone)
                 if free:
                     m.milestone.add(running >= needed * m.reached[p])
                 else:
-                    m.milestone.add(running + m.slack["milestones", p] * _slack_unit(milestone) >= needed)
+                    m.milestone.add(running + m.slack["milestones", p] >= needed)
 
     def running(self, milestone: Milestone, p: int) -> Any:
         """What runs in a period in the milestone's measure, net of spares."""
         spares = 1.0 + self.case.input.spares.racks_fraction
         return sum(
-            _contribution(r, milestone) / spares * self.m.energised[r.item.id, p] for r in self.plant.racks
+            contribution(r, milestone) / spares * self.m.energised[r.item.id, p] for r in self.plant.racks
         )
 
     # -- linking and money ---------------------------------------------------------------------------------
@@ -612,7 +628,7 @@ class _Build:
         for stage in plant.stages:
             if stage.square > 0:
                 values[f"rated:{stage.name}"] = sum(
-                    power.rating_mw(o.item, stage.name, pf) * self.units(o, p)
+                    power.rating_mw(o.item, stage.name, pf) * self.energised_units(o, p)
                     for o in self.options if stage.name in o.supplies and o.item.family != "compute"
                 )  # fmt: skip
         if any(r.loop == "liquid" for r in plant.rejections):
@@ -624,8 +640,11 @@ class _Build:
     def money(self) -> None:
         """Cost columns, the budget rows, and the present value of every purchase."""
         m, case = self.m, self.case
-        m.cost = pyo.Var(range(self.last), within=pyo.Reals, bounds=(-1e7, None))
-        m.operating_cost = pyo.Var(range(12), within=pyo.Reals, bounds=(-1e7, None))
+        # Without negative prices no month earns money; with them the floor only keeps the first rounds bounded.
+        tiers = [tier for period in case.tariff.energy_tiers for tier in period] if case.tariff else []
+        floor = -1e7 if any(tier.usd_per_mwh < 0 for tier in tiers) else 0.0
+        m.cost = pyo.Var(range(self.last), within=pyo.Reals, bounds=(floor, None))
+        m.operating_cost = pyo.Var(range(12), within=pyo.Reals, bounds=(floor, None))
         fixed = [cash for _, cash in fixed_flows(case)] + [cash for _, cash in self.committed_om()]
         self.constant_kusd = present_value(case, fixed) / USD_PER_KUSD
         m.budget = pyo.ConstraintList()
@@ -670,12 +689,12 @@ class _Build:
         if len(kinds) > 1 or len({t.precision for t in case.input.target.milestones}) > 1:
             return 0.0
         for milestone in case.input.target.milestones:
-            more = max(0.0, _target(milestone) - served)
+            more = max(0.0, target_of(milestone) - served)
             period = case.timeline.period_of(milestone.by)
-            served = max(served, _target(milestone))
+            served = max(served, target_of(milestone))
             unit_costs = []
             for rack in self.plant.racks:
-                o, each = self._option(rack.item.id), _contribution(rack, milestone) / spares
+                o, each = self._option(rack.item.id), contribution(rack, milestone) / spares
                 if each <= 0:
                     continue
                 if max(o.committed) > 0:
@@ -726,13 +745,15 @@ def discount_of(case: Case, day: date) -> float:
     return discount_factor(case.input.finance.discount_rate, day, case.timeline.start)
 
 
-def _target(milestone: Milestone) -> float:
+def target_of(milestone: Milestone) -> float:
+    """What a milestone asks for, in its own measure."""
     value = milestone.gpus or milestone.pflops or milestone.it_mw
     assert value is not None
     return float(value)
 
 
-def _contribution(rack: compute.Compute, milestone: Milestone) -> float:
+def contribution(rack: compute.Compute, milestone: Milestone) -> float:
+    """What one unit adds to a milestone's measure."""
     if milestone.gpus is not None:
         return float(rack.gpus)
     if milestone.pflops is not None:
@@ -740,7 +761,3 @@ def _contribution(rack: compute.Compute, milestone: Milestone) -> float:
         return compute.performance(rack.item, milestone.precision)
     return rack.design_mw
 
-
-def _slack_unit(milestone: Milestone) -> float:
-    """Slack of milestones is in GPUs; other measures use their own unit."""
-    return 1.0

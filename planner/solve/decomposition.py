@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,7 +131,7 @@ class _Engine:
         self.plant: Plant = plant_of(case)
         self.sizing = build_sizing(self.plant, milestones=case.input.objective.kind != "max_gpus")
         self.master = Master(self.sizing)
-        self.states = _states(case)
+        self.states = states_of(case)
         months = sorted({s.month for s in self.states})
         self.blocks = {month: build_block(self.plant, month) for month in months}
         self.solvers = {month: BlockSolver(block) for month, block in self.blocks.items()}
@@ -143,24 +144,11 @@ class _Engine:
 
     def _prepare(self) -> None:
         """Columns of every month's links and cost, and the level objectives."""
-        m, links = self.sizing.model, self.plant.links
-        last = self.case.timeline.last_period
-        self.link_vars = {}
-        for s in self.states:
-            row = []
-            for name in links:
-                edge = s.period == OPERATING and name.startswith("soc_")
-                row.append(m.edge_link[s.place, name] if edge else m.link[last if s.period == OPERATING else s.period, name])
-            self.link_vars[s] = row
+        self.link_vars = {s: link_variables(self.sizing, s) for s in self.states}
         self.link_columns = {s: [self.master.index(v) for v in row] for s, row in self.link_vars.items()}
-        cost_vars = {s: m.operating_cost[s.place] if s.period == OPERATING else m.cost[s.period] for s in self.states}
-        self.cost_columns = {s: self.master.index(v) for s, v in cost_vars.items()}
+        self.cost_columns = {s: self.master.index(cost_variable(self.sizing, s)) for s in self.states}
         build, operating = month_weights(self.case)
         self.weights = {s: operating[s.place] if s.period == OPERATING else build[s.period] for s in self.states}
-        if min(float(b.cost.min()) for b in self.blocks.values()) >= 0:  # no negative price: no month earns money
-            for column in self.cost_columns.values():
-                if column is not None:
-                    self.master.raise_floor(column, 0.0)
         self.cost_gradient, constant = self.master.gradient(self.sizing.levels["cost"])
         self.constant = constant + self.sizing.constant_kusd
 
@@ -209,7 +197,8 @@ class _Engine:
             added = self._learn(values, links)
             if centre is not links and not added:
                 added = self._learn(self._evaluate(links), links)
-            if not added or best - result.bound <= 0.25 * self.gap * max(best - self.sizing.forced_compute_kusd, 1.0):
+            narrow = 0.25 * self.gap * max(best - self.sizing.forced_compute_kusd, 1.0)
+            if not added or (np.isfinite(best) and best - result.bound <= narrow):
                 return
             if time.perf_counter() > self.deadline:
                 return
@@ -401,6 +390,8 @@ class _Engine:
         return max(1e-6, 0.3 * self.gap * max(scale - self.sizing.forced_compute_kusd, 1.0))
 
     def _closed(self) -> bool:
+        if self.best.point is None:
+            return False
         open_cost = max(self.best.cost + self.constant - self.sizing.forced_compute_kusd, 1e-9)
         return bool(self.best.cost - self.lower <= self.gap * open_cost)
 
@@ -420,11 +411,30 @@ class _Engine:
         )  # fmt: skip
 
 
-def _states(case: Case) -> tuple[State, ...]:
+def states_of(case: Case) -> tuple[State, ...]:
+    """Every month to operate: the build months, then the twelve of the operating year."""
     timeline = case.timeline
     build = [State(p, p, timeline.calendar_month(p)) for p in range(timeline.build_months)]
     operating = [State(OPERATING, k, month) for k, month in enumerate(timeline.operating_months)]
     return tuple(build + operating)
 
 
-__all__ = ["Level", "PlannerError", "Progress", "Solution", "State", "solve"]
+def link_variables(sizing: Sizing, s: State) -> list[Any]:
+    """The Pyomo variables of a month's linking vector, in the order of the plant's links."""
+    m, last = sizing.model, sizing.case.timeline.last_period
+    period = last if s.period == OPERATING else s.period
+    return [
+        m.edge_link[s.place, name] if s.period == OPERATING and name.startswith("soc_") else m.link[period, name]
+        for name in sizing.plant.links
+    ]
+
+
+def cost_variable(sizing: Sizing, s: State) -> Any:
+    """The Pyomo variable that stands for a month's operating cost. [kUSD]"""
+    m = sizing.model
+    return m.operating_cost[s.place] if s.period == OPERATING else m.cost[s.period]
+
+
+__all__ = [
+    "Level", "PlannerError", "Progress", "Solution", "State", "cost_variable", "link_variables", "solve", "states_of",
+]  # fmt: skip

@@ -85,7 +85,10 @@ class _Extract:
                 units = self.units(o, p)
                 if units <= 1e-9:
                     continue
-                running = pyo.value(self.m.energised[o.key, p]) if o.item.family == "compute" else float("nan")
+                if o.item.family == "compute":
+                    running = pyo.value(self.m.energised[o.key, p])
+                else:
+                    running = pyo.value(self.sizing.energised_units(o, p))
                 rows.append((self.starts[p], o.item.id, _position(o), units, running))
         return pd.DataFrame(rows, columns=["period", "item", "position", "units", "running"])
 
@@ -216,7 +219,8 @@ class _Extract:
         """Draw of the network units standing in a state."""
         p = self.last if s.period == OPERATING else s.period
         return sum(
-            o.item.design_kw / 1000.0 * self.units(o, p) for o in self.sizing.options if o.item.family == "network"
+            o.item.design_kw / 1000.0 * float(pyo.value(self.sizing.energised_units(o, p)))
+            for o in self.sizing.options if o.item.family == "network"
         )
 
     def ledger(self) -> pd.DataFrame:

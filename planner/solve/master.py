@@ -30,7 +30,7 @@ class MasterResult:
 class Master:
     """The compiled sizing model. Columns are found by Pyomo variable; cuts are added by index."""
 
-    def __init__(self, sizing: Sizing) -> None:
+    def __init__(self, sizing: Sizing, threads: int = 1) -> None:
         self.sizing = sizing
         form = LinearStandardFormCompiler().write(sizing.model, mixed_form=True)
         self._column = {id(var): j for j, var in enumerate(form.columns)}
@@ -49,7 +49,7 @@ class Master:
         lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
         self._h = highspy.Highs()
         self._h.setOptionValue("output_flag", False)
-        self._h.setOptionValue("threads", 1)
+        self._h.setOptionValue("threads", threads)
         self._h.setOptionValue("random_seed", 0)
         self._h.passModel(lp)
         self._size = n
@@ -96,11 +96,6 @@ class Master:
         """Give columns their own bounds back."""
         index = np.asarray(columns, np.int32)
         self._h.changeColsBounds(len(index), index, self._base_lower[index], self._base_upper[index])
-
-    def raise_floor(self, column: int, floor: float) -> None:
-        """Raise the lower bound of a column for good."""
-        self._base_lower[column] = floor
-        self._h.changeColBounds(column, floor, self._base_upper[column])
 
     def rows_hold(self, constraints: Any, point: Array, tolerance: float = 1e-6) -> bool:
         """Whether a Pyomo constraint list holds at a point."""

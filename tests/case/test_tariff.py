@@ -20,9 +20,9 @@ from planner.case.tariff import (
     hourly_energy_period,
     monthly_bill,
     tariff_from_input,
-    tariff_from_urdb,
     tiered_cost,
 )
+from planner.case.urdb import tariff_from_urdb
 from planner.errors import Fault, InputError
 
 JANUARY, JULY = 0, 6

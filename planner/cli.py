@@ -1,0 +1,253 @@
+"""The command line: parse, call, print. Heavy imports stand inside the commands so that --help answers at once."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from planner.case.catalog import Catalog
+    from planner.solve.decomposition import Progress
+
+app = typer.Typer(
+    name="planner", no_args_is_help=True, add_completion=False, rich_markup_mode=None,
+    help="Plan AI data centres from the GPU to the grid connection: what to buy, how many, ordered when.",
+)  # fmt: skip
+catalog_app = typer.Typer(no_args_is_help=True, help="Look at the hardware catalogs.", rich_markup_mode=None)
+app.add_typer(catalog_app, name="catalog")
+
+CaseArgument = Annotated[Path, typer.Argument(help="A case file, or a folder that holds case.yaml.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override any input: site.grid.interconnection[0].mw=60, catalog.ITEM.price_usd=1e6."),
+]
+CatalogOption = Annotated[
+    list[Path] | None, typer.Option("--catalog", help="Catalog folder on top of the others, item by item.")
+]
+ObjectiveOption = Annotated[
+    str | None, typer.Option("--objective", help="min_cost, earliest, max_gpus, or max_gpus=2028-12-31.")
+]
+
+
+def main() -> None:
+    """Entry point of the `planner` command; turns errors into exit codes."""
+    from planner.errors import InfeasibleError, InputError, PlannerError
+
+    try:
+        app()
+    except InputError as error:
+        count = len(error.faults)
+        typer.echo(f"{error}\n{count} fault{'s' if count != 1 else ''} in the input", err=True)
+        sys.exit(error.exit_code)
+    except InfeasibleError as error:
+        typer.echo("no plan satisfies the case; each limit below, freed by this much, would allow one:", err=True)
+        for shortfall in error.shortfalls:
+            typer.echo(f"  {shortfall}", err=True)
+        sys.exit(error.exit_code)
+    except PlannerError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+    except FileExistsError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(2)
+    except OSError as error:
+        typer.echo(f"{error.filename or ''}: {error.strerror or error}", err=True)
+        sys.exit(2)
+
+
+@app.command()
+def solve(
+    case: CaseArgument,
+    out: Annotated[Path, typer.Option(help="Folder for the plan; replaced whole when it holds one.")] = Path("plan"),
+    gap: Annotated[float, typer.Option(min=0.0, max=0.5, help="Proven gap to stop at, of the open cost.")] = 0.001,
+    time_limit: Annotated[float, typer.Option(min=1.0, help="Seconds; the best plan so far is returned.")] = 600.0,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="Operating blocks solved side by side.")] = 2,
+    objective: ObjectiveOption = None,
+    overrides: SetOption = None,
+    catalog: CatalogOption = None,
+) -> None:
+    """Solve a case and write the plan: plan.json, CSV tables and plan.xlsx.
+
+    \b
+    planner solve examples/carolina --out out/carolina
+    planner solve site/case.yaml --objective max_gpus=2028-12-31
+    planner solve site --set site.grid.interconnection[1].mw=80 --gap 0.01
+    """
+    loaded = _load(case, objective, overrides, catalog)
+    _check_folder(out)
+    from planner.plan.audit import require
+    from planner.plan.plan import write_plan
+    from planner.report.excel import workbook
+    from planner.report.terminal import print_plan
+    from planner.sizing.precheck import precheck
+    from planner.solve.decomposition import solve as run
+    from planner.solve.extract import plan_of
+
+    precheck(loaded)
+    plan = plan_of(run(loaded, gap=gap, time_limit=time_limit, threads=threads, report=_progress))
+    checks = require(plan, loaded)
+    write_plan(plan, out, {"plan.xlsx": workbook(plan, loaded)})
+    print_plan(plan, out, sum(check.count for check in checks), len(checks))
+
+
+@app.command()
+def check(
+    case: CaseArgument, objective: ObjectiveOption = None, overrides: SetOption = None, catalog: CatalogOption = None
+) -> None:
+    """Read a case and its catalogs, report every fault, and see without solving what can never work.
+
+    \b
+    planner check examples/carolina
+    """
+    loaded = _load(case, objective, overrides, catalog)
+    from planner.sizing.precheck import precheck
+
+    precheck(loaded)
+    typer.echo(f"{loaded.path}: no faults; nothing known without solving stands in the way")
+    for label, lines in (("taken by default", loaded.defaults_used), ("warning", loaded.warnings)):
+        for line in lines:
+            typer.echo(f"  {label}: {line}")
+
+
+@app.command()
+def new(folder: Annotated[Path, typer.Argument(help="Folder to make; it must not exist.")]) -> None:
+    """Write a commented case to start from.
+
+    \b
+    planner new my-site && planner check my-site
+    """
+    from planner.errors import Fault, InputError
+
+    if folder.exists():
+        raise InputError([Fault(str(folder), 1, "DIR", str(folder), "exists already", "choose another folder")])
+    text = (Path(__file__).parent / "template.yaml").read_text(encoding="utf-8")
+    folder.mkdir(parents=True)
+    (folder / "case.yaml").write_text(text.replace("NAME", folder.name), encoding="utf-8")
+    typer.echo(f"{folder / 'case.yaml'} written; edit it, then: planner check {folder}")
+
+
+@catalog_app.command("list")
+def catalog_list(
+    family: Annotated[str | None, typer.Option(help="One family, such as battery.")] = None,
+    catalog: CatalogOption = None,
+) -> None:
+    """List the items: family, status, rating, price, lead time, and what keeps one from being sized.
+
+    \b
+    planner catalog list --family battery
+    """
+    from planner.report.terminal import print_catalog
+
+    loaded = _catalog(catalog)
+    items = [item for item in loaded.items if family in (None, item.family)]
+    if not items:
+        raise _unknown(family or "", {item.family for item in loaded.items}, "family")
+    print_catalog(items)
+
+
+@catalog_app.command("show")
+def catalog_show(item: str, catalog: CatalogOption = None) -> None:
+    """Show one item: every number with its source, and what it brings and consumes.
+
+    \b
+    planner catalog show tesla_megablock_4h
+    """
+    from planner.report.terminal import print_item
+
+    loaded = _catalog(catalog)
+    if item not in loaded:
+        raise _unknown(item, loaded.entries, "item")
+    print_item(loaded.entries[item])
+
+
+@catalog_app.command("check")
+def catalog_check(catalog: CatalogOption = None) -> None:
+    """Check every catalog file and report all faults at once.
+
+    \b
+    planner catalog check --catalog my-catalogs
+    """
+    loaded = _catalog(catalog)
+    sizeable = sum(item.sizeable for item in loaded.items)
+    typer.echo(f"{len(loaded.items)} items in {len(loaded.files)} files, {sizeable} sizeable; no faults")
+    for item in loaded.items:
+        if item.missing:
+            typer.echo(f"  not sizeable: {item.id} ({item.status}) has no {', '.join(item.missing)}")
+
+
+@catalog_app.command("stale")
+def catalog_stale(
+    older_than: Annotated[str, typer.Option(help="Age such as 12mo, 90d or 2y.")] = "12mo", catalog: CatalogOption = None
+) -> None:
+    """List figures older than an age, oldest first.
+
+    \b
+    planner catalog stale --older-than 12mo
+    """
+    from planner.case.catalog import stale
+
+    rows = stale(_catalog(catalog), _before(older_than))
+    for item, name, figure in rows:
+        typer.echo(f"{figure.date:10}  {figure.confidence:9}  {item.id}.{name}  ({figure.source})")
+    typer.echo(f"{len(rows)} figures older than {older_than}")
+
+
+def _load(case: Path, objective: str | None, overrides: list[str] | None, catalogs: list[Path] | None) -> Any:
+    from planner.case.case import load_case
+
+    changes = list(overrides or [])
+    if objective is not None:
+        name, _, by = objective.partition("=")
+        changes.append(f"objective={{{name}: {by}}}" if by else f"objective={name}")
+    return load_case(case, changes, list(catalogs or []))
+
+
+def _catalog(folders: list[Path] | None) -> Catalog:
+    from planner.case.catalog import load_catalog
+
+    return load_catalog(*(folders or []))
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse a folder that holds something else before the work, not after it."""
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "plan.json").exists())):
+        raise FileExistsError(f"{out} exists and is not a plan: choose another --out, or remove it")
+
+
+def _before(age: str) -> date:
+    from datetime import timedelta
+
+    from planner.errors import Fault, InputError
+
+    units = {"d": 1.0, "w": 7.0, "mo": 30.4375, "y": 365.25}
+    for suffix in sorted(units, key=len, reverse=True):
+        number = age.removesuffix(suffix)
+        if number != age and number.isdigit():
+            return date.today() - timedelta(days=int(number) * units[suffix])
+    raise InputError([Fault("--older-than", 1, "age", age, "must be a number and d, w, mo or y", "write 12mo")])
+
+
+def _unknown(name: str, known: Any, what: str) -> Exception:
+    from planner.case.base import nearest
+    from planner.errors import Fault, InputError
+
+    close = nearest(name, known)
+    remedy = f"did you mean {close}?" if close else "see planner catalog list"
+    return InputError([Fault("command line", 1, what, name, f"unknown {what}", remedy)])
+
+
+def _progress(progress: Progress) -> None:
+    gap = f"{progress.gap_fraction:.3%}" if progress.gap_fraction < 10 else "no plan yet"
+    upper = f"{progress.upper_kusd / 1e3:,.1f}" if progress.upper_kusd < 1e15 else "-"
+    typer.echo(
+        f"{progress.seconds:6.1f} s  {progress.phase:<10}  round {progress.round:<3}  "
+        f"at least {progress.lower_kusd / 1e3:,.1f} M$  found {upper} M$  gap {gap}", err=True,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,297 @@
+"""Audit of money: every ledger line a second time, present value and bounds, budgets, key results."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date
+
+import numpy as np
+
+from planner.case.case import Case
+from planner.case.catalog import Item
+from planner.plan.audit_base import Checks, Tables, first_start
+from planner.plan.audit_site import Site
+
+Key = tuple[date, str, str]
+IT = ("compute", "network")
+OPERATING_LINES = (
+    "energy", "demand charge", "time-of-use demand charge", "fuel", "variable O&M", "battery wear", "shed compute",
+)  # fmt: skip
+CAPITAL_LINES = (
+    "equipment", "installation", "shell and civil", "indirects", "contingency", "committed equipment",
+    "utility contribution",
+)  # fmt: skip
+_CENTS = 2.0  # USD a ledger row may differ by: fractions of a unit too small for the orders table
+
+
+def audit_money(checks: Checks, case: Case, tables: Tables, site: Site, bills: dict[Key, float]) -> None:
+    """bills: operating lines derived from the dispatch."""
+    expected = purchases(case, tables)
+    _capital(checks, case, tables)
+    for key, usd in [*fixed_lines(case).items(), *committed_om(case, site).items()]:
+        expected[key] += usd
+    _ledger(checks, tables, expected, bills)
+    _value(checks, case, tables)
+    _bounds(checks, case, tables, site)
+    _budget(checks, case, tables)
+
+
+def annuity_left(rate: float, life: float, age: float) -> float:
+    """Share of a cost still in an asset: annuities left over all annuities, both discounted.
+
+    >>> round(annuity_left(0.1, 10.0, 5.0), 6), annuity_left(0.0, 10.0, 4.0)
+    (0.616945, 0.6)
+    """
+    left = min(life, life - age)
+    if left <= 0:
+        return 0.0
+    if rate == 0:
+        return left / life
+    return float((1.0 - (1.0 + rate) ** -left) / (1.0 - (1.0 + rate) ** -life))
+
+
+def present_worth(case: Case, day: date) -> float:
+    """Value at the start of one dollar on a day."""
+    years = (day - case.timeline.start).days / 365.0
+    return float((1.0 + case.input.finance.discount_rate) ** -years)
+
+
+def unit_payments(case: Case, item: Item, ordered: date, delivered: date, served: date) -> list[tuple[date, str, float]]:
+    """Payments for one unit, without O&M and residual value."""
+    price = item.get("price_usd")
+    line = "IT equipment" if item.family in IT else "shell and civil" if item.family == "enclosure" else "equipment"
+    first, second = item.get("payment_order_fraction"), item.get("payment_delivery_fraction")
+    rows = [
+        (ordered, line, price * first), (delivered, line, price * second),
+        (served, line, price * (1.0 - first - second)),
+        (served, "installation", price * item.get("installation_fraction")),
+    ]  # fmt: skip
+    if item.family not in IT:
+        finance = case.input.finance
+        direct = list(rows)
+        rows += [(day, "indirects", usd * finance.indirects_fraction) for day, _, usd in direct]
+        rows += [(day, "contingency", usd * finance.contingency_fraction) for day, _, usd in direct]
+    return rows
+
+
+def yearly_om_usd(item: Item) -> float:
+    """Fixed O&M of one unit a year, by price and by power."""
+    by_price = item.get("fixed_om_fraction_per_year", 0.0) * item.get("price_usd", 0.0)
+    return by_price + item.get("fixed_om_usd_per_kw_year", 0.0) * 1000.0 * item.get("nameplate_power_mw", 0.0)
+
+
+def months_from(case: Case, served: date) -> list[date]:
+    """Middle of every month from a service date to the horizon."""
+    timeline = case.timeline
+    first = first_start(timeline.starts, served)
+    if first is None:
+        return []
+    return [timeline.middle(m) for m in range(first, timeline.build_months + 12 * timeline.operating_years)]
+
+
+def purchases(case: Case, tables: Tables) -> defaultdict[Key, float]:
+    """Ledger lines of every order: payments, O&M, residual value."""
+    rows: defaultdict[Key, float] = defaultdict(float)
+    for order in tables.orders.itertuples():
+        item_id, units = str(order.item), float(order.units)  # type: ignore[arg-type]
+        if item_id not in case.catalog:
+            continue
+        item, served = case.catalog[item_id], order.commissioning_date
+        assert isinstance(served, date)
+        assert isinstance(order.order_date, date)
+        assert isinstance(order.delivery_date, date)
+        cost = 0.0
+        for day, line, usd in unit_payments(case, item, order.order_date, order.delivery_date, served):
+            rows[day, line, item_id] += usd * units
+            cost += usd
+        monthly = yearly_om_usd(item) / 12.0
+        for day in months_from(case, served) if monthly else []:
+            rows[day, "fixed O&M", item_id] += monthly * units
+        age = (case.timeline.end - served).days / 365.0
+        left = annuity_left(case.input.finance.discount_rate, case.economic_life_years(item), age)
+        rows[case.timeline.end, "residual value", item_id] -= cost * left * units
+    return rows
+
+
+def fixed_lines(case: Case) -> dict[Key, float]:
+    """Committed dues, contributions to the utility's works, and the tariff's fixed charge."""
+    rows: defaultdict[Key, float] = defaultdict(float)
+    timeline = case.timeline
+    for bought in case.input.committed:
+        rows[max(bought.on_site, timeline.start), "committed equipment", bought.item] += bought.due_usd
+    steps = case.input.site.grid.interconnection
+    for step in steps:
+        rows[max(step.from_, timeline.start), "utility contribution", "grid"] += step.utility_contribution_usd
+    if case.tariff is not None and steps:
+        for m in range(timeline.build_months + 12 * timeline.operating_years):
+            if timeline.middle(m) >= steps[0].from_:
+                rows[timeline.middle(m), "fixed charge", "grid"] += case.tariff.fixed_usd_per_month
+    return rows
+
+
+def committed_om(case: Case, site: Site) -> dict[Key, float]:
+    """Fixed O&M of what is already bought, from the month after its installation."""
+    from planner.timeline import add_weeks
+
+    rows: defaultdict[Key, float] = defaultdict(float)
+    for bought in case.input.committed:
+        item = case.catalog[bought.item]
+        monthly = yearly_om_usd(item) / 12.0
+        installed = add_weeks(bought.on_site, item.get("installation_weeks"))
+        for day in months_from(case, installed) if monthly else []:
+            rows[day, "fixed O&M", bought.item] += monthly * bought.units
+    return rows
+
+
+def _capital(checks: Checks, case: Case, tables: Tables) -> None:
+    """orders.capital_usd is what the orders pay."""
+    got, want, names = [], [], []
+    for order in tables.orders.itertuples():
+        if str(order.item) not in case.catalog:
+            continue
+        item = case.catalog[str(order.item)]
+        day = case.timeline.start
+        each = sum(usd for _, _, usd in unit_payments(case, item, day, day, day))
+        got.append(float(order.capital_usd))  # type: ignore[arg-type]
+        want.append(each * float(order.units))  # type: ignore[arg-type]
+        names.append(f"{order.item} ordered {order.order_date}")
+    limits = 1e-8 * np.abs(np.array(want)) + 0.01
+    checks.equal("order capital", "USD", got, want, limits, lambda i: names[i])
+
+
+def _ledger(checks: Checks, tables: Tables, expected: dict[Key, float], bills: dict[Key, float]) -> None:
+    """Every ledger row against the derived one, both ways: nothing missing, nothing extra."""
+    found: defaultdict[Key, float] = defaultdict(float)
+    for row in tables.ledger.itertuples():
+        assert isinstance(row.date, date)
+        found[row.date, str(row.line), str(row.item)] += float(row.usd)  # type: ignore[arg-type]
+    for name, part, relative in (
+        ("ledger purchases", expected, 1e-8), ("ledger operation", bills, 1e-6),
+    ):  # fmt: skip
+        operating = part is bills
+        keys = sorted({k for k in found if (k[1] in OPERATING_LINES) == operating} | set(part))
+        got, want = np.array([found.get(k, 0.0) for k in keys]), np.array([part.get(k, 0.0) for k in keys])
+        tolerance = relative * np.maximum(np.abs(want), np.abs(got)) + _CENTS
+        checks.equal(
+            name, "USD", got, want, tolerance,
+            lambda i, keys=keys: f"{keys[i][0]} {keys[i][1]} of {keys[i][2]}",  # type: ignore[misc]
+        )  # fmt: skip
+
+
+def _value(checks: Checks, case: Case, tables: Tables) -> None:
+    """The objective is the ledger's present value."""
+    value = sum(
+        usd * present_worth(case, day)
+        for day, usd in zip(tables.ledger.date, tables.ledger.usd, strict=True)
+    )  # fmt: skip
+    claimed = float(tables.summary["objective_usd"])
+    checks.equal("present value", "USD", claimed, value, 1e-9 * abs(value) + 1e-2, lambda _: "objective_usd")
+
+
+def _bounds(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
+    """Bounds in order, gaps what they say, and no more left out of the gap than compute costs."""
+    s = tables.summary
+    value, bound, forced = (float(s[k]) for k in ("objective_usd", "lower_bound_usd", "cost_not_open_to_decision_usd"))
+    gap = value - bound
+    checks.at_most("bounds", "USD", bound, value, 1e-9 * abs(value), lambda _: "lower_bound_usd over objective_usd")
+    compute = sum(
+        usd * present_worth(case, day)
+        for day, usd, item in zip(tables.ledger.date, tables.ledger.usd, tables.ledger.item, strict=True)
+        if item in case.catalog and case.catalog[item].family == "compute"
+    )
+    checks.at_most("bounds", "USD", [forced, -forced], [max(compute, 0.0), 0.0], 1e-6 * abs(value),
+                   lambda _: "cost_not_open_to_decision_usd over the compute bought")  # fmt: skip
+    open_cost = max(value - forced, 1e-6)
+    claims = (("gap_usd", gap), ("gap_fraction", gap / open_cost), ("gap_fraction_total", gap / max(abs(value), 1e-6)))
+    for name, want in claims:
+        checks.equal("gap figures", "USD or fraction", float(s[name]), want, 1e-6 * abs(want) + 1e-9 * (gap > 1e3)
+                     + (1e-3 if name == "gap_usd" else 1e-9), lambda _, name=name: name)  # type: ignore[misc]
+    for level in s["objectives"]:
+        got, low = float(level["value"]), float(level["bound"])
+        if level["name"] == "cost":
+            checks.equal("objectives", "USD", got, value, 1e-9 * abs(value), lambda _: "value of cost")
+            checks.equal("objectives", "USD", min(low, got), bound, 1e-9 * abs(value), lambda _: "bound of cost")
+        elif level["name"] == "gpus":
+            by = case.input.objective.by
+            p = case.timeline.period_of(by) if by is not None else site.last
+            gpus = float(site.sum_racks({r.item.id: r.gpus for r in site.racks})[p])
+            checks.equal("objectives", "GPUs", got, gpus, 0.5, lambda _: "value of gpus")
+            checks.at_most("objectives", "GPUs", got, low, 0.5, lambda _: "gpus over their bound")
+        else:
+            checks.at_most("objectives", "months", low, got, 1e-6, lambda _: "bound of date over its value")
+
+
+def _budget(checks: Checks, case: Case, tables: Tables) -> None:
+    """Cash paid up to each date, operation included, residual value left out."""
+    ledger = tables.ledger[tables.ledger.line != "residual value"]
+    for row in case.input.budget:
+        spent = float(sum(usd for day, usd in zip(ledger.date, ledger.usd, strict=True) if day <= row.by))
+        checks.at_most("budget", "USD", spent, row.usd, 1e-6 * row.usd + _CENTS,
+                       lambda _, by=row.by: f"cash paid by {by}")  # type: ignore[misc]  # fmt: skip
+
+
+def audit_results(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
+    """Key results of plan.json from the tables."""
+    want = _key_results(case, tables, site)
+    got = tables.summary["key_results"]
+    for name in sorted({*want, *got}):
+        claimed, derived = got.get(name), want.get(name)
+        if claimed is None and derived is None:
+            continue
+        a = np.nan if claimed is None else float(claimed)
+        b = np.nan if derived is None else float(derived)
+        checks.equal("key results", "", a, b, 1e-7 * abs(b) + 1e-6, lambda _, n=name: n)  # type: ignore[misc]
+    s, end = tables.summary, site.last
+    units: dict[str, float] = {}
+    for item, _, _, counts in site.standing():
+        units[item.id] = units.get(item.id, 0.0) + float(counts[end])
+    shown = {k: float(v) for k, v in s["units"].items()}
+    for name in sorted({k for k, v in units.items() if v > 1e-6} | set(shown)):
+        checks.equal("units at the end", "units", shown.get(name, 0.0), units.get(name, 0.0), 2e-6,
+                     lambda _, n=name: n)  # type: ignore[misc]  # fmt: skip
+    gpus = float(site.sum_racks({r.item.id: r.gpus for r in site.racks})[end])
+    checks.equal("key results", "", float(s["gpus_energised"]), gpus, 0.5, lambda _: "gpus_energised")
+    if len(tables.capacity):
+        load = float(tables.capacity.design_load_mw.iloc[-1])
+        checks.equal("key results", "", float(s["design_load_mw"]), load, 1e-6 * load + 1e-6, lambda _: "design_load_mw")
+
+
+def _key_results(case: Case, tables: Tables, site: Site) -> dict[str, float | None]:
+    year = tables.dispatch[tables.dispatch.phase == "operating year"]
+    ledger, energy = tables.ledger, float((year.weight_h * year.site_load_mw).sum())
+    imports = year.grid_import_mw.fillna(0.0).max() if "grid_import_mw" in year else 0.0
+    it_items = {i.id for i in case.catalog.items if i.family in IT}
+    is_it = ledger.item.isin(it_items)
+    without = float(ledger[ledger.line.isin(CAPITAL_LINES) & ~is_it].usd.sum())
+    result: dict[str, float | None] = {
+        "peak_site_load_mw": float(year.site_load_mw.max()), "peak_import_mw": float(imports),
+        "site_energy_mwh_per_year": energy, "capital_without_it_usd": without,
+        "capital_it_usd": float(ledger[is_it & ledger.line.isin(["IT equipment", "installation"])].usd.sum()),
+        "undiscounted_cost_usd": float(ledger[ledger.line != "residual value"].usd.sum()),
+    }  # fmt: skip
+    design = site.sum_racks({r.item.id: r.design_mw for r in site.racks})[site.last]
+    if not site.racks or design <= 0 or not len(tables.capacity):
+        return result
+    load = float(tables.capacity.design_load_mw.iloc[-1])
+    result["annual_pue"] = energy / float((year.weight_h * year.it_mw).sum())
+    result["peak_pue"] = load / float(design + site.network_mw[site.last])
+    result["it_design_mw"] = float(design)
+    result["project_cost_usd_per_mw"] = without / float(design)
+    gpus = site.sum_racks({r.item.id: r.gpus for r in site.racks})
+    result["gpus_per_facility_mw"] = float(gpus[site.last]) * (1.0 - site.import_loss) / load
+    result["usd_per_gpu_hour"] = _usd_per_gpu_hour(case, tables, gpus.tolist())
+    workload = case.input.workload
+    if workload is not None and workload.swing_fraction is not None:
+        result["unsmoothed_swing_mw"] = workload.swing_fraction * workload.largest_job_fraction * float(design)
+    return result
+
+
+def _usd_per_gpu_hour(case: Case, tables: Tables, gpus: list[float]) -> float | None:
+    """Cost over discounted hours of energised GPUs."""
+    timeline = case.timeline
+    hours = 0.0
+    for m in range(timeline.build_months + 12 * timeline.operating_years):
+        p = min(m, timeline.build_months)
+        length = 24.0 * (timeline.starts[p + 1] - timeline.starts[p]).days if p < timeline.build_months else 730.0
+        hours += length * gpus[p] * present_worth(case, timeline.middle(m))
+    return float(tables.summary["objective_usd"]) / hours if hours else None

@@ -1,0 +1,133 @@
+"""What the terminal shows. Formatting only; every number has its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from planner.case.catalog import STAGES, Entry, Item, describe
+from planner.plan.plan import Plan
+from planner.units import unit_of
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=False)
+
+
+def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
+    """The plan in one screen, and where its files are."""
+    s, key, console = plan.summary, plan.summary["key_results"], _console()
+    console.print(Text(s["name"], style="bold"))
+    console.print(
+        f"{s['status']}: {s['objective_usd'] / 1e6:,.1f} M$ present value, at least {s['lower_bound_usd'] / 1e6:,.1f} M$"
+        f" possible; gap {s['gap_fraction']:.3%} of the cost open to decision ({s['gap_usd'] / 1e6:,.2f} M$)"
+    )
+    for level in s["objectives"][:-1]:
+        console.print(f"first {level['name']}: {level['value']:,.0f} (proven bound {level['bound']:,.0f})")
+    rows = [
+        (f"{m['target']:,.0f} {m['unit']} by {m['by']}", f"running from {m['reached']}" if m["reached"] else "not reached")
+        for m in s["milestones"]
+    ]
+    formats = {
+        "gpus_energised": ("GPUs running at the end", "{:,.0f}", 1.0),
+        "it_design_mw": ("IT design power", "{:,.1f} MW", 1.0),
+        "peak_site_load_mw": ("peak site load", "{:,.1f} MW", 1.0),
+        "peak_import_mw": ("peak import", "{:,.1f} MW", 1.0),
+        "annual_pue": ("PUE, year", "{:.3f}", 1.0),
+        "peak_pue": ("PUE at design ambient", "{:.3f}", 1.0),
+        "gpus_per_facility_mw": ("GPUs per facility MW", "{:,.0f}", 1.0),
+        "project_cost_usd_per_mw": ("project cost without IT", "{:,.2f} M$/MW", 1e-6),
+        "usd_per_gpu_hour": ("cost of compute", "{:,.2f} $/GPU-h (energised)", 1.0),
+        "unsmoothed_swing_mw": ("load swing of the largest job, unsmoothed", "{:,.1f} MW", 1.0),
+    }
+    values = {**key, "gpus_energised": s["gpus_energised"]}
+    rows += [
+        (label, text.format(values[name] * factor))
+        for name, (label, text, factor) in formats.items()
+        if values.get(name)
+    ]
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for left, right in rows:
+        table.add_row(Text(left), Text(right, style="bold"))
+    console.print(table)
+    _print_orders(plan, console)
+    _print_stranded(plan, console)
+    trust = s["trust"]
+    console.print(
+        f"{trust['dollars_fraction_on_weak_figures']:.0%} of capital and "
+        f"{trust['critical_weeks_fraction_on_weak_figures']:.0%} of critical lead-time weeks rest on inherited, "
+        "estimated or remembered figures"
+    )
+    for line in s["warnings"]:
+        console.print(Text(f"warning: {line}", style="yellow"))
+    for line in s["defaults_used"]:
+        console.print(Text(f"default: {line}", style="dim"))
+    console.print(f"audit: {checks} checks over {checked:,} values passed; {s['rounds']} rounds, {s['seconds']:.1f} s")
+    console.print(Text(f"files: {folder}/plan.json, plan.xlsx, orders.csv, capacity.csv, stages.csv, installed.csv, "
+                       "dispatch.csv, ledger.csv"))  # fmt: skip
+
+
+def _print_orders(plan: Plan, console: Console) -> None:
+    table = Table("item", "units", "first order", "last order", "in service", "M$", box=None, pad_edge=False)
+    for column in (1, 5):
+        table.columns[column].justify = "right"
+    for item, rows in plan.orders.groupby("item", sort=False):
+        table.add_row(
+            Text(str(item)), f"{rows.units.sum():,.4g}" if rows.units.sum() % 1 else f"{rows.units.sum():,.0f}",
+            str(rows.order_date.min()), str(rows.order_date.max()),
+            f"{rows.commissioning_date.min()} .. {rows.commissioning_date.max()}", f"{rows.capital_usd.sum() / 1e6:,.1f}",
+        )  # fmt: skip
+    console.print(table)
+
+
+def _print_stranded(plan: Plan, console: Console) -> None:
+    held = plan.capacity[plan.capacity.racks_stranded > 0]
+    for stage, rows in held.groupby("binding_stage", sort=False):
+        console.print(
+            Text(f"racks ready but not running: up to {rows.racks_stranded.max():,.0f} over {len(rows)} months from "
+                 f"{rows.period.iloc[0]} ({stage})")
+        )  # fmt: skip
+
+
+def print_catalog(items: Sequence[Item]) -> None:
+    """Items, one a line."""
+    table = Table("item", "family", "status", "rating", "price", "lead weeks", "sizeable", box=None, pad_edge=False)
+    for item in items:
+        rating = item.rating
+        table.add_row(
+            item.id, item.family, item.status,
+            f"{rating[0] / (1000 if rating[1].endswith('_mw') else 1):,g} {unit_of(rating[1])}" if rating else "-",
+            f"{item.price_usd.planning:,.0f} USD{'*' if item.price_usd.inherited_from else ''}" if item.price_usd else "-",
+            f"{item.lead_time_weeks.planning:g}{'*' if item.lead_time_weeks.inherited_from else ''}"
+            if item.lead_time_weeks else "-",
+            "yes" if item.sizeable else "no: " + (", ".join(item.missing) or item.status),
+        )  # fmt: skip
+    console = Console(highlight=False, width=max(_console().width, 150))
+    console.print(table)
+    console.print(f"{len(items)} items, {sum(item.sizeable for item in items)} sizeable; * inherited from the class")
+
+
+def print_item(entry: Entry) -> None:
+    """One item with every source."""
+    item, console = entry.item, _console()
+    console.print(Text(f"{item.id}: {item.vendor} {item.model}", style="bold"))
+    console.print(Text(f"{item.family}, class {item.item_class}, {item.status}; from {entry.file}:{entry.line}"))
+    for label, stages in (("brings", item.brings), ("consumes", item.consumes)):
+        if stages:
+            console.print(Text(f"{label} " + ", ".join(f"{s} ({STAGES[s]})" for s in stages)))
+    if item.missing:
+        console.print(Text(f"not sizeable: no {', '.join(item.missing)}", style="yellow"))
+    for name, figure in item.figures():
+        source = entry.sources.get(figure.source, figure.source)
+        origin = f"inherited from {figure.inherited_from}" if figure.inherited_from else source
+        note = f"; {figure.note}" if figure.note and not figure.inherited_from else ""
+        console.print(
+            Text(f"  {name}: {describe(figure)} {unit_of(name)}".rstrip()
+                 + f"  [{figure.basis}, {figure.date}] {origin}{note}")
+        )  # fmt: skip
+    for note in item.notes:
+        console.print(Text(f"note: {note}"))

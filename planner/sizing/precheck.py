@@ -1,0 +1,88 @@
+"""What can be known without a solver: a target above every source, a lead time past its date, a budget too small."""
+
+from __future__ import annotations
+
+from planner.case.case import Case
+from planner.case.schema import Milestone
+from planner.errors import InfeasibleError, Shortfall
+from planner.families import compute
+from planner.ledger import cash_by
+from planner.operation.blocks import plant_of
+from planner.sizing.model import contribution, grid_steps, target_of
+from planner.sizing.options import Option, options_of
+from planner.units import DAYS_PER_WEEK
+
+
+def precheck(case: Case) -> None:
+    """Raise InfeasibleError when a milestone cannot be met whatever is bought. Says nothing about the rest."""
+    if case.input.objective.kind != "min_cost" or not case.input.target.milestones:
+        return
+    plant = plant_of(case)
+    options = options_of(plant)
+    found: list[Shortfall] = []
+    for milestone in case.input.target.milestones:
+        found += _lead_times(case, options, milestone)
+        least = _least_design_mw(case, plant.racks, milestone)
+        grid = grid_steps(case, case.timeline.period_of(milestone.by))[1]
+        if not plant.generators and least > grid:
+            found.append(
+                Shortfall("grid connection (no firm generation among the candidates)", least - grid, "MW", f"{milestone.by}")
+            )
+        found += _budget(case, plant.racks, options, milestone)
+    if found:
+        raise InfeasibleError(found)
+
+
+def _least_design_mw(case: Case, racks: tuple[compute.Compute, ...], milestone: Milestone) -> float:
+    """IT design power of the leanest compute that meets a milestone; the site needs more. [MW]"""
+    spares = 1.0 + case.input.spares.racks_fraction
+    each = [r.design_mw / contribution(r, milestone) for r in racks if contribution(r, milestone) > 0]
+    return min(each, default=0.0) * target_of(milestone) * spares
+
+
+def _lead_times(case: Case, options: tuple[Option, ...], milestone: Milestone) -> list[Shortfall]:
+    """Positions whose earliest equipment serves after the milestone."""
+    period = case.timeline.period_of(milestone.by)
+    deadline = case.timeline.starts[period]
+    needed: dict[str, list[Option]] = {}
+    for option in options:
+        for position in option.supplies if option.item.family != "compute" else ("compute",):
+            if position not in ("main_transformer", "hv_substation", "battery_transformer"):
+                needed.setdefault(position, []).append(option)
+    found = []
+    for position, choices in needed.items():
+        if position == "white_space" and case.input.site.hall.existing_m2:
+            continue
+        if any(o.committed[period] or o.order_index(period) >= 0 for o in choices):
+            continue
+        first = min((o.orders[0].dates.ready for o in choices if o.orders), default=None)
+        items = ", ".join(o.item.id for o in choices)
+        late = (first - deadline).days / DAYS_PER_WEEK if first is not None else float("inf")
+        when = f"earliest {first}, needed {deadline} for {milestone.by}" if first else f"never, needed {deadline}"
+        found.append(Shortfall(f"lead time of {position} ({items})", late, "weeks", when))
+    return found
+
+
+def _budget(
+    case: Case, racks: tuple[compute.Compute, ...], options: tuple[Option, ...], milestone: Milestone
+) -> list[Shortfall]:
+    """Budget rows below the compute alone that must be paid by then."""
+    period = case.timeline.period_of(milestone.by)
+    spares = 1.0 + case.input.spares.racks_fraction
+    found = []
+    for row in case.input.budget:
+        least = []
+        for rack in racks:
+            option = next(o for o in options if o.key == rack.item.id)
+            each = contribution(rack, milestone)
+            if max(option.committed):
+                return []
+            least += [
+                cash_by(order.flows, row.by) / each for order in option.orders if order.in_service <= period and each > 0
+            ]
+        must = min(least, default=0.0) * target_of(milestone) * spares
+        if must > row.usd:
+            found.append(
+                Shortfall("budget (compute alone)", (must - row.usd) / 1e6, "million USD", f"cumulative by {row.by}")
+            )
+    return found

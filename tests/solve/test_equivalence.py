@@ -1,0 +1,248 @@
+"""Decomposed and monolithic solves of the same case: the same optimum, proven from two sides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from planner.case.case import Case
+from planner.solve.decomposition import Solution, solve
+from planner.solve.monolithic import Monolithic, MonolithicSolution
+
+GAP = 1e-6
+# Lead times made short so that a build of a year and a bit has something to decide.
+QUICK = [
+    f"catalog.{item}.lead_time_weeks={weeks}"
+    for item, weeks in {
+        "mv_padmount_transformer": 30, "lv_switchboard_generic": 26, "mv_switchgear_generic": 26, "jenbacher_j620": 26,
+        "tesla_megapack_2xl_4h": 20, "tesla_megablock_4h": 20, "chiller_air_cooled": 20, "fit_out_generic": 4,
+    }.items()
+] + [
+    "catalog.fit_out_generic.installation_weeks=12", "catalog.solar_single_axis_1mw.installation_weeks=10",
+]  # fmt: skip
+TOU = {
+    "energy_periods": [
+        {"name": "base", "usd_per_mwh": 40},
+        {"name": "peak", "usd_per_mwh": 95, "weekday_hours": [14, 15, 16, 17, 18, 19], "weekend_hours": []},
+    ],
+    "energy_usd_per_mwh": None,
+    "demand_usd_per_kw_month": 6,
+    "tou_demand": [
+        {"name": "peak", "usd_per_kw_month": 16, "weekday_hours": [14, 15, 16, 17, 18, 19], "weekend_hours": []},
+    ],
+}
+DEAR = {"demand_usd_per_kw_month": 20}
+ENGINES = {"candidates": {"generation": ["jenbacher_j620"]}}
+MANY = {"milestones": [{"gpus": 2160, "by": "2028-05-01"}]}
+Make = Callable[..., Case]
+
+
+def plain_load(make: Make) -> Case:
+    """A 100 MW class load whose grid falls to 70 MW: solar, batteries and engines serve what is left, hour by hour."""
+    hour = np.arange(8760)
+    load = 88.0 + 10.0 * np.sin(2 * np.pi * (hour % 24 - 9) / 24) + 4.0 * np.sin(2 * np.pi * hour / 8760)
+    steps = [
+        {"from": "2026-01-01", "mw": 110, "via": "existing_feeders"},
+        {"from": "2028-02-01", "mw": 70, "via": "existing_feeders"},
+    ]
+    changes: dict[str, Any] = {
+        "workload": None,
+        "target": {"milestones": None, "load_series": {"file": "load.csv", "column": "mw"}},
+        "site": {"grid": {"interconnection": steps, "tariff": TOU}},
+        "candidates": {
+            "compute": None, "heat_rejection": None, "generation": ["jenbacher_j620"],
+            "renewable": ["solar_single_axis_1mw"], "battery": ["tesla_megablock_4h"],
+        },
+    }  # fmt: skip
+    cheap = ["catalog.solar_single_axis_1mw.price_usd=4e5", "catalog.tesla_megablock_4h.price_usd=1.2e6"]
+    return make(changes, series=load, set=[*QUICK, *cheap])
+
+
+def grid_only(make: Make) -> Case:
+    """Racks fed by the grid alone, two milestones, vendor's lots, spares."""
+    return make(
+        {
+            "target": {"milestones": [{"gpus": 576, "by": "2027-12-01"}, {"gpus": 1440, "by": "2028-05-01"}]},
+            "order_multiples": {"nvidia_gb300_nvl72": 4}, "spares": {"racks_fraction": 0.02},
+        },
+        set=QUICK,
+    )  # fmt: skip
+
+
+def engines(make: Make) -> Case:
+    """A 2 MW grid under a 5 MW site: engines N+1 carry the rest."""
+    steps = [{"from": "2027-06-01", "mw": 2, "via": "existing_feeders"}]
+    return make(ENGINES, {"site": {"grid": {"interconnection": steps}}, "target": MANY}, set=QUICK)
+
+
+def two_computes(make: Make) -> Case:
+    """Two racks of different power and price for one milestone; supply of the better one is short."""
+    return make(
+        {
+            "candidates": {"compute": ["nvidia_gb300_nvl72", "nvidia_dgx_b200"]},
+            "supply": {"nvidia_gb300_nvl72": {"2027Q4": 6}},
+        },
+        set=[*QUICK, "catalog.nvidia_dgx_b200.price_usd=6.5e5"],
+    )
+
+
+def two_rejections(make: Make) -> Case:
+    """Dry coolers with pads beside chillers on the warm loop; heat goes where power is least."""
+    return make(
+        {
+            "candidates": {"heat_rejection": ["dry_cooler_adiabatic", "chiller_air_cooled"]},
+            "committed": [{"item": "chiller_air_cooled", "units": 2, "on_site": "2027-05-01"}],
+            "cooling": {"coolant_supply_c": 40}, "target": MANY, "redundancy": {"heat_rejection": {"scheme": "N+1", "group_mw": 3}},
+        },
+        set=QUICK,
+    )  # fmt: skip
+
+
+def battery_tou(make: Make) -> Case:
+    """A cheap battery against time-of-use demand charges, with transformers of its own."""
+    return make(
+        {"candidates": {"battery": ["tesla_megapack_2xl_4h"]}, "site": {"grid": {"tariff": {**TOU, **DEAR}}}},
+        set=[*QUICK, "catalog.tesla_megapack_2xl_4h.price_usd=3e5"],
+    )
+
+
+def tiers_and_minimum_take(make: Make) -> Case:
+    """Rising energy tiers and a minimum take push load onto engines that fuel alone would not run."""
+    tariff = {
+        "energy_usd_per_mwh": None, "minimum_take_fraction": 0.3,
+        "tiers": [{"usd_per_mwh": 35, "up_to_mwh_per_month": 1500}, {"usd_per_mwh": 60, "up_to_mwh_per_month": 2600},
+                  {"usd_per_mwh": 120}],
+    }  # fmt: skip
+    cheap = ["catalog.jenbacher_j620.price_usd=6e5", "site.fuel.natural_gas_usd_per_mmbtu_hhv=2.5"]
+    return make(ENGINES, {"site": {"grid": {"tariff": tariff}}, "target": MANY}, set=[*QUICK, *cheap])
+
+
+def shed(make: Make) -> Case:
+    """Inference whose compute is shed wherever an hour costs more than its GPU-hours are worth."""
+    workload = {"kind": "inference", "average_load_fraction": 0.7,
+                "shed": {"fraction": 0.3, "usd_per_gpu_hour": 0.08}}  # fmt: skip
+    return make({"workload": workload, "site": {"grid": {"tariff": TOU}}}, set=QUICK)
+
+
+def spinning(make: Make) -> Case:
+    """The largest engine is covered in every hour by grid, engines and batteries."""
+    steps = [{"from": "2027-06-01", "mw": 1, "via": "existing_feeders"}]
+    return make(
+        ENGINES,
+        {
+            "site": {"grid": {"interconnection": steps}}, "target": MANY,
+            "candidates": {"battery": ["tesla_megablock_4h"]},
+            "redundancy": {"onsite_generation": {"scheme": "N", "spinning_reserve": "largest_unit"}},
+        },
+        set=[*QUICK, "catalog.tesla_megablock_4h.price_usd=5e5"],
+    )  # fmt: skip
+
+
+LIMITED: dict[str, Any] = {
+    "supply": {"nvidia_gb300_nvl72": {"2027Q3": 6, "2027Q4": 10, "2028Q1": 12}},
+    "budget": [{"by": "2027-12-31", "usd": 8.0e7}, {"by": "2028-06-30", "usd": 1.6e8}],
+}
+
+
+def most_gpus(make: Make) -> Case:
+    """The most GPUs that supply and budget allow, then the least cost of having them."""
+    return make(LIMITED, {"objective": {"max_gpus": "2028-05-01"}}, set=QUICK)
+
+
+def earliest(make: Make) -> Case:
+    """The first month the milestone can be met in, then the least cost of that."""
+    return make(LIMITED, {"objective": "earliest"}, set=QUICK)
+
+
+def redundant(make: Make) -> Case:
+    """Four to make three, two paths, and two paths each with a spare."""
+    schemes = {"ups": {"scheme": "4N/3", "group_mw": 5}, "mv_lv_transformer": {"scheme": "2N"},
+               "lv_switchboard": {"scheme": "2(N+1)"}, "cdu": {"scheme": "N+2", "group_racks": 4}}  # fmt: skip
+    return make({"redundancy": schemes}, set=QUICK)
+
+
+# Every case, with what its plan must use for the case to test what it says: items bought, ledger lines above zero.
+CASES: dict[Callable[[Make], Case], tuple[str, ...]] = {
+    plain_load: ("jenbacher_j620", "solar_single_axis_1mw", "tesla_megablock_4h", "time-of-use demand charge"),
+    grid_only: ("nvidia_gb300_nvl72", "demand charge"),
+    engines: ("jenbacher_j620", "fuel"),
+    two_computes: ("nvidia_gb300_nvl72", "nvidia_dgx_b200", "rack_pdu_generic"),
+    two_rejections: ("dry_cooler_adiabatic@liquid",),
+    battery_tou: ("tesla_megapack_2xl_4h", "mv_padmount_transformer@battery", "battery wear"),
+    tiers_and_minimum_take: ("jenbacher_j620", "fuel", "energy", "demand charge"),
+    shed: ("shed compute",),
+    spinning: ("jenbacher_j620", "tesla_megablock_4h"),
+    most_gpus: ("nvidia_gb300_nvl72",),
+    earliest: ("nvidia_gb300_nvl72",),
+    redundant: ("ups_generic", "lv_switchboard_generic"),
+}
+
+
+@dataclass(frozen=True)
+class Both:
+    """One case solved both ways."""
+
+    decomposed: Solution
+    whole: Monolithic
+    monolithic: MonolithicSolution
+    needs: tuple[str, ...]
+
+    def decisions(self) -> dict[str, float]:
+        """Every sizing decision of the decomposed plan by name, without the cost columns."""
+        point, master = self.decomposed.point, self.decomposed.master
+        return {
+            var.name: round(point[j]) if master.integer[j] else float(point[j])
+            for j, var in enumerate(master.columns) if not var.name.startswith(("cost[", "operating_cost["))
+        }  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.__name__)
+def both(request: pytest.FixtureRequest, make_case: Make) -> Both:
+    case = request.param(make_case)
+    whole = Monolithic(case)
+    return Both(solve(case, gap=GAP, threads=1, time_limit=60), whole, whole.solve(gap=GAP, time_limit=60),
+                CASES[request.param])  # fmt: skip
+
+
+def test_the_case_uses_what_it_is_about(both: Both) -> None:
+    plan, used = both.decomposed, set()
+    for o in plan.sizing.options:
+        if o.orders and plan.master.value(plan.sizing.model.bought[o.key, len(o.orders) - 1], plan.point) > 1e-3:
+            used.add(o.key)
+    for s, value in plan.values.items():
+        used |= {line for line, usd in plan.blocks[s.month].cost_lines.items() if usd @ value.primal > 1.0}
+    assert set(both.needs) <= used
+
+
+def test_same_optimum(both: Both) -> None:
+    one, other = both.decomposed, both.monolithic
+    slack = (one.upper_kusd - one.lower_kusd) + (other.upper_kusd - other.lower_kusd)
+    assert one.gap_reached
+    assert abs(one.upper_kusd - other.upper_kusd) <= slack + 1e-6 * abs(other.upper_kusd)
+
+
+def test_bounds_do_not_cross(both: Both) -> None:
+    one, other = both.decomposed, both.monolithic
+    tolerance = 1e-6 * abs(other.upper_kusd)
+    assert one.lower_kusd <= one.upper_kusd
+    assert one.lower_kusd <= other.upper_kusd + tolerance
+    assert other.lower_kusd <= one.upper_kusd + tolerance
+
+
+def test_same_goals_before_cost(both: Both) -> None:
+    ours = [(level.name, level.value) for level in both.decomposed.levels[:-1]]
+    assert ours == [(level.name, pytest.approx(level.value, abs=1e-6)) for level in both.monolithic.levels[:-1]]
+    assert all(level.value == level.bound for level in both.decomposed.levels[:-1])
+
+
+def test_same_operating_cost_of_the_same_design(both: Both) -> None:
+    """With every sizing decision fixed, HiGHS finds month by month what the blocks found."""
+    fixed = both.whole.solve(fixed=both.decisions(), gap=0.0)
+    blocks = {s: value.cost_usd / 1000.0 for s, value in both.decomposed.values.items()}
+    total = sum(blocks.values())
+    assert sum(fixed.operating_kusd.values()) == pytest.approx(total, rel=1e-7)
+    assert fixed.operating_kusd == pytest.approx(blocks, rel=1e-6, abs=1e-6 * total)
