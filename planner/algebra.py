@@ -196,12 +196,20 @@ class BlockBuilder:
         for line, index, cost in self._costs:
             np.add.at(lines.setdefault(line, np.zeros(n)), index, cost)
         return Block(
-            name=self.name, month=self.month, links=self.links, columns=self._columns,
-            column_names=tuple(self._names), cost_lines=lines,
-            shortage=np.concatenate(self._shortage), matrix=matrix,
-            row_lower=np.concatenate(self._lower), row_upper=np.concatenate(self._upper),
-            row_names=tuple(self._row_names), hours=self.hours, weight=self.weight,
-        )  # fmt: skip
+            name=self.name,
+            month=self.month,
+            links=self.links,
+            columns=self._columns,
+            column_names=tuple(self._names),
+            cost_lines=lines,
+            shortage=np.concatenate(self._shortage),
+            matrix=matrix,
+            row_lower=np.concatenate(self._lower),
+            row_upper=np.concatenate(self._upper),
+            row_names=tuple(self._row_names),
+            hours=self.hours,
+            weight=self.weight,
+        )
 
     def _put(self, rows: Index, cols: Index, values: Array) -> None:
         self._rows.append(np.broadcast_to(rows, values.shape))

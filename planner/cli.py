@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. Heavy imports stand inside the commands so that --help answers at once."""
+"""The command line: parse, call, print. Heavy imports stand inside the commands: --help answers at once."""
 
 from __future__ import annotations
 
@@ -11,19 +11,23 @@ import typer
 
 if TYPE_CHECKING:
     from planner.case.catalog import Catalog
+    from planner.errors import InputError
     from planner.solve.decomposition import Progress
 
 app = typer.Typer(
-    name="planner", no_args_is_help=True, add_completion=False, rich_markup_mode=None,
+    name="planner",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
     help="Plan AI data centres from the GPU to the grid connection: what to buy, how many, ordered when.",
-)  # fmt: skip
+)
 catalog_app = typer.Typer(no_args_is_help=True, help="Look at the hardware catalogs.", rich_markup_mode=None)
 app.add_typer(catalog_app, name="catalog")
 
 CaseArgument = Annotated[Path, typer.Argument(help="A case file, or a folder that holds case.yaml.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Override any input: site.grid.interconnection[0].mw=60, catalog.ITEM.price_usd=1e6."),
+    typer.Option("--set", help="Any input: site.grid.interconnection[0].mw=60, catalog.ITEM.price_usd=1e6."),
 ]
 CatalogOption = Annotated[
     list[Path] | None, typer.Option("--catalog", help="Catalog folder on top of the others, item by item.")
@@ -44,18 +48,16 @@ def main() -> None:
         typer.echo(f"{error}\n{count} fault{'s' if count != 1 else ''} in the input", err=True)
         sys.exit(error.exit_code)
     except InfeasibleError as error:
-        typer.echo("no plan satisfies the case; each limit below, freed by this much, would allow one:", err=True)
+        typer.echo("no plan satisfies the case; each limit below, freed by so much, would allow one:", err=True)
         for shortfall in error.shortfalls:
             typer.echo(f"  {shortfall}", err=True)
         sys.exit(error.exit_code)
     except PlannerError as error:
         typer.echo(str(error), err=True)
         sys.exit(error.exit_code)
-    except FileExistsError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(2)
     except OSError as error:
-        typer.echo(f"{error.filename or ''}: {error.strerror or error}", err=True)
+        place = error.filename or "command line"
+        typer.echo(f"{place}:1: (file): {error.strerror or error}: cannot be used: check the path", err=True)
         sys.exit(2)
 
 
@@ -96,7 +98,10 @@ def solve(
 
 @app.command()
 def check(
-    case: CaseArgument, objective: ObjectiveOption = None, overrides: SetOption = None, catalog: CatalogOption = None
+    case: CaseArgument,
+    objective: ObjectiveOption = None,
+    overrides: SetOption = None,
+    catalog: CatalogOption = None,
 ) -> None:
     """Read a case and its catalogs, report every fault, and see without solving what can never work.
 
@@ -120,13 +125,16 @@ def new(folder: Annotated[Path, typer.Argument(help="Folder to make; it must not
     \b
     planner new my-site && planner check my-site
     """
-    from planner.errors import Fault, InputError
+    import json
 
-    if folder.exists():
-        raise InputError([Fault(str(folder), 1, "DIR", str(folder), "exists already", "choose another folder")])
+    if folder.is_symlink() or folder.exists():
+        raise _refuse("DIR", str(folder), "exists already", "choose another folder")
+    if not folder.name.isprintable():
+        raise _refuse("DIR", folder.name, "must be printable UTF-8 text", "choose another name")
     text = (Path(__file__).parent / "template.yaml").read_text(encoding="utf-8")
+    text = text.replace("\nname: NAME\n", f"\nname: {json.dumps(folder.name, ensure_ascii=False)}\n")
     folder.mkdir(parents=True)
-    (folder / "case.yaml").write_text(text.replace("NAME", folder.name), encoding="utf-8")
+    (folder / "case.yaml").write_text(text, encoding="utf-8")
     typer.echo(f"{folder / 'case.yaml'} written; edit it, then: planner check {folder}")
 
 
@@ -181,7 +189,8 @@ def catalog_check(catalog: CatalogOption = None) -> None:
 
 @catalog_app.command("stale")
 def catalog_stale(
-    older_than: Annotated[str, typer.Option(help="Age such as 12mo, 90d or 2y.")] = "12mo", catalog: CatalogOption = None
+    older_than: Annotated[str, typer.Option(help="Age such as 12mo, 90d or 2y.")] = "12mo",
+    catalog: CatalogOption = None,
 ) -> None:
     """List figures older than an age, oldest first.
 
@@ -190,9 +199,11 @@ def catalog_stale(
     """
     from planner.case.catalog import stale
 
-    rows = stale(_catalog(catalog), _before(older_than))
+    before, loaded = _before(older_than), _catalog(catalog)
+    rows = stale(loaded, before)
     for item, name, figure in rows:
-        typer.echo(f"{figure.date:10}  {figure.confidence:9}  {item.id}.{name}  ({figure.source})")
+        source = loaded.entries[item.id].sources.get(figure.source, figure.source)
+        typer.echo(f"{figure.date:10}  {figure.confidence:9}  {item.id}.{name}  {source}")
     typer.echo(f"{len(rows)} figures older than {older_than}")
 
 
@@ -201,8 +212,8 @@ def _load(case: Path, objective: str | None, overrides: list[str] | None, catalo
 
     changes = list(overrides or [])
     if objective is not None:
-        name, _, by = objective.partition("=")
-        changes.append(f"objective={{{name}: {by}}}" if by else f"objective={name}")
+        name, separator, by = objective.partition("=")
+        changes.append(f"objective={{{name}: {by or 'null'}}}" if separator else f"objective={name}")
     return load_case(case, changes, list(catalogs or []))
 
 
@@ -215,29 +226,34 @@ def _catalog(folders: list[Path] | None) -> Catalog:
 def _check_folder(out: Path) -> None:
     """Refuse a folder that holds something else before the work, not after it."""
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "plan.json").exists())):
-        raise FileExistsError(f"{out} exists and is not a plan: choose another --out, or remove it")
+        raise _refuse("--out", str(out), "exists and is not a plan", "choose another folder, or remove it")
 
 
 def _before(age: str) -> date:
+    """First day that is not older than an age such as 12mo."""
+    import re
     from datetime import timedelta
 
-    from planner.errors import Fault, InputError
-
     units = {"d": 1.0, "w": 7.0, "mo": 30.4375, "y": 365.25}
-    for suffix in sorted(units, key=len, reverse=True):
-        number = age.removesuffix(suffix)
-        if number != age and number.isdigit():
-            return date.today() - timedelta(days=int(number) * units[suffix])
-    raise InputError([Fault("--older-than", 1, "age", age, "must be a number and d, w, mo or y", "write 12mo")])
+    match = re.fullmatch(r"([0-9]{1,6})(d|w|mo|y)", age)
+    days = int(match[1]) * units[match[2]] if match else float("inf")
+    if days > 200 * units["y"]:
+        raise _refuse("--older-than", age, "must be a number and d, w, mo or y, at most 200y", "write 12mo")
+    return date.today() - timedelta(days=days)
 
 
-def _unknown(name: str, known: Any, what: str) -> Exception:
-    from planner.case.base import nearest
+def _unknown(name: str, known: Any, what: str) -> InputError:
+    from planner.case.base import suggest
+
+    return _refuse(what, name, f"unknown {what}", suggest(name, known, "see planner catalog list"))
+
+
+def _refuse(field: str, value: str, rule: str, remedy: str) -> InputError:
+    """A fault of the command line itself."""
+    from planner.case.marks import show
     from planner.errors import Fault, InputError
 
-    close = nearest(name, known)
-    remedy = f"did you mean {close}?" if close else "see planner catalog list"
-    return InputError([Fault("command line", 1, what, name, f"unknown {what}", remedy)])
+    return InputError([Fault("command line", 1, field, show(value), rule, remedy)])
 
 
 def _progress(progress: Progress) -> None:
@@ -245,8 +261,9 @@ def _progress(progress: Progress) -> None:
     upper = f"{progress.upper_kusd / 1e3:,.1f}" if progress.upper_kusd < 1e15 else "-"
     typer.echo(
         f"{progress.seconds:6.1f} s  {progress.phase:<10}  round {progress.round:<3}  "
-        f"at least {progress.lower_kusd / 1e3:,.1f} M$  found {upper} M$  gap {gap}", err=True,
-    )  # fmt: skip
+        f"at least {progress.lower_kusd / 1e3:,.1f} M$  found {upper} M$  gap {gap}",
+        err=True,
+    )
 
 
 if __name__ == "__main__":

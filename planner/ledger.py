@@ -89,9 +89,7 @@ def purchase(case: Case, item: Item, dates: UnitDates) -> list[Cash]:
 def residual(case: Case, item: Item, cost_usd: float, in_service: date) -> float:
     """Value left at the horizon of something that cost so much. [USD]"""
     age = (case.timeline.end - in_service).days / DAYS_PER_YEAR
-    return cost_usd * residual_value_fraction(
-        case.input.finance.discount_rate, case.economic_life_years(item), age
-    )
+    return cost_usd * residual_value_fraction(case.input.finance.discount_rate, case.economic_life_years(item), age)
 
 
 def fixed_om_usd_per_year(item: Item) -> float:

@@ -113,5 +113,3 @@ def block_hours(month: int, reference_year: int, sample_days: int | None = None)
     weekday_of_january_1 = calendar.weekday(reference_year, 1, 1)
     weekday = (hour // 24 + weekday_of_january_1) % 7
     return Hours(month, hour, hour % 24, weekday >= 5, days / count)
-
-

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,12 @@ BASE: dict[str, Any] = {
     "start": "2027-01-01",
     "horizon": {"build_months": 16, "operating_years": 2, "sample_days_per_month": 1},
     "site": {
-        "location": {"latitude": 36.10, "longitude": -79.94, "elevation_m": 273, "time_zone": "America/New_York"},
+        "location": {
+            "latitude": 36.10,
+            "longitude": -79.94,
+            "elevation_m": 273,
+            "time_zone": "America/New_York",
+        },
         "weather": {"tmy3": "pvlib:723170TYA.CSV"},
         "design_ambient": {"dry_bulb_c": 33.6, "wet_bulb_c": 25.4, "extreme_dry_bulb_c": 39.5},
         "hall": {"existing_m2": 20000, "ready": "2027-06-01"},
@@ -39,8 +46,31 @@ BASE: dict[str, Any] = {
         "other_stages": "class_defaults",
     },
     "commissioning": {"block_mw": 10, "weeks": 2, "blocks_in_parallel": 2, "rack_burn_in_weeks": 1},
-    "finance": {"base_year": 2026, "discount_rate": 0.10, "indirects_fraction": 0.18, "contingency_fraction": 0.10},
+    "finance": {
+        "base_year": 2026,
+        "discount_rate": 0.10,
+        "indirects_fraction": 0.18,
+        "contingency_fraction": 0.10,
+    },
 }
+
+# Lead times made short so that a build of a year and a bit has something to decide.
+QUICK = [
+    f"catalog.{item}.lead_time_weeks={weeks}"
+    for item, weeks in {
+        "mv_padmount_transformer": 30,
+        "lv_switchboard_generic": 26,
+        "mv_switchgear_generic": 26,
+        "jenbacher_j620": 26,
+        "tesla_megapack_2xl_4h": 20,
+        "tesla_megablock_4h": 20,
+        "chiller_air_cooled": 20,
+        "fit_out_generic": 4,
+    }.items()
+] + [
+    "catalog.fit_out_generic.installation_weeks=12",
+    "catalog.solar_single_axis_1mw.installation_weeks=10",
+]
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,13 +88,16 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 @pytest.fixture(scope="session")
 def make_case(tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
-    """make_case({changes}, {more}, ..., series=MW by hour, items=[own catalog items], set=["path=value"]) -> Case."""
+    """make_case({changes}, ..., series=MW by hour, items=[own catalog items], set=["path=value"]) -> Case."""
     folder, number = tmp_path_factory.mktemp("cases"), itertools.count()
 
     def make(
-        *changes: Mapping[str, Any], series: Any = None, items: list[dict[str, Any]] | None = None,
+        *changes: Mapping[str, Any],
+        series: Any = None,
+        items: list[dict[str, Any]] | None = None,
         set: Sequence[str] = (),
-    ) -> Case:  # fmt: skip
+        shed: tuple[float, float] | None = None,
+    ) -> Case:
         data: dict[str, Any] = BASE
         for change in changes:
             data = merged(data, change)
@@ -79,7 +112,14 @@ def make_case(tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
             data = merged(data, {"catalogs": ["own"]})
         text = yaml.safe_dump(data, sort_keys=False).replace("'", "")  # dates are written bare
         (here / "case.yaml").write_text(text)
-        return load_case(here, set)
+        case = load_case(here, [*QUICK, *set])
+        if shed is None:
+            return case
+        # Case files may not ask for shedding yet; the model has its terms, so they are tested all the same.
+        terms = SimpleNamespace(fraction=shed[0], usd_per_gpu_hour=shed[1])
+        assert case.input.workload is not None
+        workload = case.input.workload.model_copy(update={"shed": terms})
+        return replace(case, input=case.input.model_copy(update={"workload": workload}))
 
     return make
 

@@ -15,47 +15,92 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from planner.case.base import Finite, Rule, Strict, nearest, validate
-from planner.case.marks import Document, read_yaml, show
+from planner.case.base import Rule, Strict, require, suggest, validate
+from planner.case.figure import Figure
+from planner.case.marks import Document, dotted, read_yaml
 from planner.errors import Fault, InputError
 from planner.units import KW_PER_MW
 
-Family = Literal[
-    "compute", "network", "enclosure", "power", "cooling", "generation", "renewable", "battery"
-]  # fmt: skip
+Family = Literal["compute", "network", "enclosure", "power", "cooling", "generation", "renewable", "battery"]
 Status = Literal["available", "announced", "discontinued", "hypothetical"]
-Confidence = Literal["datasheet", "press", "estimate", "memory"]
 
 # Stages of the power and cooling chain an item may bring or consume, with the unit of their capacity.
 STAGES: dict[str, str] = {
-    "white_space": "m2", "fit_out": "kW", "rack_space": "racks", "network": "GPU ports",
-    "rack_pdu": "kW", "busway": "kW", "ups": "kW", "lv_switchboard": "kW", "mv_lv_transformer": "kW",
-    "mv_switchgear": "kW", "main_transformer": "kW", "hv_substation": "kW", "cdu": "kW", "air_unit": "kW",
-    "heat_rejection": "kW", "generation": "kW", "renewable": "kW", "battery": "kW",
-}  # fmt: skip
+    "white_space": "m2",
+    "fit_out": "kW",
+    "rack_space": "racks",
+    "network": "GPU ports",
+    "rack_pdu": "kW",
+    "busway": "kW",
+    "ups": "kW",
+    "lv_switchboard": "kW",
+    "mv_lv_transformer": "kW",
+    "mv_switchgear": "kW",
+    "main_transformer": "kW",
+    "hv_substation": "kW",
+    "cdu": "kW",
+    "air_unit": "kW",
+    "heat_rejection": "kW",
+    "generation": "kW",
+    "renewable": "kW",
+    "battery": "kW",
+}
 POWER_STAGES = (
-    "rack_pdu", "busway", "ups", "lv_switchboard", "mv_lv_transformer", "mv_switchgear",
-    "main_transformer", "hv_substation",
-)  # fmt: skip
+    "rack_pdu",
+    "busway",
+    "ups",
+    "lv_switchboard",
+    "mv_lv_transformer",
+    "mv_switchgear",
+    "main_transformer",
+    "hv_substation",
+)
 COOLING_STAGES = ("cdu", "air_unit", "heat_rejection")
 
 # Values an item may take from the generic item of its class. Those per unit of rating scale with it.
 INHERITED_PER_RATING = ("price_usd", "footprint_m2", "auxiliary_power_kw")
 INHERITED_AS_IS = (
-    "lead_time_weeks", "installation_weeks", "installation_fraction", "economic_life_years",
-    "fixed_om_fraction_per_year", "payment_order_fraction", "payment_delivery_fraction",
-    "planning_area_m2", "loss_no_load_fraction", "loss_proportional_fraction", "loss_square_fraction",
-    "approach_k", "fan_power_fraction", "carnot_efficiency_fraction", "condenser_approach_k",
-    "free_cooling_approach_k", "capacity_derate_fraction_per_k", "adiabatic_effectiveness_fraction",
-    "derate_fraction_per_k", "derate_from_c", "derate_fraction_per_300m", "variable_om_usd_per_mwh",
-    "availability_fraction", "wear_cost_usd_per_mwh", "dc_ac_ratio", "fixed_om_usd_per_kw_year",
-    "heat_to_liquid_fraction", "rack_power_max_kw", "evaporation_l_per_kwh",
-)  # fmt: skip
+    "lead_time_weeks",
+    "installation_weeks",
+    "installation_fraction",
+    "economic_life_years",
+    "fixed_om_fraction_per_year",
+    "payment_order_fraction",
+    "payment_delivery_fraction",
+    "planning_area_m2",
+    "loss_no_load_fraction",
+    "loss_proportional_fraction",
+    "loss_square_fraction",
+    "approach_k",
+    "fan_power_fraction",
+    "carnot_efficiency_fraction",
+    "condenser_approach_k",
+    "free_cooling_approach_k",
+    "capacity_derate_fraction_per_k",
+    "adiabatic_effectiveness_fraction",
+    "derate_fraction_per_k",
+    "derate_from_c",
+    "derate_fraction_per_300m",
+    "variable_om_usd_per_mwh",
+    "availability_fraction",
+    "wear_cost_usd_per_mwh",
+    "dc_ac_ratio",
+    "fixed_om_usd_per_kw_year",
+    "heat_to_liquid_fraction",
+    "rack_power_max_kw",
+    "evaporation_l_per_kwh",
+)
 # What sizing needs of every item besides a rating.
 NEEDED = (
-    "price_usd", "lead_time_weeks", "footprint_m2", "installation_weeks", "installation_fraction",
-    "economic_life_years", "payment_order_fraction", "payment_delivery_fraction",
-)  # fmt: skip
+    "price_usd",
+    "lead_time_weeks",
+    "footprint_m2",
+    "installation_weeks",
+    "installation_fraction",
+    "economic_life_years",
+    "payment_order_fraction",
+    "payment_delivery_fraction",
+)
 NEEDED_BY_FAMILY: dict[str, tuple[str, ...]] = {
     "compute": ("gpus", "design_power_kw", "average_power_kw", "heat_to_liquid_fraction"),
     "network": ("gpu_ports", "design_power_kw"),
@@ -64,61 +109,6 @@ NEEDED_BY_FAMILY: dict[str, tuple[str, ...]] = {
     "renewable": ("nameplate_power_mw",),
     "battery": ("nameplate_power_mw", "nameplate_energy_mwh", "round_trip_efficiency_fraction"),
 }
-
-
-class Figure(Strict):
-    """One number of a catalog: a value or low/typical/high, with source, date and confidence."""
-
-    value: Finite | None = None
-    low: Finite | None = None
-    typical: Finite | None = None
-    high: Finite | None = None
-    source: str
-    date: str
-    confidence: Confidence
-    note: str = ""
-    inherited_from: str = Field(default="", exclude=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _date_as_text(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("date"), int | date):
-            data = {**data, "date": str(data["date"])}
-        return data
-
-    @model_validator(mode="after")
-    def _one_form(self) -> Figure:
-        spread = (self.low, self.typical, self.high)
-        if (self.value is None) == (self.typical is None):
-            raise Rule("needs value, or low/typical/high", "write one of the two forms")
-        if self.value is not None and any(v is not None for v in spread):
-            raise Rule("has value and low/typical/high", "keep one of the two forms")
-        if self.value is None:
-            if self.low is None or self.high is None or self.typical is None:
-                raise Rule("needs low, typical and high together", "write all three, or value alone")
-            if not self.low <= self.typical <= self.high:
-                raise Rule("must have low <= typical <= high", "put the three in order")
-        year = self.date[:4]
-        if not (year.isdigit() and 1990 <= int(year) <= 2100):
-            raise Rule("date must start with a year", "write YYYY, YYYY-MM or YYYY-MM-DD", ("date",))
-        return self
-
-    @property
-    def planning(self) -> float:
-        """The value plans use."""
-        chosen = self.value if self.value is not None else self.typical
-        assert chosen is not None
-        return chosen
-
-    @property
-    def upper(self) -> float:
-        """The high end, for what is sized before its configuration is known."""
-        return self.high if self.high is not None else self.planning
-
-    @property
-    def basis(self) -> str:
-        """How far it can be trusted: datasheet, press, estimate, memory or inherited."""
-        return "inherited" if self.inherited_from else self.confidence
 
 
 class Item(Strict):
@@ -209,22 +199,25 @@ class Item(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Item:
+        found = []
         for name in ("brings", "consumes"):
             for i, stage in enumerate(getattr(self, name)):
                 if stage not in STAGES:
-                    close = nearest(stage, STAGES)
-                    raise Rule("unknown stage", f"did you mean {close}?" if close else "see STAGES", (name, i))
+                    remedy = suggest(stage, STAGES, "write one of " + ", ".join(STAGES))
+                    found.append(Rule("unknown stage", remedy, (name, i)))
         for name, figure in self.figures():
-            if name.endswith(("_fraction", "_fraction_per_year")) and not 0 <= figure.planning <= 1:
-                got = figure.planning
-                raise Rule(f"must be at most 1 (got {got:g})", f"fractions run 0-1; write {got / 100:g}", (name,))
-            if name not in ("derate_from_c", "coolant_supply_max_c") and min(figure.low or 0, figure.planning) < 0:
-                raise Rule("must not be negative", "correct the value", (name,))
+            got = figure.planning
+            if name not in ("derate_from_c", "coolant_supply_max_c") and min(figure.low or 0, got) < 0:
+                found.append(Rule("must not be negative", "correct the value", (name,)))
+            elif name.endswith(("_fraction", "_fraction_per_year")) and got > 1:
+                remedy = "fractions run 0-1" + (f"; write {got / 100:g}" if got <= 100 else "")
+                found.append(Rule(f"must be at most 1 (got {got:g})", remedy, (name,)))
         for a, b in (("price_usd", "price_usd_per_kw"), ("rating_kw", "rating_kva")):
             if getattr(self, a) and getattr(self, b):
-                raise Rule(f"has both {a} and {b}", "keep one of the two", (b,))
+                found.append(Rule(f"has both {a} and {b}", "keep one of the two", (b,)))
         if self.heat_rate_btu_per_kwh_lhv and self.heat_rate_btu_per_kwh_hhv:
-            raise Rule("has an LHV and an HHV heat rate", "keep one", ("heat_rate_btu_per_kwh_hhv",))
+            found.append(Rule("has an LHV and an HHV heat rate", "keep one", ("heat_rate_btu_per_kwh_hhv",)))
+        require(found)
         return self
 
     def figures(self) -> list[tuple[str, Figure]]:
@@ -249,8 +242,15 @@ class Item(Strict):
     @property
     def rating(self) -> tuple[float, str] | None:
         """(rating, field name) that scales price and footprint: kW, kVA, MW x 1000, GPU ports or m2."""
-        for name in ("rating_kw", "rating_kva", "cooling_capacity_kw", "it_power_kw", "white_space_m2",
-                     "gpu_ports", "design_power_kw"):  # fmt: skip
+        for name in (
+            "rating_kw",
+            "rating_kva",
+            "cooling_capacity_kw",
+            "it_power_kw",
+            "white_space_m2",
+            "gpu_ports",
+            "design_power_kw",
+        ):
             figure = getattr(self, name)
             if figure is not None and figure.planning > 0:
                 return figure.planning, name
@@ -265,9 +265,7 @@ class Item(Strict):
         if self.tenure == "rented":
             names = [n for n in names if n != "price_usd"] + ["rental_usd_per_mw_month"]
         gone = [n for n in names if n != "heat_rate_btu_per_kwh" and getattr(self, n) is None]
-        if "heat_rate_btu_per_kwh" in names and not (
-            self.heat_rate_btu_per_kwh_lhv or self.heat_rate_btu_per_kwh_hhv
-        ):
+        if "heat_rate_btu_per_kwh" in names and not (self.heat_rate_btu_per_kwh_lhv or self.heat_rate_btu_per_kwh_hhv):
             gone.append("heat_rate_btu_per_kwh_lhv")
         if self.rating is None:
             gone.insert(0, "a rating")
@@ -297,6 +295,7 @@ class Catalog:
 
     entries: dict[str, Entry]
     files: tuple[str, ...]
+    broken: frozenset[str] = frozenset()  # ids of items that have faults of their own
 
     def __getitem__(self, item_id: str) -> Item:
         return self.entries[item_id].item
@@ -344,49 +343,68 @@ def read_catalog(*folders: Path) -> tuple[Catalog, list[Fault]]:
     entries: dict[str, Entry] = {}
     faults: list[Fault] = []
     files: list[str] = []
+    broken: set[str] = set()
     for folder in folders:
-        paths = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
+        paths = sorted(folder.glob("*.yaml")) if holds_catalog(folder) else []
         if not paths:
-            faults.append(
-                Fault(str(folder), 1, "(folder)", str(folder), "holds no catalog (*.yaml)", "check the path")
-            )
+            faults.append(Fault(str(folder), 1, "(folder)", str(folder), "holds no catalog (*.yaml)", "check the path"))
         seen: dict[str, Entry] = {}
         for path in paths:
             files.append(str(path))
-            for entry in _read_file(read_yaml(path), faults):
+            for entry in _read_file(read_yaml(path), faults, broken):
                 first = seen.get(entry.item.id)
                 if first:
                     faults.append(
-                        Fault(entry.file, entry.line, entry.item.id, "twice",
-                              f"already in {first.file}:{first.line}", "give it another id or remove one")
-                    )  # fmt: skip
+                        Fault(
+                            entry.file,
+                            entry.line,
+                            entry.item.id,
+                            "twice",
+                            f"already in {first.file}:{first.line}",
+                            "give it another id or remove one",
+                        )
+                    )
                 seen[entry.item.id] = entry
         entries |= seen
-    return Catalog(_inherit(entries, faults), tuple(files)), faults
+    return Catalog(_inherit(entries, faults), tuple(files), frozenset(broken)), faults
 
 
-def _read_file(document: Document, faults: list[Fault]) -> list[Entry]:
+def holds_catalog(folder: Path) -> bool:
+    """Whether a folder is there and has catalog files."""
+    try:
+        return folder.is_dir() and any(folder.glob("*.yaml"))
+    except (OSError, ValueError):  # a path no folder can have
+        return False
+
+
+def _read_file(document: Document, faults: list[Fault], broken: set[str]) -> list[Entry]:
     faults += document.faults
     if document.data is None:
         return []
     file, found = validate(_File, document, (), document.data)
     faults += found
-    if file is None:
-        return []
-    sources = {key: f"{s.name}{f' ({s.url})' if s.url else ''}" for key, s in file.sources.items()}
+    # With a fault in its head, the items of a file are still checked; their sources cannot be.
+    rows = document.data.get("items") if isinstance(document.data, dict) else None
+    sources = {key: f"{s.name}{f' ({s.url})' if s.url else ''}" for key, s in file.sources.items()} if file else {}
     entries = []
-    for i, data in enumerate(file.items):
+    for i, data in enumerate(rows if isinstance(rows, list) else ()):
         item, found = validate(Item, document, ("items", i), data)
-        faults += found
-        if item is not None:
-            for name, figure in item.figures():
-                if figure.source not in sources and " " not in figure.source:
-                    faults.append(
-                        document.fault(("items", i, name, "source"), figure.source, "unknown source",
-                                       "add it under sources, or write the source out")
-                    )  # fmt: skip
-            entries.append(Entry(item, document.file, document.line(("items", i)), sources))
+        faults += [f for f in found if not _lost(document, f)]
+        if item is None:
+            broken |= {str(data["id"])} if isinstance(data, dict) and "id" in data else set()
+            continue
+        for name, figure in item.figures() if file else ():
+            if figure.source not in sources and " " not in figure.source:
+                remedy = suggest(figure.source, sources, "add it under sources, or write the source out")
+                path = ("items", i, name, "source")
+                faults.append(document.fault(path, figure.source, "unknown source", remedy))
+        entries.append(Entry(item, document.file, document.line(("items", i)), sources))
     return entries
+
+
+def _lost(document: Document, fault: Fault) -> bool:
+    """Whether a fault comes from a value that could not be read, which has its own fault."""
+    return fault.field in {dotted(path) for path in document.broken}
 
 
 def _inherit(entries: dict[str, Entry], faults: list[Fault]) -> dict[str, Entry]:
@@ -398,9 +416,15 @@ def _inherit(entries: dict[str, Entry], faults: list[Fault]) -> dict[str, Entry]
         other = generics.get(item.item_class)
         if other and entries[other.id].file == entry.file:
             faults.append(
-                Fault(entry.file, entry.line, item.id, "generic", f"class {item.item_class} has {other.id} already",
-                      "one generic item a class")
-            )  # fmt: skip
+                Fault(
+                    entry.file,
+                    entry.line,
+                    item.id,
+                    "generic",
+                    f"class {item.item_class} has {other.id} already",
+                    "one generic item a class",
+                )
+            )
         generics[item.item_class] = item
     generics = {name: _priced(item) for name, item in generics.items()}
     return {
@@ -442,7 +466,7 @@ def _filled(item: Item, generic: Item | None) -> Item:
 
 
 def is_orderable(item: Item, on: date) -> bool:
-    """Whether `family: all` offers the item on a date: sizeable, available, and its first order date reached."""
+    """Whether `family: all` offers the item on a date: sizeable, available, and orderable by then."""
     started = item.orderable_from is None or item.orderable_from <= on
     return item.sizeable and item.status in ("available", "announced") and started
 
@@ -469,10 +493,3 @@ def stale(catalog: Catalog, before: date) -> list[tuple[Item, str, Figure]]:
         if not figure.inherited_from and (figure.date + "-12-31"[len(figure.date) - 4 :])[:10] < before.isoformat()
     ]
     return sorted(rows, key=lambda row: (row[2].date, row[0].id, row[1]))
-
-
-def describe(value: Figure) -> str:
-    """Figure for people: the value, or typical with its range."""
-    if value.value is not None:
-        return f"{value.value:,g}"
-    return f"{value.typical:,g} ({value.low:,g} to {value.high:,g})" if value.low is not None else show(None)

@@ -26,9 +26,7 @@ DRY_AIR_GAS_CONSTANT_J_PER_KG_K = 287.05
 _NOTHING = 1e-6
 
 
-def solar_output_fraction(
-    weather: Weather, *, dc_ac_ratio: float = 1.3, tracking: Tracking = "single_axis"
-) -> Floats:
+def solar_output_fraction(weather: Weather, *, dc_ac_ratio: float = 1.3, tracking: Tracking = "single_axis") -> Floats:
     """AC output over AC nameplate, shape (8760,), 0..1; exactly 0 at night and below 1e-6.
 
     Chain: sun at mid-hour (NREL SPA), plane of array by Hay-Davies (1980), reflection of the beam off plain
@@ -63,10 +61,17 @@ def solar_output_fraction(
     zenith, azimuth = sun["apparent_zenith"].to_numpy(), sun["azimuth"].to_numpy()
     tilt, facing = _surface(zenith, azimuth, weather.latitude, tracking)
     plane = irradiance.get_total_irradiance(
-        tilt, facing, zenith, azimuth,
-        dni=weather.dni_w_per_m2, ghi=weather.ghi_w_per_m2, dhi=weather.dhi_w_per_m2,
-        dni_extra=irradiance.get_extra_radiation(day_of_year()), albedo=ALBEDO, model="haydavies",
-    )  # fmt: skip
+        tilt,
+        facing,
+        zenith,
+        azimuth,
+        dni=weather.dni_w_per_m2,
+        ghi=weather.ghi_w_per_m2,
+        dhi=weather.dhi_w_per_m2,
+        dni_extra=irradiance.get_extra_radiation(day_of_year()),
+        albedo=ALBEDO,
+        model="haydavies",
+    )
     plane = pd.DataFrame(plane).fillna(0.0)  # a tracker has no position at night
     passed = np.nan_to_num(iam.physical(irradiance.aoi(tilt, facing, zenith, azimuth)))
     absorbed = plane["poa_direct"].to_numpy() * passed + plane["poa_diffuse"].to_numpy()
@@ -83,9 +88,7 @@ def solar_output_fraction(
     return np.where(output < _NOTHING, 0.0, output)
 
 
-def wind_output_fraction(
-    weather: Weather, *, hub_height_m: float = 100.0, losses_fraction: float = 0.15
-) -> Floats:
+def wind_output_fraction(weather: Weather, *, hub_height_m: float = 100.0, losses_fraction: float = 0.15) -> Floats:
     """Output over nameplate, shape (8760,), 0..1, of a generic turbine. Coarse: for screening alone.
 
     Wind at 10 m is raised to the hub by the 1/7 power law and scaled by the cube root of the air density (as
@@ -116,7 +119,12 @@ def _surface(zenith: Floats, azimuth: Floats, latitude: float, tracking: Trackin
     if tracking != "single_axis":
         raise ValueError(f"tracking must be single_axis or fixed, got {tracking}")
     turn = singleaxis(
-        zenith, azimuth, axis_tilt=0, axis_azimuth=180, max_angle=TRACKER_LIMIT_DEGREES,
-        backtrack=True, gcr=GROUND_COVERAGE_RATIO,
-    )  # fmt: skip
+        zenith,
+        azimuth,
+        axis_tilt=0,
+        axis_azimuth=180,
+        max_angle=TRACKER_LIMIT_DEGREES,
+        backtrack=True,
+        gcr=GROUND_COVERAGE_RATIO,
+    )
     return np.asarray(turn["surface_tilt"]), np.asarray(turn["surface_azimuth"])

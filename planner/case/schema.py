@@ -7,11 +7,26 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from planner.case.base import Count, Finite, Fraction, NonNegative, Positive, PositiveCount, Rule, Strict
+from planner.case.base import (
+    Count,
+    Day,
+    Finite,
+    Fraction,
+    NonNegative,
+    Positive,
+    PositiveCount,
+    Rule,
+    Strict,
+    Weeks,
+    require,
+    suggest,
+    unknown_key_remedy,
+)
 from planner.case.catalog import STAGES
 from planner.case.tariff import TariffInput
 
@@ -72,23 +87,26 @@ class DesignAmbient(Strict):
 
     @model_validator(mode="after")
     def _order(self) -> DesignAmbient:
+        found = []
         if self.wet_bulb_c > self.dry_bulb_c:
-            raise Rule("wet bulb must not exceed dry bulb", "check the two values", ("wet_bulb_c",))
+            found.append(Rule("wet bulb must not exceed dry bulb", "check the two values", ("wet_bulb_c",)))
         if self.extreme_dry_bulb_c is not None and self.extreme_dry_bulb_c < self.dry_bulb_c:
-            raise Rule("the extreme must not be below dry_bulb_c", "check the values", ("extreme_dry_bulb_c",))
+            rule = f"the extreme must not be below dry_bulb_c ({self.dry_bulb_c:g})"
+            found.append(Rule(rule, "write the 20-year extreme", ("extreme_dry_bulb_c",)))
+        require(found)
         return self
 
 
 class Hall(Strict):
     existing_m2: NonNegative = 0.0
-    ready: date | None = None
+    ready: Day | None = None
     yard_m2: NonNegative | None = None
 
 
 class GridStep(Strict):
     """Firm MW at the meter from a date on, and what it comes through."""
 
-    from_: date = Field(alias="from")
+    from_: Day = Field(alias="from")
     mw: NonNegative
     via: Literal["existing_feeders", "substation"]
     utility_contribution_usd: NonNegative = 0.0  # paid on the date
@@ -103,16 +121,16 @@ class Grid(Strict):
 
     @model_validator(mode="after")
     def _order(self) -> Grid:
-        for i, (a, b) in enumerate(zip(self.interconnection, self.interconnection[1:], strict=False), 1):
+        found, reads = [], ("interconnection",)
+        for i, (a, b) in enumerate(pairwise(self.interconnection), 1):
             if b.from_ <= a.from_:
-                raise Rule("grid steps must be in order of date", "sort them", ("interconnection", i, "from"))
+                rule = f"grid steps must be in order of date (the one before is {a.from_})"
+                found.append(Rule(rule, "sort them", ("interconnection", i, "from"), reads))
             if b.via == "existing_feeders" and a.via == "substation":
-                raise Rule(
-                    "a step via existing_feeders may not follow one via substation",
-                    "write the substation steps last", ("interconnection", i, "via"),
-                )  # fmt: skip
-        if self.interconnection and self.tariff is None:
-            raise Rule("a grid needs a tariff", "write tariff:", ())
+                rule = "a step via existing_feeders may not follow one via substation"
+                remedy = "write the substation steps last"
+                found.append(Rule(rule, remedy, ("interconnection", i, "via"), reads))
+        require(found)
         return self
 
 
@@ -122,7 +140,7 @@ class Fuel(Strict):
 
 
 class Gate(Strict):
-    from_: date = Field(alias="from")
+    from_: Day = Field(alias="from")
 
 
 class Site(Strict):
@@ -168,17 +186,20 @@ class Workload(Strict):
 
     @model_validator(mode="after")
     def _series(self) -> Workload:
+        found = []
         if (self.kind == "series") != (self.series is not None):
-            raise Rule("kind series and the series field go together", "write both or neither", ("series",))
+            remedy = "write both or neither"
+            found.append(Rule("kind series and the series field go together", remedy, ("kind",), ("kind", "series")))
         if self.series is not None and self.average_load_fraction is not None:
-            raise Rule("a series has its own average", "remove it", ("average_load_fraction",))
+            found.append(Rule("a series has its own average", "remove it", ("average_load_fraction",)))
+        require(found)
         return self
 
 
 class Milestone(Strict):
     """Compute commissioned by a date, net of spares, every stage at design load."""
 
-    by: date
+    by: Day
     gpus: Annotated[int, Field(ge=1)] | None = None
     pflops: Positive | None = None
     precision: Literal["fp4", "fp8", "bf16"] | None = None
@@ -186,43 +207,66 @@ class Milestone(Strict):
 
     @model_validator(mode="after")
     def _one(self) -> Milestone:
+        found = []
         given = [n for n in ("gpus", "pflops", "it_mw") if getattr(self, n) is not None]
         if len(given) != 1:
-            raise Rule("needs exactly one of gpus, pflops, it_mw", "keep one of them")
+            found.append(Rule("needs exactly one of gpus, pflops, it_mw", "keep one of them"))
         if (self.pflops is None) != (self.precision is None):
-            raise Rule("pflops and precision go together", "write precision: fp4, fp8 or bf16", ("precision",))
+            remedy = "write precision: fp4, fp8 or bf16" if self.pflops else "remove precision"
+            reads = ("pflops", "precision")
+            found.append(Rule("pflops and precision go together", remedy, ("precision",), reads))
+        require(found)
         return self
 
 
 FIRM_NAMES = ("grid", "milestones", "budget", "supply", "activities", "hall", "yard", "land", "commissioning")
+FIRM_LATER = ("gas", "air_permit", "water", "curtailment", "load_rules")  # with the fields of those names
+
+
+def _firm(value: Any) -> Any:
+    if isinstance(value, str) and value in FIRM_LATER:
+        return _not_yet(value)
+    return value
+
+
+Firm = Annotated[Literal[FIRM_NAMES], BeforeValidator(_firm)]  # type: ignore[valid-type]
 
 
 class Target(Strict):
     milestones: list[Milestone] = []
     load_series: Series | None = None  # facility MW by hour, instead of racks
-    firm: list[Literal[FIRM_NAMES]] = []  # type: ignore[valid-type]  # never offered as a way out
+    firm: list[Firm] = []  # never offered as a way out
 
     @model_validator(mode="after")
     def _one(self) -> Target:
+        found = []
         if bool(self.milestones) == (self.load_series is not None):
-            raise Rule("needs milestones or a load_series, not both", "keep one of the two")
-        for i, (a, b) in enumerate(zip(self.milestones, self.milestones[1:], strict=False), 1):
+            reads = ("milestones", "load_series")
+            rule = "has both milestones and a load_series" if self.milestones else "needs milestones or a load_series"
+            remedy = "keep one of the two" if self.milestones else "write milestones: [{gpus: 9216, by: 2028-09-30}]"
+            found.append(Rule(rule, remedy, reads=reads))
+        for i, (a, b) in enumerate(pairwise(self.milestones), 1):
             if b.by <= a.by:
-                raise Rule("milestones must be in order of date", "sort them", ("milestones", i, "by"))
+                rule = f"milestones must be in order of date (the one before is {a.by})"
+                found.append(Rule(rule, "sort them", ("milestones", i, "by"), ("milestones",)))
+        require(found)
         return self
 
 
 class Objective(Strict):
     kind: Literal["min_cost", "earliest", "max_gpus"]
-    by: date | None = None
+    by: Day | None = None
 
 
 def _objective(value: Any) -> Any:
+    kinds = ("min_cost", "earliest", "max_gpus")
     if isinstance(value, str):
-        if value not in ("min_cost", "earliest", "max_gpus"):
-            raise Rule("must be min_cost, earliest or max_gpus", "write one of the three")
+        if value not in kinds:
+            raise Rule("must be min_cost, earliest or max_gpus", suggest(value, kinds, "write one of the three"))
         return {"kind": value}
     if isinstance(value, dict) and set(value) == {"max_gpus"}:
+        if not isinstance(value["max_gpus"], date):
+            raise Rule("must be a date", "write it as YYYY-MM-DD without quotes", ("max_gpus",))
         return {"kind": "max_gpus", "by": value["max_gpus"]}
     if isinstance(value, Objective):
         return value
@@ -254,7 +298,7 @@ class Committed(Strict):
 
     item: str
     units: PositiveCount
-    on_site: date
+    on_site: Day
     paid_usd: NonNegative = 0.0  # before the start: sunk, in no budget and no objective
     due_usd: NonNegative = 0.0  # on the day it is on site
 
@@ -263,15 +307,15 @@ class Activity(Strict):
     """Something that must be done first: a date, or a duration after the start or another activity."""
 
     name: str
-    on: date | None = None
-    weeks: NonNegative | None = None
+    on: Day | None = None
+    weeks: Weeks | None = None
     after: str | None = None
     gates: Annotated[list[str], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _one(self) -> Activity:
         if (self.on is None) == (self.weeks is None):
-            raise Rule("needs a date (on) or a duration (weeks)", "write one of the two")
+            raise Rule("needs a date (on) or a duration (weeks)", "write one of the two", ("weeks",), ("on", "weeks"))
         if self.after is not None and self.weeks is None:
             raise Rule("after goes with weeks", "write weeks, or remove after", ("after",))
         return self
@@ -289,10 +333,16 @@ class Redundancy(Strict):
 
     @model_validator(mode="after")
     def _scheme(self) -> Redundancy:
+        found = []
         if not SCHEME.fullmatch(self.scheme):
-            raise Rule("unknown redundancy scheme", "write N, N+1, N+2, 2N, 2(N+1), 3N/2 or 4N/3", ("scheme",))
-        if sum(g is not None for g in (self.group_mw, self.group_racks, self.group)) > 1:
-            raise Rule("has more than one group", "keep one of group_mw, group_racks, group")
+            remedy = "write N, N+1, N+2, 2N, 2(N+1), 3N/2 or 4N/3"
+            found.append(Rule("unknown redundancy scheme", remedy, ("scheme",), ("scheme",)))
+        groups = ("group_mw", "group_racks", "group")
+        written = [name for name in groups if getattr(self, name) is not None]
+        if len(written) > 1:
+            remedy = "keep one of " + ", ".join(written)
+            found.append(Rule("has more than one group", remedy, (written[1],), groups))
+        require(found)
         return self
 
     @property
@@ -301,19 +351,33 @@ class Redundancy(Strict):
         return int(self.scheme[2:]) if self.scheme.startswith("N+") else 0
 
 
-REDUNDANCY_KEYS = (*[s for s in STAGES if s not in ("white_space", "fit_out", "rack_space", "renewable",
-                                                    "battery", "generation")],
-                   "power_lineup", "onsite_generation", "standby_generation")  # fmt: skip
+REDUNDANCY_KEYS = (
+    *[s for s in STAGES if s not in ("white_space", "fit_out", "rack_space", "renewable", "battery", "generation")],
+    "power_lineup",
+    "onsite_generation",
+    "standby_generation",
+)
+
+
+# Fields that mean something for one stage alone.
+ONLY_FOR = {"spinning_reserve": "onsite_generation", "covers": "standby_generation"}
 
 
 def _redundancy(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    for key in value:
+    found = []
+    for key, fields in value.items():
         if key not in REDUNDANCY_KEYS:
-            from planner.case.base import unknown_key_remedy
-
-            raise Rule("unknown key", unknown_key_remedy(key, REDUNDANCY_KEYS), (key,))
+            found.append(Rule("unknown key", unknown_key_remedy(key, REDUNDANCY_KEYS), (key,), (key,)))
+        elif isinstance(fields, dict):
+            for name, stage in ONLY_FOR.items():
+                if name in fields and key != stage:
+                    found.append(Rule(f"belongs to {stage} alone", "remove it", (key, name), (key,)))
+        elif fields is not None and fields != "none":
+            rule = "must be none or a mapping with a scheme"
+            found.append(Rule(rule, "write none, or {scheme: N+1}", (key,), (key,)))
+    require(found)
     return {k: None if v == "none" else v for k, v in value.items()}
 
 
@@ -325,13 +389,13 @@ class Commissioning(Strict):
     """Blocks are tested before racks land, so many in parallel; racks burn in afterwards."""
 
     block_mw: Positive = 10.0
-    weeks: NonNegative = 6.0
+    weeks: Weeks = 6.0
     blocks_in_parallel: PositiveCount = 4
-    rack_burn_in_weeks: NonNegative = 3.0
+    rack_burn_in_weeks: Weeks = 3.0
 
 
 class BudgetStep(Strict):
-    by: date
+    by: Day
     usd: NonNegative
 
 
@@ -347,7 +411,7 @@ class CaseInput(Strict):
     """A whole case file."""
 
     name: str
-    start: date
+    start: Day
     horizon: Horizon
     site: Site
     cooling: CoolingDesign = CoolingDesign()
@@ -367,28 +431,8 @@ class CaseInput(Strict):
     catalogs: list[str] = []  # folders of your own, relative to the case
 
     @model_validator(mode="after")
-    def _whole(self) -> CaseInput:
-        if self.start.day != 1:
-            raise Rule("must be the first of a month", f"write {self.start.replace(day=1)}", ("start",))
-        if self.target.milestones and self.workload is None:
-            raise Rule("milestones need a workload", "write workload: {kind: training}", ("workload",))
-        if self.target.load_series and self.workload is not None:
-            raise Rule("a load_series is the whole load", "remove workload", ("workload",))
-        if self.target.load_series and self.objective.kind != "min_cost":
-            raise Rule("needs milestones", "use min_cost with a load_series", ("objective",))
-        if self.objective.kind == "max_gpus":
-            if self.objective.by is None and self.target.milestones:
-                by = self.target.milestones[-1].by  # of the last milestone, unless a date is given
-                object.__setattr__(self, "objective", Objective(kind="max_gpus", by=by))
-            if not self.supply and not self.budget:
-                raise Rule("max_gpus needs supply or budget rows", "without them there is no most", ("objective",))
-        for item, quarters in self.supply.items():
-            for quarter in quarters:
-                if not QUARTER.match(quarter):
-                    raise Rule("must be a quarter", "write it like 2027Q3", ("supply", item, quarter))
-        for i, (a, b) in enumerate(zip(self.budget, self.budget[1:], strict=False), 1):
-            if b.by <= a.by:
-                raise Rule("budget rows must be in order of date", "sort them", ("budget", i, "by"))
-            if b.usd < a.usd:
-                raise Rule("is cumulative and may not fall", "write the total up to that date", ("budget", i, "usd"))
+    def _by(self) -> CaseInput:
+        if self.objective.kind == "max_gpus" and self.objective.by is None and self.target.milestones:
+            by = self.target.milestones[-1].by  # of the last milestone, unless a date is given
+            object.__setattr__(self, "objective", Objective(kind="max_gpus", by=by))
         return self

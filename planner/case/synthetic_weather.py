@@ -63,9 +63,7 @@ def synthetic_year(
     if abs(error[worst]) > 0.5:
         rule = "minimum, mean and maximum cannot be joined with the neighbouring months within 0.5 K"
         shown = f"{error[worst]:+.2f} K"
-        raise refuse(
-            path, lines[worst], "dry_bulb_mean_c", shown, rule, "check this month and its neighbours"
-        )
+        raise refuse(path, lines[worst], "dry_bulb_mean_c", shown, rule, "check this month and its neighbours")
     ghi, dni, dhi = _synthetic_sun(path, lines, normals, latitude, longitude, elevation_m, utc_offset_hours)
     return Weather(
         name=f"{path.name} (synthetic year from monthly normals)",
@@ -152,20 +150,23 @@ def _synthetic_sun(
     extra = irradiance.get_extra_radiation(day)
     up = zenith < 90.0  # the formula divides by the sun's height
     clear = np.zeros(HOURS_PER_YEAR)
-    clear[up] = clearsky.ineichen(
-        zenith[up], airmass[up], turbidity[up], altitude=elevation_m, dni_extra=extra[up]
-    )["ghi"]
+    clear[up] = clearsky.ineichen(zenith[up], airmass[up], turbidity[up], altitude=elevation_m, dni_extra=extra[up])[
+        "ghi"
+    ]
     clear_kwh = np.bincount(month, clear) / 1000.0 / np.array(DAYS_OF_MONTH)
     wanted = normals["ghi_kwh_per_m2_day"]
     faults = [
         Fault(
-            str(path), lines[m], "ghi_kwh_per_m2_day", f"{wanted[m]:g}",
+            str(path),
+            lines[m],
+            "ghi_kwh_per_m2_day",
+            f"{wanted[m]:g}",
             f"must be at most 1.2 times the clear sky of the site, {clear_kwh[m]:.2f}",
             "check the unit (kWh/m2 per day) and the site's latitude",
         )
         for m in range(12)
         if wanted[m] > 1.2 * clear_kwh[m]
-    ]  # fmt: skip
+    ]
     if faults:
         raise InputError(faults)
     factor = np.divide(wanted, clear_kwh, out=np.zeros(12), where=clear_kwh > 0)
@@ -214,13 +215,9 @@ def _read_normals(path: Path) -> tuple[dict[str, Floats], list[int]]:
         low, mean, high = (values[f"dry_bulb_{name}_c"] for name in ("daily_min", "mean", "daily_max"))
         if low > mean or mean > high or (low < high and mean in (low, high)):
             rule = "must lie between the daily minimum and maximum"
-            faults.append(
-                Fault(str(path), line, "dry_bulb_mean_c", f"{mean:g}", rule, "check the three values")
-            )
+            faults.append(Fault(str(path), line, "dry_bulb_mean_c", f"{mean:g}", rule, "check the three values"))
     if len(rows) != 12:
-        faults.append(
-            Fault(str(path), 1, "(file)", f"{len(rows)} months", "must have 12 months", "add the others")
-        )
+        faults.append(Fault(str(path), 1, "(file)", f"{len(rows)} months", "must have 12 months", "add the others"))
     if faults:
         raise InputError(faults)
     return {n: np.array([rows[m][n] for m in range(1, 13)]) for n in _NORMAL_RANGES}, lines

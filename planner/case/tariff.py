@@ -66,16 +66,12 @@ class Tariff:
     minimum_take_fraction: float  # of the contracted MW, the least demand billed at the flat rate
 
 
-def hourly_energy_period(
-    tariff: Tariff, month: int | Integers, hour_of_day: Integers, is_weekend: Mask
-) -> Integers:
+def hourly_energy_period(tariff: Tariff, month: int | Integers, hour_of_day: Integers, is_weekend: Mask) -> Integers:
     """Energy period of each hour, shape (T,); month 0..11 (one, or one an hour), hour_of_day 0..23."""
     return _by_hour(tariff.energy_weekday, tariff.energy_weekend, month, hour_of_day, is_weekend)
 
 
-def hourly_demand_period(
-    tariff: Tariff, month: int | Integers, hour_of_day: Integers, is_weekend: Mask
-) -> Integers:
+def hourly_demand_period(tariff: Tariff, month: int | Integers, hour_of_day: Integers, is_weekend: Mask) -> Integers:
     """Time-of-use demand period of each hour, shape (T,), -1 where none applies."""
     return _by_hour(tariff.demand_weekday, tariff.demand_weekend, month, hour_of_day, is_weekend)
 
@@ -231,9 +227,7 @@ class TariffInput(Strict):
                     raise Rule("name is used twice", "give each entry its own name", (name, i, "name"))
         if self.energy_periods and not self.energy_periods[0].covers_everything():
             rule = "the first period is the base and must cover every month and hour"
-            raise Rule(
-                rule, "leave out its months and hours, later entries override it", ("energy_periods", 0)
-            )
+            raise Rule(rule, "leave out its months and hours, later entries override it", ("energy_periods", 0))
         seen = np.zeros((2, 12, 24), dtype=np.int64)
         for i, window in enumerate(self.tou_demand):
             covered = np.zeros_like(seen)
@@ -250,18 +244,14 @@ class TariffInput(Strict):
         for i, tier in enumerate(tiers):
             last = i == len(tiers) - 1
             if last != (tier.up_to_mwh_per_month is None):
-                rule = (
-                    "the last tier has no upper end" if last else "a tier before the last needs its upper end"
-                )
+                rule = "the last tier has no upper end" if last else "a tier before the last needs its upper end"
                 remedy = "remove up_to_mwh_per_month" if last else "write up_to_mwh_per_month"
                 raise Rule(rule, remedy, ("tiers", i))
             if i and tier.usd_per_mwh < tiers[i - 1].usd_per_mwh:
                 raise Rule(FALLING, FALLING_REMEDY, ("tiers", i, "usd_per_mwh"))
             before = tiers[i - 1].up_to_mwh_per_month if i else None
             if before and tier.up_to_mwh_per_month and tier.up_to_mwh_per_month <= before:
-                raise Rule(
-                    "must be above the tier before", "order the tiers", ("tiers", i, "up_to_mwh_per_month")
-                )
+                raise Rule("must be above the tier before", "order the tiers", ("tiers", i, "up_to_mwh_per_month"))
         return self
 
 

@@ -75,9 +75,7 @@ class _Urdb:
                 raise self._error("items", count, "must hold one rate", "keep the one that applies")
             data = data[0]
         if not isinstance(data, dict):
-            raise self._error(
-                "(file)", type(data).__name__, "must hold one rate", "download it with detail=full"
-            )
+            raise self._error("(file)", type(data).__name__, "must hold one rate", "download it with detail=full")
         self.rate: dict[str, Any] = {str(key).lower(): value for key, value in data.items()}
 
     def tariff(self) -> Tariff:
@@ -102,8 +100,7 @@ class _Urdb:
         if self.faults:
             raise InputError(self.faults)
         return Tariff(
-            name=" - ".join(str(self.rate[key]) for key in ("utility", "name") if self.rate.get(key))
-            or self.file,
+            name=" - ".join(str(self.rate[key]) for key in ("utility", "name") if self.rate.get(key)) or self.file,
             energy_tiers=tiers,
             energy_weekday=read_only(schedules["energyweekdayschedule"]),
             energy_weekend=read_only(schedules["energyweekendschedule"]),
@@ -118,9 +115,7 @@ class _Urdb:
     def _refuse_unrepresentable(self) -> None:
         for key, rule in _REFUSED.items():
             if not _is_zero(self.rate.get(key)):
-                self._fault(
-                    key, self.rate[key], rule, "remove it if it may be ignored, or write the tariff inline"
-                )
+                self._fault(key, self.rate[key], rule, "remove it if it may be ignored, or write the tariff inline")
         for key in _RIDERS:
             if self.rate.get(key):
                 remedy = "add them to the rates (adj) and delete this key"
@@ -130,9 +125,7 @@ class _Urdb:
                 self._fault(key, self.rate[key], "must be kW", "convert the rates to kW")
         service = self.rate.get("servicetype")
         if service not in (None, "", *_BUNDLED):
-            self._fault(
-                "servicetype", service, "is a part of the bill only", "add the other part to the rates"
-            )
+            self._fault("servicetype", service, "is a part of the bill only", "add the other part to the rates")
 
     def _energy_tiers(self) -> tuple[tuple[Tier, ...], ...]:
         """Tiers by period in USD/MWh; prices may not fall."""
@@ -147,24 +140,17 @@ class _Urdb:
                     self._fault(f"{key}[{p}]", after.price, FALLING, FALLING_REMEDY)
                 if after.most <= before.most:
                     self._fault(f"{key}[{p}]", after.most, "max must rise from tier to tier", "reorder")
-            result.append(
-                tuple(Tier(block.price * _KWH_PER_MWH, block.most / _KWH_PER_MWH) for block in period)
-            )
+            result.append(tuple(Tier(block.price * _KWH_PER_MWH, block.most / _KWH_PER_MWH) for block in period))
         return tuple(result)
 
     def _structure(self, key: str) -> list[tuple[_Block, ...]]:
         """Blocks by period in the file's own units, per kWh or per kW."""
         periods = self.rate.get(key) or []
-        if not isinstance(periods, list) or not all(
-            isinstance(period, list) and period for period in periods
-        ):
+        if not isinstance(periods, list) or not all(isinstance(period, list) and period for period in periods):
             self._fault(key, periods, "must be a list of periods, each a list of tiers", "download it again")
             return []
         return [
-            tuple(
-                self._tier(f"{key}[{p}][{t}]", tier, key, t == len(period) - 1)
-                for t, tier in enumerate(period)
-            )
+            tuple(self._tier(f"{key}[{p}][{t}]", tier, key, t == len(period) - 1) for t, tier in enumerate(period))
             if self._one_tier(key, p, period)
             else ()
             for p, period in enumerate(periods)
@@ -173,9 +159,7 @@ class _Urdb:
     def _one_tier(self, key: str, p: int, period: list[Any]) -> bool:
         if key == "energyratestructure" or len(period) == 1:
             return True
-        self._fault(
-            f"{key}[{p}]", f"{len(period)} tiers", "demand tiers cannot be represented", "keep one tier"
-        )
+        self._fault(f"{key}[{p}]", f"{len(period)} tiers", "demand tiers cannot be represented", "keep one tier")
         return False
 
     def _tier(self, where: str, tier: Any, key: str, last: bool) -> _Block:
@@ -184,9 +168,7 @@ class _Urdb:
             return _Block(0.0, math.inf)
         for name in tier:
             if name not in ("rate", "adj", "max", "unit", "sell"):
-                self._fault(
-                    f"{where}.{name}", tier[name], "unknown key of a tier", "remove it if it may be ignored"
-                )
+                self._fault(f"{where}.{name}", tier[name], "unknown key of a tier", "remove it if it may be ignored")
         if not _is_zero(tier.get("sell")):
             remedy = "set it to 0: the planner pays nothing for exports"
             self._fault(f"{where}.sell", tier["sell"], "sell rates cannot be represented", remedy)
@@ -228,9 +210,7 @@ class _Urdb:
         flat = [cell for row in given for cell in row] if isinstance(given[0], list) else given
         for cell in flat:
             if isinstance(cell, bool) or not isinstance(cell, int) or not 0 <= cell < periods:
-                self._fault(
-                    key, cell, f"must be a period number from 0 to {periods - 1}", "correct the schedule"
-                )
+                self._fault(key, cell, f"must be a period number from 0 to {periods - 1}", "correct the schedule")
                 return stand_in
         return np.array(given, dtype=np.int64)
 

@@ -118,9 +118,7 @@ def read_weather(
     try:
         rows = readers[kind](text)
     except KeyError as error:
-        raise refuse(
-            path, 1, str(error.args[0]), "nothing", "column or header is missing", _whole(kind)
-        ) from None
+        raise refuse(path, 1, str(error.args[0]), "nothing", "column or header is missing", _whole(kind)) from None
     except (ValueError, IndexError, TypeError, AttributeError, OverflowError, StopIteration) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise refuse(path, 1, "(file)", reason[:80], f"must be a whole {kind} file", _whole(kind)) from None
@@ -211,9 +209,7 @@ def _psm3_rows(text: str) -> _Rows:
         data["relative_humidity"] = 100.0 * np.minimum(1.0, wet)
     names = ("temp_air", "relative_humidity", "pressure", "ghi", "dni", "dhi", "wind_speed")
     offset = meta["Local Time Zone"]
-    hour = _hour_of_year(
-        _ints(data["Month"]), _ints(data["Day"]), _ints(data["Hour"]), offset - meta["Time Zone"]
-    )
+    hour = _hour_of_year(_ints(data["Month"]), _ints(data["Day"]), _ints(data["Hour"]), offset - meta["Time Zone"])
     return _Rows(
         name=f"{meta.get('Source', 'NSRDB')} {meta.get('Location ID', '')}".strip() + " (PSM)",
         latitude=meta["latitude"],
@@ -302,18 +298,14 @@ def _from_rows(path: Path, rows: _Rows) -> Weather:
     faults = location_faults(path, rows.latitude, rows.longitude, rows.elevation_m, rows.utc_offset_hours)
     if count not in (HOURS_PER_YEAR, HOURS_PER_YEAR + 24):
         rule = "must have 8760 hourly rows (8784 in a leap year)"
-        raise InputError(
-            [*faults, Fault(str(path), 1, "(file)", f"{count} rows", rule, "give one whole year")]
-        )
+        raise InputError([*faults, Fault(str(path), 1, "(file)", f"{count} rows", rule, "give one whole year")])
     for name, values in rows.columns.items():
         faults += _range_fault(path, rows.first_line, name, values)
     kept = np.flatnonzero(rows.hour_of_year >= 0)
     order = kept[np.argsort(rows.hour_of_year[kept], kind="stable")]
     if not np.array_equal(rows.hour_of_year[order], np.arange(HOURS_PER_YEAR)):
         rule = "must hold every hour of the year once"
-        faults.append(
-            Fault(str(path), rows.first_line, "(rows)", "repeated or missing hours", rule, "repair it")
-        )
+        faults.append(Fault(str(path), rows.first_line, "(rows)", "repeated or missing hours", rule, "repair it"))
     if faults:
         raise InputError(faults)
     columns: dict[str, Any] = {name: read_only(values[order]) for name, values in rows.columns.items()}
@@ -352,9 +344,7 @@ def _standard_offset_hours(path: Path, time_zone: str | float) -> float:
     try:
         zone = ZoneInfo(time_zone)
     except (KeyError, ValueError, OSError):
-        raise refuse(
-            path, 1, "time_zone", time_zone, "must be an IANA time zone", "e.g. America/Chicago"
-        ) from None
+        raise refuse(path, 1, "time_zone", time_zone, "must be an IANA time zone", "e.g. America/Chicago") from None
     offsets = (zone.utcoffset(datetime(NOMINAL_YEAR, month, 1)) for month in (1, 7))
     return min(offset.total_seconds() for offset in offsets if offset is not None) / 3600.0
 

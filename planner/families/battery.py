@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from planner.algebra import BlockBuilder
 from planner.case.case import Case
 from planner.case.catalog import Item
-from planner.algebra import BlockBuilder
 from planner.timeline import Hours
 
 
@@ -42,11 +42,15 @@ def batteries(case: Case) -> tuple[Battery, ...]:
     ids += [c.item for c in case.input.committed if case.catalog[c.item].family == "battery"]
     return tuple(
         Battery(
-            f"battery:{i}", item := case.catalog[i], item.get("nameplate_power_mw"), item.get("nameplate_energy_mwh"),
-            item.get("round_trip_efficiency_fraction") ** 0.5, item.get("wear_cost_usd_per_mwh", 0.0),
+            f"battery:{i}",
+            item := case.catalog[i],
+            item.get("nameplate_power_mw"),
+            item.get("nameplate_energy_mwh"),
+            item.get("round_trip_efficiency_fraction") ** 0.5,
+            item.get("wear_cost_usd_per_mwh", 0.0),
         )
         for i in dict.fromkeys(ids)
-    )  # fmt: skip
+    )
 
 
 def operate(builder: BlockBuilder, hours: Hours, stores: tuple[Battery, ...]) -> None:
@@ -63,13 +67,19 @@ def operate(builder: BlockBuilder, hours: Hours, stores: tuple[Battery, ...]) ->
         builder.rows(
             f"battery_energy_balance:{name}:first",
             [(1.0, soc.index[first]), (inward, charge.index[first]), (outward, discharge.index[first])],
-            [(-1.0, f"soc_start:{name}")], equal=True,
-        )  # fmt: skip
+            [(-1.0, f"soc_start:{name}")],
+            equal=True,
+        )
         builder.rows(
             f"battery_energy_balance:{name}",
-            [(1.0, soc.index[rest]), (-1.0, soc.index[:-1]), (inward, charge.index[rest]),
-             (outward, discharge.index[rest])], equal=True,
-        )  # fmt: skip
+            [
+                (1.0, soc.index[rest]),
+                (-1.0, soc.index[:-1]),
+                (inward, charge.index[rest]),
+                (outward, discharge.index[rest]),
+            ],
+            equal=True,
+        )
         builder.total(f"battery_edge:{name}", [(1.0, soc.index[-1:])], [(-1.0, f"soc_end:{name}")], equal=True)
         builder.rows(f"battery_power:{name}", [(1.0, charge.index), (1.0, discharge.index)], [(-1.0, store.key)])
         builder.rows(f"battery_energy:{name}", [(1.0, soc.index)], [(-store.hours, store.key)])

@@ -47,9 +47,15 @@ def computes(case: Case) -> tuple[Compute, ...]:
         item = case.catalog[item_id]
         design = item.design_kw / 1000.0
         result.append(
-            Compute(f"it:{item_id}", item, round(item.get("gpus")), design, design * case.average_fraction(item),
-                    item.get("heat_to_liquid_fraction"))
-        )  # fmt: skip
+            Compute(
+                f"it:{item_id}",
+                item,
+                round(item.get("gpus")),
+                design,
+                design * case.average_fraction(item),
+                item.get("heat_to_liquid_fraction"),
+            )
+        )
     return tuple(result)
 
 
@@ -72,9 +78,7 @@ def performance(item: Item, precision: str) -> float:
     return item.get(f"pflops_{precision}", 0.0)
 
 
-def operate(
-    builder: BlockBuilder, hours: Hours, shape: Array, racks: tuple[Compute, ...], case: Case
-) -> None:
+def operate(builder: BlockBuilder, hours: Hours, shape: Array, racks: tuple[Compute, ...], case: Case) -> None:
     """IT draw in a block. Links: it_mw (all compute and network, mean MW), it:<item>."""
     s = shape[hours.hour_of_year]
     builder.draw_link("it_mw", s)

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.algebra import BlockBuilder
 from planner.case.case import Case
 from planner.case.catalog import Item
-from planner.algebra import BlockBuilder
 from planner.timeline import Hours
 
 Array = NDArray[np.float64]
@@ -119,9 +119,19 @@ def rejections(case: Case) -> tuple[Rejection, ...]:
             # An hour is never worse than the design point equipment was sized at.
             kappa, e = np.maximum(kappa, kappa0[0]), np.minimum(e, e0[0])
             result.append(
-                Rejection(f"rejection:{loop}:{item_id}", item, loop, supply, capacity, float(kappa0[0]),
-                          float(e0[0]), kappa, e, water)
-            )  # fmt: skip
+                Rejection(
+                    f"rejection:{loop}:{item_id}",
+                    item,
+                    loop,
+                    supply,
+                    capacity,
+                    float(kappa0[0]),
+                    float(e0[0]),
+                    kappa,
+                    e,
+                    water,
+                )
+            )
     return tuple(result)
 
 
@@ -141,11 +151,10 @@ def operate(builder: BlockBuilder, hours: Hours, shape: Array, options: tuple[Re
             q = builder.add(f"heat_rejected:{loop}:{option.item.id}")
             builder.draw(q, option.power_fraction[at])
             builder.rows(
-                f"rejection_capacity:{loop}:{option.item.id}", [(1.0, q.index)],
+                f"rejection_capacity:{loop}:{option.item.id}",
+                [(1.0, q.index)],
                 [(-option.capacity_fraction[at], option.key)],
-            )  # fmt: skip
+            )
             removed.append((1.0, q.index))
         short = builder.add(f"shortage_heat:{loop}", shortage=True)
-        builder.rows(
-            f"rejection_balance:{loop}", [*removed, (1.0, short.index)], [(-shape[at], heat)], equal=True
-        )  # fmt: skip
+        builder.rows(f"rejection_balance:{loop}", [*removed, (1.0, short.index)], [(-shape[at], heat)], equal=True)

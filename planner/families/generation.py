@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.algebra import BlockBuilder
 from planner.case.case import Case
 from planner.case.catalog import Item
-from planner.algebra import BlockBuilder
 from planner.timeline import Hours
 from planner.units import BTU_PER_MMBTU, HHV_OVER_LHV_GAS
 
@@ -63,9 +63,10 @@ def generators(case: Case) -> tuple[Generator, ...]:
     """Every generation item that may run in normal hours."""
     ids = [*case.candidates.get("generation", ())]
     ids += [
-        c.item for c in case.input.committed
+        c.item
+        for c in case.input.committed
         if case.catalog[c.item].family == "generation" and case.catalog[c.item].permit_class != "emergency"
-    ]  # fmt: skip
+    ]
     result = []
     elevation = case.weather.elevation_m
     for item_id in dict.fromkeys(ids):
@@ -77,11 +78,16 @@ def generators(case: Case) -> tuple[Generator, ...]:
         by_hour = np.maximum(site_rating_fraction(item, case.weather.dry_bulb_c, elevation), at_extreme)
         result.append(
             Generator(
-                f"generation:{item_id}", item, nameplate, nameplate * at_extreme, by_hour,
-                item.get("availability_fraction", 1.0), heat_rate_mmbtu_hhv_per_mwh(item) * (usd or 0.0),
+                f"generation:{item_id}",
+                item,
+                nameplate,
+                nameplate * at_extreme,
+                by_hour,
+                item.get("availability_fraction", 1.0),
+                heat_rate_mmbtu_hhv_per_mwh(item) * (usd or 0.0),
                 item.get("variable_om_usd_per_mwh"),
             )
-        )  # fmt: skip
+        )
     return tuple(result)
 
 

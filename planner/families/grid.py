@@ -14,8 +14,8 @@ import math
 
 import numpy as np
 
-from planner.case.tariff import Tariff, hourly_demand_period, hourly_energy_period
 from planner.algebra import BlockBuilder
+from planner.case.tariff import Tariff, hourly_demand_period, hourly_energy_period
 from planner.timeline import Hours
 
 KW_PER_MW = 1000.0
@@ -33,9 +33,7 @@ def operate(builder: BlockBuilder, hours: Hours, tariff: Tariff | None, import_l
     if flat > 0:
         billed = builder.add_single("billed_demand")
         builder.price("demand charge", billed, flat * KW_PER_MW)
-        builder.rows(
-            "billed_demand", [(1.0, imported.index), (-1.0, np.repeat(billed.index, len(imported.index)))]
-        )  # fmt: skip
+        builder.rows("billed_demand", [(1.0, imported.index), (-1.0, np.repeat(billed.index, len(imported.index)))])
         if tariff.minimum_take_fraction > 0:
             builder.total("minimum_take", [(-1.0, billed.index)], [(tariff.minimum_take_fraction, "contract_mw")])
     period = hourly_demand_period(tariff, hours.month, hours.hour_of_day, hours.is_weekend)
@@ -44,9 +42,7 @@ def operate(builder: BlockBuilder, hours: Hours, tariff: Tariff | None, import_l
         if usd_per_kw > 0 and len(window):
             peak = builder.add_single(f"billed_demand:window_{p}")
             builder.price("time-of-use demand charge", peak, usd_per_kw * KW_PER_MW)
-            builder.rows(
-                f"billed_demand:window_{p}", [(1.0, window), (-1.0, np.repeat(peak.index, len(window)))]
-            )  # fmt: skip
+            builder.rows(f"billed_demand:window_{p}", [(1.0, window), (-1.0, np.repeat(peak.index, len(window)))])
 
 
 def _energy(builder: BlockBuilder, hours: Hours, tariff: Tariff, imported: np.ndarray) -> None:
@@ -68,5 +64,5 @@ def _energy(builder: BlockBuilder, hours: Hours, tariff: Tariff, imported: np.nd
             assert math.isfinite(below)
             builder.total(
                 f"energy_tier:{p}:{k}", [(hours.weight, imported[inside]), (-1.0, extra.index)], [(-below, "one")]
-            )  # fmt: skip
+            )
     builder.price("energy", builder.columns("grid_import"), price * hours.weight)

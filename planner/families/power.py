@@ -8,6 +8,8 @@ c shape(t)^2 phi with phi = (m L)^2 / (n R). One column per block holds phi, abo
 
     loss_tangent[k]:  phi >= 2 theta_k m L - theta_k^2 n R
 
+    loss_ceiling:     phi <= m L             (holds while the rating covers the load; no invented losses)
+
 which are exact to c (spacing / 2)^2 of the rating and need no binaries (Schneider Electric white papers 108 and
 154 for the split). Sizing rows use the upper bound phi <= m L, which holds because the rating covers the load.
 Not modelled: harmonics, reactive flows, temperature.
@@ -20,9 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.algebra import BlockBuilder
 from planner.case.case import Case
 from planner.case.catalog import Item
-from planner.algebra import BlockBuilder
 from planner.timeline import Hours
 
 Array = NDArray[np.float64]
@@ -103,8 +105,15 @@ def operate(builder: BlockBuilder, hours: Hours, shape: Array, stages: tuple[Sta
         if stage.square > 0:
             phi = builder.add_single(f"square_throughput:{stage.name}")
             builder.draw_everywhere(phi, stage.square * s**2)
+            overload = builder.add(f"shortage_rating:{stage.name}", hours=np.array([0]), shortage=True)
+            builder.total(
+                f"loss_ceiling:{stage.name}",
+                [(1.0, phi.index), (-1.0, overload.index)],
+                [(-stage.throughput_per_it, source)],
+            )
             for theta in _TANGENTS:
                 builder.total(
-                    f"loss_tangent:{stage.name}:{theta:.2f}", [(-1.0, phi.index)],
+                    f"loss_tangent:{stage.name}:{theta:.2f}",
+                    [(-1.0, phi.index)],
                     [(2 * theta * stage.throughput_per_it, source), (-(theta**2), f"rated:{stage.name}")],
-                )  # fmt: skip
+                )

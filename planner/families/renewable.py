@@ -1,6 +1,6 @@
 """Solar and wind: energy when the weather gives it, never firm capacity.
 
-    renewable_output[t]:  used_j(t) <= availability_j(t) x MW_j          the rest is spilled
+renewable_output[t]:  used_j(t) <= availability_j(t) x MW_j          the rest is spilled
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.algebra import TINY, BlockBuilder
 from planner.case.case import Case
 from planner.case.catalog import Item
 from planner.case.resource import solar_output_fraction, wind_output_fraction
-from planner.algebra import TINY, BlockBuilder
 from planner.timeline import Hours
 
 Array = NDArray[np.float64]

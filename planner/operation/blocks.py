@@ -74,9 +74,16 @@ def plant_of(case: Case) -> Plant:
     }
     stages = power.chain(case, fans, worst["liquid"] * mix + worst["air"] * (1.0 - mix)) if racks else ()
     return Plant(
-        case, racks, rejections, generation.generators(case), renewable.renewables(case), battery.batteries(case),
-        stages, main_transformer_loss(case), fans,
-    )  # fmt: skip
+        case,
+        racks,
+        rejections,
+        generation.generators(case),
+        renewable.renewables(case),
+        battery.batteries(case),
+        stages,
+        main_transformer_loss(case),
+        fans,
+    )
 
 
 def main_transformer_loss(case: Case) -> float:
@@ -110,7 +117,7 @@ def build_block(plant: Plant, month: int) -> Block:
 
 
 def _spinning_reserve(builder: BlockBuilder, hours: Hours, plant: Plant) -> None:
-    """spinning_reserve[t]: unused grid + unused site rating + unused battery power >= largest unit."""
+    """spinning_reserve[t]: unused grid + unused site rating >= largest unit. Batteries are not counted yet."""
     at = hours.hour_of_year
     short = builder.add("shortage_reserve", shortage=True)
     terms: list[tuple[Array | float, NDArray[np.int64]]] = [(-1.0, short.index)]
@@ -121,9 +128,6 @@ def _spinning_reserve(builder: BlockBuilder, hours: Hours, plant: Plant) -> None
     for machine in plant.generators:
         terms.append((1.0, builder.columns(machine.key).index))
         links.append((-machine.capacity_fraction[at], machine.key))
-    for store in plant.batteries:
-        terms.append((1.0, builder.columns(f"discharge:{store.item.id}").index))
-        links.append((-1.0, store.key))
     builder.rows("spinning_reserve", terms, links)
 
 

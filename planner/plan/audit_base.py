@@ -21,9 +21,12 @@ from planner.plan.plan import Plan
 Array = NDArray[np.float64]
 DATE_COLUMNS = {
     "orders": ("order_date", "delivery_date", "ready_date", "commissioning_date"),
-    "installed": ("period",), "stages": ("period",), "capacity": ("period",), "dispatch": ("period",),
+    "installed": ("period",),
+    "stages": ("period",),
+    "capacity": ("period",),
+    "dispatch": ("period",),
     "ledger": ("date",),
-}  # fmt: skip
+}
 TEXT_COLUMNS = ("item", "position", "family", "line", "unit", "phase", "binding_stage")
 
 
@@ -49,9 +52,7 @@ class Checks:
     def __init__(self) -> None:
         self._found: dict[str, Check] = {}
 
-    def add(
-        self, name: str, unit: str, margins: Sequence[float] | Array, where: Callable[[int], str]
-    ) -> None:
+    def add(self, name: str, unit: str, margins: Sequence[float] | Array, where: Callable[[int], str]) -> None:
         """Try a rule on rows. where(i) tells row i: item, date or hour, and values."""
         values = np.atleast_1d(np.asarray(margins, dtype=np.float64))
         worst, message = math.inf, ""
@@ -69,27 +70,44 @@ class Checks:
             worst, message = old.worst_margin, old.message
         self._found[name] = Check(name, old.count + len(values), worst, unit, message)
 
-    def equal(
-        self, name: str, unit: str, got: Any, want: Any, tolerance: Any, where: Callable[[int], str]
-    ) -> None:
+    def equal(self, name: str, unit: str, got: Any, want: Any, tolerance: Any, where: Callable[[int], str]) -> None:
         """Rows must equal what was derived, within a tolerance."""
         g, w = np.atleast_1d(np.asarray(got, float)), np.atleast_1d(np.asarray(want, float))
         with np.errstate(invalid="ignore"):
             margins = np.asarray(tolerance) - np.abs(g - w)
         self.add(name, unit, margins, lambda i: f"{where(i)}: plan {g[i]:.9g}, audit {w[i]:.9g} {unit}")
 
-    def at_most(
-        self, name: str, unit: str, got: Any, limit: Any, tolerance: Any, where: Callable[[int], str]
-    ) -> None:
+    def at_most(self, name: str, unit: str, got: Any, limit: Any, tolerance: Any, where: Callable[[int], str]) -> None:
         """Rows must not exceed a limit by more than a tolerance."""
         g = np.atleast_1d(np.asarray(got, float))
         w = np.broadcast_to(np.asarray(limit, float), g.shape)
         margins = w + tolerance - g
         self.add(name, unit, margins, lambda i: f"{where(i)}: {g[i]:.9g} exceeds {w[i]:.9g} {unit}")
 
+    def between(
+        self,
+        name: str,
+        unit: str,
+        got: Any,
+        least: Any,
+        most: Any,
+        tolerance: Any,
+        where: Callable[[int], str],
+    ) -> None:
+        """Rows must lie between two values, each within a tolerance."""
+        g = np.atleast_1d(np.asarray(got, float))
+        low, high = (np.broadcast_to(np.asarray(v, float), g.shape) for v in (least, most))
+        margins = np.minimum(g - low, high - g) + tolerance
+        self.add(
+            name,
+            unit,
+            margins,
+            lambda i: f"{where(i)}: plan {g[i]:.9g}, audit {low[i]:.9g} to {high[i]:.9g} {unit}",
+        )
+
     def true(self, name: str, holds: bool, text: str) -> None:
         """One fact that must hold."""
-        self.add(name, "", [0.0 if holds else -1.0], lambda _: text)
+        self.add(name, "", [0.0 if holds else -1.0], says(text))
 
     def results(self) -> list[Check]:
         """Every check in the order first tried."""
@@ -127,6 +145,16 @@ def _normal(frame: pd.DataFrame, name: str) -> pd.DataFrame:
         else:
             columns[column] = pd.Series(pd.to_numeric(fresh[column], errors="coerce").to_numpy(float))
     return pd.DataFrame(columns)
+
+
+def says(text: str) -> Callable[[int], str]:
+    """The same text for every row."""
+    return lambda _: text
+
+
+def says_when(text: str, starts: Sequence[date]) -> Callable[[int], str]:
+    """Text with the first day of the row's period."""
+    return lambda p: f"{text} {starts[p]}"
 
 
 def as_date(value: Any) -> date:

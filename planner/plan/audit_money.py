@@ -9,19 +9,31 @@ import numpy as np
 
 from planner.case.case import Case
 from planner.case.catalog import Item
-from planner.plan.audit_base import Checks, Tables, first_start
-from planner.plan.audit_site import Site
+from planner.plan.audit_base import Checks, Tables, first_start, says
+from planner.plan.audit_loads import Site
+from planner.timeline import add_weeks
 
 Key = tuple[date, str, str]
 IT = ("compute", "network")
 OPERATING_LINES = (
-    "energy", "demand charge", "time-of-use demand charge", "fuel", "variable O&M", "battery wear", "shed compute",
-)  # fmt: skip
+    "energy",
+    "demand charge",
+    "time-of-use demand charge",
+    "fuel",
+    "variable O&M",
+    "battery wear",
+    "shed compute",
+)
 CAPITAL_LINES = (
-    "equipment", "installation", "shell and civil", "indirects", "contingency", "committed equipment",
+    "equipment",
+    "installation",
+    "shell and civil",
+    "indirects",
+    "contingency",
+    "committed equipment",
     "utility contribution",
-)  # fmt: skip
-_CENTS = 2.0  # USD a ledger row may differ by: fractions of a unit too small for the orders table
+)
+_FRACTIONS = 2.0  # USD a ledger row may differ by: fractions of a unit too small for the orders table
 
 
 def audit_money(checks: Checks, case: Case, tables: Tables, site: Site, bills: dict[Key, float]) -> None:
@@ -40,7 +52,7 @@ def annuity_left(rate: float, life: float, age: float) -> float:
     """Share of a cost still in an asset: annuities left over all annuities, both discounted.
 
     >>> round(annuity_left(0.1, 10.0, 5.0), 6), annuity_left(0.0, 10.0, 4.0)
-    (0.616945, 0.6)
+    (0.616933, 0.6)
     """
     left = min(life, life - age)
     if left <= 0:
@@ -56,16 +68,19 @@ def present_worth(case: Case, day: date) -> float:
     return float((1.0 + case.input.finance.discount_rate) ** -years)
 
 
-def unit_payments(case: Case, item: Item, ordered: date, delivered: date, served: date) -> list[tuple[date, str, float]]:
+def unit_payments(
+    case: Case, item: Item, ordered: date, delivered: date, served: date
+) -> list[tuple[date, str, float]]:
     """Payments for one unit, without O&M and residual value."""
     price = item.get("price_usd")
     line = "IT equipment" if item.family in IT else "shell and civil" if item.family == "enclosure" else "equipment"
     first, second = item.get("payment_order_fraction"), item.get("payment_delivery_fraction")
     rows = [
-        (ordered, line, price * first), (delivered, line, price * second),
+        (ordered, line, price * first),
+        (delivered, line, price * second),
         (served, line, price * (1.0 - first - second)),
         (served, "installation", price * item.get("installation_fraction")),
-    ]  # fmt: skip
+    ]
     if item.family not in IT:
         finance = case.input.finance
         direct = list(rows)
@@ -131,8 +146,6 @@ def fixed_lines(case: Case) -> dict[Key, float]:
 
 def committed_om(case: Case, site: Site) -> dict[Key, float]:
     """Fixed O&M of what is already bought, from the month after its installation."""
-    from planner.timeline import add_weeks
-
     rows: defaultdict[Key, float] = defaultdict(float)
     for bought in case.input.committed:
         item = case.catalog[bought.item]
@@ -153,10 +166,11 @@ def _capital(checks: Checks, case: Case, tables: Tables) -> None:
         day = case.timeline.start
         each = sum(usd for _, _, usd in unit_payments(case, item, day, day, day))
         got.append(float(order.capital_usd))  # type: ignore[arg-type]
-        want.append(each * float(order.units))  # type: ignore[arg-type]
+        units = float(order.units)  # type: ignore[arg-type]
+        want.append(each * units)
         names.append(f"{order.item} ordered {order.order_date}")
     limits = 1e-8 * np.abs(np.array(want)) + 0.01
-    checks.equal("order capital", "USD", got, want, limits, lambda i: names[i])
+    checks.equal("order capital", "USD", got, want, limits, names.__getitem__)
 
 
 def _ledger(checks: Checks, tables: Tables, expected: dict[Key, float], bills: dict[Key, float]) -> None:
@@ -165,60 +179,67 @@ def _ledger(checks: Checks, tables: Tables, expected: dict[Key, float], bills: d
     for row in tables.ledger.itertuples():
         assert isinstance(row.date, date)
         found[row.date, str(row.line), str(row.item)] += float(row.usd)  # type: ignore[arg-type]
-    for name, part, relative in (
-        ("ledger purchases", expected, 1e-8), ("ledger operation", bills, 1e-6),
-    ):  # fmt: skip
+    for name, part, (relative, usd) in (
+        ("ledger purchases", expected, (1e-8, _FRACTIONS)),
+        ("ledger operation", bills, (1e-6, 0.01)),
+    ):
         operating = part is bills
         keys = sorted({k for k in found if (k[1] in OPERATING_LINES) == operating} | set(part))
         got, want = np.array([found.get(k, 0.0) for k in keys]), np.array([part.get(k, 0.0) for k in keys])
-        tolerance = relative * np.maximum(np.abs(want), np.abs(got)) + _CENTS
-        checks.equal(
-            name, "USD", got, want, tolerance,
-            lambda i, keys=keys: f"{keys[i][0]} {keys[i][1]} of {keys[i][2]}",  # type: ignore[misc]
-        )  # fmt: skip
+        tolerance = relative * np.maximum(np.abs(want), np.abs(got)) + usd
+        texts = [f"{day} {line} of {item}" for day, line, item in keys]
+        checks.equal(name, "USD", got, want, tolerance, texts.__getitem__)
 
 
 def _value(checks: Checks, case: Case, tables: Tables) -> None:
     """The objective is the ledger's present value."""
-    value = sum(
-        usd * present_worth(case, day)
-        for day, usd in zip(tables.ledger.date, tables.ledger.usd, strict=True)
-    )  # fmt: skip
+    value = sum(usd * present_worth(case, day) for day, usd in zip(tables.ledger.date, tables.ledger.usd, strict=True))
     claimed = float(tables.summary["objective_usd"])
-    checks.equal("present value", "USD", claimed, value, 1e-9 * abs(value) + 1e-2, lambda _: "objective_usd")
+    checks.equal("present value", "USD", claimed, value, 1e-9 * abs(value) + 1e-2, says("objective_usd"))
 
 
 def _bounds(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
     """Bounds in order, gaps what they say, and no more left out of the gap than compute costs."""
     s = tables.summary
-    value, bound, forced = (float(s[k]) for k in ("objective_usd", "lower_bound_usd", "cost_not_open_to_decision_usd"))
+    value, bound = float(s["objective_usd"]), float(s["lower_bound_usd"])
+    forced = float(s["cost_not_open_to_decision_usd"])
     gap = value - bound
-    checks.at_most("bounds", "USD", bound, value, 1e-9 * abs(value), lambda _: "lower_bound_usd over objective_usd")
+    checks.at_most("bounds", "USD", bound, value, 1e-9 * abs(value), says("lower_bound_usd over objective_usd"))
     compute = sum(
         usd * present_worth(case, day)
         for day, usd, item in zip(tables.ledger.date, tables.ledger.usd, tables.ledger.item, strict=True)
         if item in case.catalog and case.catalog[item].family == "compute"
     )
-    checks.at_most("bounds", "USD", [forced, -forced], [max(compute, 0.0), 0.0], 1e-6 * abs(value),
-                   lambda _: "cost_not_open_to_decision_usd over the compute bought")  # fmt: skip
+    checks.at_most(
+        "bounds",
+        "USD",
+        [forced, -forced],
+        [max(compute, 0.0), 0.0],
+        1e-6 * abs(value),
+        says("cost_not_open_to_decision_usd over the compute bought"),
+    )
     open_cost = max(value - forced, 1e-6)
-    claims = (("gap_usd", gap), ("gap_fraction", gap / open_cost), ("gap_fraction_total", gap / max(abs(value), 1e-6)))
-    for name, want in claims:
-        checks.equal("gap figures", "USD or fraction", float(s[name]), want, 1e-6 * abs(want) + 1e-9 * (gap > 1e3)
-                     + (1e-3 if name == "gap_usd" else 1e-9), lambda _, name=name: name)  # type: ignore[misc]
+    total = gap / max(abs(value), 1e-6)
+    claims = (
+        ("gap_usd", gap, 1e-2),
+        ("gap_fraction", gap / open_cost, 1e-9),
+        ("gap_fraction_total", total, 1e-9),
+    )
+    for name, want, slack in claims:
+        checks.equal("gap figures", "", float(s[name]), want, 1e-6 * abs(want) + slack, says(name))
     for level in s["objectives"]:
         got, low = float(level["value"]), float(level["bound"])
         if level["name"] == "cost":
-            checks.equal("objectives", "USD", got, value, 1e-9 * abs(value), lambda _: "value of cost")
-            checks.equal("objectives", "USD", min(low, got), bound, 1e-9 * abs(value), lambda _: "bound of cost")
+            checks.equal("objectives", "USD", got, value, 1e-9 * abs(value), says("value of cost"))
+            checks.equal("objectives", "USD", min(low, got), bound, 1e-9 * abs(value), says("bound of cost"))
         elif level["name"] == "gpus":
             by = case.input.objective.by
             p = case.timeline.period_of(by) if by is not None else site.last
             gpus = float(site.sum_racks({r.item.id: r.gpus for r in site.racks})[p])
-            checks.equal("objectives", "GPUs", got, gpus, 0.5, lambda _: "value of gpus")
-            checks.at_most("objectives", "GPUs", got, low, 0.5, lambda _: "gpus over their bound")
+            checks.equal("objectives", "GPUs", got, gpus, 0.5, says("value of gpus"))
+            checks.at_most("objectives", "GPUs", got, low, 0.5, says("gpus over their bound"))
         else:
-            checks.at_most("objectives", "months", low, got, 1e-6, lambda _: "bound of date over its value")
+            checks.at_most("objectives", "months", low, got, 1e-6, says("bound of date over its value"))
 
 
 def _budget(checks: Checks, case: Case, tables: Tables) -> None:
@@ -226,8 +247,7 @@ def _budget(checks: Checks, case: Case, tables: Tables) -> None:
     ledger = tables.ledger[tables.ledger.line != "residual value"]
     for row in case.input.budget:
         spent = float(sum(usd for day, usd in zip(ledger.date, ledger.usd, strict=True) if day <= row.by))
-        checks.at_most("budget", "USD", spent, row.usd, 1e-6 * row.usd + _CENTS,
-                       lambda _, by=row.by: f"cash paid by {by}")  # type: ignore[misc]  # fmt: skip
+        checks.at_most("budget", "USD", spent, row.usd, 1e-6 * row.usd + _FRACTIONS, says(f"cash paid by {row.by}"))
 
 
 def audit_results(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
@@ -240,20 +260,19 @@ def audit_results(checks: Checks, case: Case, tables: Tables, site: Site) -> Non
             continue
         a = np.nan if claimed is None else float(claimed)
         b = np.nan if derived is None else float(derived)
-        checks.equal("key results", "", a, b, 1e-7 * abs(b) + 1e-6, lambda _, n=name: n)  # type: ignore[misc]
+        checks.equal("key results", "", a, b, 1e-7 * abs(b) + 1e-6, says(name))
     s, end = tables.summary, site.last
     units: dict[str, float] = {}
-    for item, _, _, counts in site.standing():
+    for item, _, counts in site.standing():
         units[item.id] = units.get(item.id, 0.0) + float(counts[end])
     shown = {k: float(v) for k, v in s["units"].items()}
     for name in sorted({k for k, v in units.items() if v > 1e-6} | set(shown)):
-        checks.equal("units at the end", "units", shown.get(name, 0.0), units.get(name, 0.0), 2e-6,
-                     lambda _, n=name: n)  # type: ignore[misc]  # fmt: skip
+        checks.equal("units at the end", "units", shown.get(name, 0.0), units.get(name, 0.0), 2e-6, says(name))
     gpus = float(site.sum_racks({r.item.id: r.gpus for r in site.racks})[end])
-    checks.equal("key results", "", float(s["gpus_energised"]), gpus, 0.5, lambda _: "gpus_energised")
+    checks.equal("key results", "", float(s["gpus_energised"]), gpus, 0.5, says("gpus_energised"))
     if len(tables.capacity):
         load = float(tables.capacity.design_load_mw.iloc[-1])
-        checks.equal("key results", "", float(s["design_load_mw"]), load, 1e-6 * load + 1e-6, lambda _: "design_load_mw")
+        checks.equal("key results", "", float(s["design_load_mw"]), load, 1e-6 * load + 1e-6, says("design_load_mw"))
 
 
 def _key_results(case: Case, tables: Tables, site: Site) -> dict[str, float | None]:
@@ -264,11 +283,13 @@ def _key_results(case: Case, tables: Tables, site: Site) -> dict[str, float | No
     is_it = ledger.item.isin(it_items)
     without = float(ledger[ledger.line.isin(CAPITAL_LINES) & ~is_it].usd.sum())
     result: dict[str, float | None] = {
-        "peak_site_load_mw": float(year.site_load_mw.max()), "peak_import_mw": float(imports),
-        "site_energy_mwh_per_year": energy, "capital_without_it_usd": without,
+        "peak_site_load_mw": float(year.site_load_mw.max()),
+        "peak_import_mw": float(imports),
+        "site_energy_mwh_per_year": energy,
+        "capital_without_it_usd": without,
         "capital_it_usd": float(ledger[is_it & ledger.line.isin(["IT equipment", "installation"])].usd.sum()),
         "undiscounted_cost_usd": float(ledger[ledger.line != "residual value"].usd.sum()),
-    }  # fmt: skip
+    }
     design = site.sum_racks({r.item.id: r.design_mw for r in site.racks})[site.last]
     if not site.racks or design <= 0 or not len(tables.capacity):
         return result

@@ -21,9 +21,15 @@ from planner.units import unit_of
 SHEETS = ("Summary", "Orders", "Capacity", "Energy by month", "Ledger", "Ledger entries", "Sources")
 RESIDUAL = "residual value"
 BUILD_LINES = (
-    "IT equipment", "equipment", "shell and civil", "installation", "indirects", "contingency",
-    "committed equipment", "utility contribution",
-)  # fmt: skip
+    "IT equipment",
+    "equipment",
+    "shell and civil",
+    "installation",
+    "indirects",
+    "contingency",
+    "committed equipment",
+    "utility contribution",
+)
 _LABELS = {
     "gpus_energised": ("GPUs energised at the end", "GPUs"),
     "design_load_mw": ("design load of the site", "MW"),
@@ -87,11 +93,9 @@ class _Lines:
         for j in range(4):
             self.sheet.write_string(self.row, j, headings[j] if j < len(headings) else "", self.style.section)
 
-    def line(
-        self, label: Any, value: Any = None, kind: str = "text", unit: str = "", remark: Any = None
-    ) -> None:
+    def line(self, label: Any, value: Any = None, kind: str = "text", unit: str = "", remark: Any = None) -> None:
         self.row += 1
-        for j, (part, how) in enumerate(((label, "note"), (value, kind), (unit, "text"), (remark, "text"))):
+        for j, (part, how) in enumerate(((label, "text"), (value, kind), (unit, "text"), (remark, "text"))):
             write_cell(self.sheet, self.row, j, part, how, self.style.cells[how])
 
 
@@ -122,8 +126,9 @@ def _summary(sheet: Any, style: Formats, plan: Plan, case: Case) -> None:
     for name in (*_LABELS, *sorted(set(values) - set(_LABELS))):
         if values.get(name) is not None:
             label, unit = _LABELS.get(name, (name.replace("_", " "), unit_of(name)))
-            kind = "count" if abs(values[name]) >= 1000 else "number"
-            lines.line(label, values[name], kind, unit)
+            value = values[name]
+            kind = "text" if isinstance(value, str) else "count" if abs(value) >= 1000 else "number"
+            lines.line(label, value, kind, unit)
 
     lines.section("Milestones", "reached", "", "promised by")
     for m in s["milestones"]:
@@ -142,9 +147,7 @@ def _summary(sheet: Any, style: Formats, plan: Plan, case: Case) -> None:
     lines.section("Trust", "", "", "inherited, estimated or remembered figures")
     trust = s["trust"]
     lines.line("share of capital on weak figures", trust["dollars_fraction_on_weak_figures"], "percent")
-    lines.line(
-        "share of critical weeks on weak figures", trust["critical_weeks_fraction_on_weak_figures"], "percent"
-    )
+    lines.line("share of critical weeks on weak figures", trust["critical_weeks_fraction_on_weak_figures"], "percent")
     for heading, texts in (("Warnings", s["warnings"]), ("Defaults used", s["defaults_used"])):
         lines.section(heading)
         for text in texts or ["none"]:
@@ -165,29 +168,45 @@ def _summary(sheet: Any, style: Formats, plan: Plan, case: Case) -> None:
 
 def _orders(sheet: Any, style: Formats, plan: Plan) -> None:
     columns = [
-        Column("item", width=34), Column("position", width=22), Column("family", width=14),
-        Column("units", "units", 10), Column("order date", "date"), Column("delivery date", "date"),
-        Column("ready date", "date"), Column("commissioning date", "date", 15),
+        Column("item", width=34),
+        Column("position", width=22),
+        Column("family", width=14),
+        Column("units", "units", 10),
+        Column("order date", "date"),
+        Column("delivery date", "date"),
+        Column("ready date", "date"),
+        Column("commissioning date", "date", 15),
         Column("capital [USD]", "usd", 18, "sum"),
-    ]  # fmt: skip
-    names = ["item", "position", "family", "units", "order_date", "delivery_date", "ready_date",
-             "commissioning_date", "capital_usd"]  # fmt: skip
+    ]
+    names = [
+        "item",
+        "position",
+        "family",
+        "units",
+        "order_date",
+        "delivery_date",
+        "ready_date",
+        "commissioning_date",
+        "capital_usd",
+    ]
     write_table(sheet, style, columns, _rows(plan.orders, names))
 
 
 def _capacity(book: Any, sheet: Any, style: Formats, plan: Plan) -> None:
     shown = {
-        "period": Column("period", "month", 10), "gpus_energised": Column("GPUs energised", "count", 11),
+        "period": Column("period", "month", 10),
+        "gpus_energised": Column("GPUs energised", "count", 11),
         "racks_delivered": Column("racks delivered", "units", 10),
         "racks_ready": Column("racks ready", "units", 10),
         "racks_energised": Column("racks energised", "units", 10),
         "racks_stranded": Column("racks ready, not energised", "units", 11),
-        "grid_step_mw": Column("grid step [MW]", "mw", 9), "grid_mw": Column("grid firm [MW]", "mw", 9),
+        "grid_step_mw": Column("grid step [MW]", "mw", 9),
+        "grid_mw": Column("grid firm [MW]", "mw", 9),
         "firm_generation_mw": Column("firm generation [MW]", "mw", 11),
         "design_load_mw": Column("design load [MW]", "mw", 10),
         "it_design_mw": Column("IT design [MW]", "mw", 10),
         "binding_stage": Column("next rack is held by", "text", 22),
-    }  # fmt: skip
+    }
     names = [name for name in shown if name in plan.capacity]
     write_table(sheet, style, [shown[name] for name in names], _rows(plan.capacity, names))
     last, beside = len(plan.capacity), len(names) + 1
@@ -196,16 +215,24 @@ def _capacity(book: Any, sheet: Any, style: Formats, plan: Plan) -> None:
         drawn = book.add_chart({"type": "line"})
         for name, colour, on_second in lines:
             j = names.index(name)
-            drawn.add_series({
-                "name": ["Capacity", 0, j], "categories": ["Capacity", 1, 0, last, 0],
-                "values": ["Capacity", 1, j, last, j], "line": {"color": colour, "width": 2},
-                "y2_axis": on_second,
-            })  # fmt: skip
+            drawn.add_series(
+                {
+                    "name": ["Capacity", 0, j],
+                    "categories": ["Capacity", 1, 0, last, 0],
+                    "values": ["Capacity", 1, j, last, j],
+                    "line": {"color": colour, "width": 2},
+                    "y2_axis": on_second,
+                }
+            )
         drawn.set_title({"name": title, "name_font": {"size": 12}})
-        drawn.set_x_axis({
-            "num_format": "mmm yyyy", "interval_unit": max(1, last // 12), "text_axis": True,
-            "num_font": {"rotation": -45},
-        })  # fmt: skip
+        drawn.set_x_axis(
+            {
+                "num_format": "mmm yyyy",
+                "interval_unit": max(1, last // 12),
+                "text_axis": True,
+                "num_font": {"rotation": -45},
+            }
+        )
         drawn.set_y_axis({"name": axis, "num_format": "#,##0", "major_gridlines": {"visible": True}})
         if second:
             drawn.set_y2_axis({"name": second, "num_format": "#,##0"})
@@ -215,16 +242,22 @@ def _capacity(book: Any, sheet: Any, style: Formats, plan: Plan) -> None:
 
     chart(
         "Racks delivered and energised, GPUs energised",
-        [("racks_delivered", "#A6A6A6", False), ("racks_energised", "#1F6FB4", False),
-         ("gpus_energised", "#E08A1E", True)],
-        "racks", "GPUs", 1,
-    )  # fmt: skip
+        [
+            ("racks_delivered", "#A6A6A6", False),
+            ("racks_energised", "#1F6FB4", False),
+            ("gpus_energised", "#E08A1E", True),
+        ],
+        "racks",
+        "GPUs",
+        1,
+    )
     chart(
         "Design load and what carries it",
-        [("grid_mw", "#1F6FB4", False), ("firm_generation_mw", "#E08A1E", False),
-         ("design_load_mw", "#333333", False)],
-        "MW", "", 21,
-    )  # fmt: skip
+        [("grid_mw", "#1F6FB4", False), ("firm_generation_mw", "#E08A1E", False), ("design_load_mw", "#333333", False)],
+        "MW",
+        "",
+        21,
+    )
 
 
 def _energy(sheet: Any, style: Formats, plan: Plan) -> None:
@@ -232,9 +265,10 @@ def _energy(sheet: Any, style: Formats, plan: Plan) -> None:
     dispatch = plan.dispatch
     known = ("period", "phase", "hour_of_year", "weight_h")
     flows = [
-        name for name in map(str, dispatch)
+        name
+        for name in map(str, dispatch)
         if name not in known and name.endswith("_mw") and (":" not in name or dispatch[name].abs().max() > 0)
-    ]  # fmt: skip
+    ]
     flows.sort(key=lambda name: name.startswith("heat_rejected"))
     energy = dispatch[flows].multiply(dispatch.weight_h, axis=0)
     months = [dispatch.period.map(as_date), dispatch.phase]
@@ -242,22 +276,22 @@ def _energy(sheet: Any, style: Formats, plan: Plan) -> None:
     peaks = dispatch[flows].groupby(months, sort=True).max()
     ledger = plan.ledger[~plan.ledger.line.isin([*BUILD_LINES, RESIDUAL])]
     lines = sorted(ledger.line.unique())
-    cost = (
-        ledger.usd.groupby([ledger.date.map(lambda d: as_date(d).replace(day=1)), ledger.line])
-        .sum()
-        .to_dict()
-    )
+    cost = ledger.usd.groupby([ledger.date.map(lambda d: as_date(d).replace(day=1)), ledger.line]).sum().to_dict()
     peak_of = [name for name in ("site_load_mw", "grid_import_mw") if name in flows]
     columns = [Column("month", "month", 10), Column("phase", width=15)]
     columns += [Column(f"{_flow(name)} [{_unit(name)}]", "mwh", 14, "sum") for name in flows]
     columns += [Column(f"peak {_flow(name)} [MW]", "mw", 12, "max") for name in peak_of]
     columns += [Column(f"{line} [USD]", "usd", 14, "sum") for line in lines]
     rows = [
-        (month, phase, *(sums.at[(month, phase), name] for name in flows),
-         *(peaks.at[(month, phase), name] for name in peak_of),
-         *(cost.get((month, line), 0.0) for line in lines))
+        (
+            month,
+            phase,
+            *(sums.at[(month, phase), name] for name in flows),
+            *(peaks.at[(month, phase), name] for name in peak_of),
+            *(cost.get((month, line), 0.0) for line in lines),
+        )
         for month, phase in sums.index
-    ]  # fmt: skip
+    ]
     write_table(sheet, style, columns, rows, frozen_columns=2)
 
 
@@ -286,19 +320,24 @@ def _quarters(book: Any, sheet: Any, style: Formats, plan: Plan) -> None:
         left = usd.get((q, RESIDUAL), 0.0) / 1e6
         rows.append([f"{q // 4} Q{q % 4 + 1}", *paid, sum(paid), spent, left])
     columns = [Column("quarter", width=10), *(Column(f"{line} [M$]", "musd", 13, "sum") for line in lines)]
-    columns += [Column("all payments [M$]", "musd", 13, "sum"),
-                Column("cumulative payments [M$]", "musd", 13),
-                Column("residual value, not in the totals [M$]", "musd", 15, "sum")]  # fmt: skip
+    columns += [
+        Column("all payments [M$]", "musd", 13, "sum"),
+        Column("cumulative payments [M$]", "musd", 13),
+        Column("residual value, not in the totals [M$]", "musd", 15, "sum"),
+    ]
     write_table(sheet, style, columns, rows)
     total, cumulative, last = len(lines) + 1, len(lines) + 2, len(rows)
     bars = book.add_chart({"type": "column"})
     curve = book.add_chart({"type": "line"})
     for chart, j, colour in ((bars, total, "#9DC3E6"), (curve, cumulative, "#1F3864")):
-        chart.add_series({
-            "name": ["Ledger", 0, j], "categories": ["Ledger", 1, 0, last, 0],
-            "values": ["Ledger", 1, j, last, j],
-            "line" if chart is curve else "fill": {"color": colour},
-        })  # fmt: skip
+        chart.add_series(
+            {
+                "name": ["Ledger", 0, j],
+                "categories": ["Ledger", 1, 0, last, 0],
+                "values": ["Ledger", 1, j, last, j],
+                "line" if chart is curve else "fill": {"color": colour},
+            }
+        )
     bars.combine(curve)
     bars.set_title({"name": "Funding by quarter and cumulative", "name_font": {"size": 12}})
     bars.set_x_axis({"num_font": {"rotation": -45}, "interval_unit": max(1, last // 16)})
@@ -309,20 +348,32 @@ def _quarters(book: Any, sheet: Any, style: Formats, plan: Plan) -> None:
 
 
 def _entries(sheet: Any, style: Formats, plan: Plan) -> None:
-    columns = [Column("date", "date"), Column("line", width=24), Column("item", width=34),
-               Column("payment [USD] (receipts negative)", "usd", 20, "sum")]  # fmt: skip
+    columns = [
+        Column("date", "date"),
+        Column("line", width=24),
+        Column("item", width=34),
+        Column("payment [USD] (receipts negative)", "usd", 20, "sum"),
+    ]
     write_table(sheet, style, columns, _rows(plan.ledger, ["date", "line", "item", "usd"]))
 
 
 def _sources(sheet: Any, style: Formats, plan: Plan, case: Case) -> None:
     """Every figure of every item in the plan, and where it comes from."""
     columns = [
-        Column("item", width=32), Column("field", width=32), Column("value", "number"),
-        Column("low", "number"), Column("typical", "number"), Column("high", "number"),
+        Column("item", width=32),
+        Column("field", width=32),
+        Column("value", "figure"),
+        Column("low", "figure"),
+        Column("typical", "figure"),
+        Column("high", "figure"),
         Column("unit", width=14),
-        Column("basis", width=11), Column("inherited from", width=26), Column("source", "note", 60),
-        Column("date", width=11), Column("note", "note", 60), Column("file", width=28),
-    ]  # fmt: skip
+        Column("basis", width=11),
+        Column("inherited from", width=26),
+        Column("source", width=70),
+        Column("date", width=11),
+        Column("note", width=70),
+        Column("file", width=28),
+    ]
     rows = []
     entries = case.catalog.entries
     for name in sorted({*plan.summary["units"], *plan.orders["item"]}):
@@ -332,10 +383,23 @@ def _sources(sheet: Any, style: Formats, plan: Plan, case: Case) -> None:
             entry = entries.get(figure.inherited_from, entries[name])
             source = entry.sources.get(figure.source, figure.source)
             file = "/".join(entry.file.replace("\\", "/").split("/")[-2:])
-            rows.append((
-                name, field, figure.value, figure.low, figure.typical, figure.high, unit_of(field),
-                figure.basis, figure.inherited_from, source, figure.date, figure.note, f"{file}:{entry.line}",
-            ))  # fmt: skip
+            rows.append(
+                (
+                    name,
+                    field,
+                    figure.value,
+                    figure.low,
+                    figure.typical,
+                    figure.high,
+                    unit_of(field),
+                    figure.basis,
+                    figure.inherited_from,
+                    source,
+                    figure.date,
+                    figure.note,
+                    f"{file}:{entry.line}",
+                )
+            )
     write_table(sheet, style, columns, rows, frozen_columns=2)
 
 

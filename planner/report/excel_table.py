@@ -12,10 +12,19 @@ from datetime import date, datetime
 from typing import Any
 
 NUMBER_FORMATS = {
-    "text": "@", "note": "@", "count": "#,##0_)", "units": "#,##0.##_)", "number": "#,##0.0##_)",
-    "mw": "#,##0.00_)", "mwh": "#,##0_)", "usd": "#,##0_)", "musd": "#,##0.00_)", "percent": "0.000%_)",
-    "date": "yyyy-mm-dd", "month": "mmm yyyy",
-}  # fmt: skip
+    "text": "@",
+    "figure": "General",
+    "count": "#,##0_)",
+    "units": "#,##0.##_)",
+    "number": "#,##0.0##_)",
+    "mw": "#,##0.00_)",
+    "mwh": "#,##0_)",
+    "usd": "#,##0_)",
+    "musd": "#,##0.00_)",
+    "percent": "0.000%_)",
+    "date": "yyyy-mm-dd",
+    "month": "mmm yyyy",
+}
 HEADER_HEIGHT = 48  # points: three lines
 LONGEST_TEXT = 32767  # characters a cell holds
 
@@ -44,28 +53,31 @@ class Formats:
 def formats(book: Any) -> Formats:
     """Make the formats of a workbook."""
     line = {"bold": True, "top": 1}
-    left = ("text", "note", "date", "month")
+    left = ("text", "date", "month")
     header = {"bold": True, "bg_color": "#DCE6F1", "bottom": 1, "text_wrap": True, "valign": "top"}
     return Formats(
         title=book.add_format({"bold": True, "font_size": 14}),
         header=book.add_format(header),
         section=book.add_format({"bold": True, "bottom": 1}),
         cells={
-            kind: book.add_format({
-                "num_format": text, "align": "left" if kind in left else "right", "valign": "top",
-                "text_wrap": kind == "note",
-            })
+            kind: book.add_format(
+                {
+                    "num_format": text,
+                    "align": "left" if kind in left else "right",
+                    "valign": "top",
+                }
+            )
             for kind, text in NUMBER_FORMATS.items()
         },
         totals={k: book.add_format({"num_format": f, **line}) for k, f in NUMBER_FORMATS.items()},
-    )  # fmt: skip
+    )
 
 
 def write_cell(sheet: Any, row: int, column: int, value: Any, kind: str, style: Any) -> None:
     """One value by its kind; what is missing or not a number stays blank."""
     if value is None or (isinstance(value, float) and math.isnan(value)) or value == "":
         sheet.write_blank(row, column, None, style)
-    elif kind in ("text", "note"):
+    elif kind == "text":
         sheet.write_string(row, column, str(value)[:LONGEST_TEXT], style)
     elif kind in ("date", "month"):
         sheet.write_datetime(row, column, datetime.combine(as_date(value), datetime.min.time()), style)
@@ -98,7 +110,7 @@ def write_table(
     sheet.autofilter(0, 0, len(rows), len(columns) - 1)
     foot = len(rows) + 2
     if any(column.total for column in columns):
-        sheet.write_string(foot, 0, "total", style.totals["text"])
+        sheet.write_string(foot, 0, "rows shown", style.totals["text"])
     for j, column in enumerate(columns):
         values = [float(row[j]) for row in rows if row[j] is not None] if column.total else []
         if values:

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from planner.case.catalog import STAGES, Entry, Item, describe
+from planner.case.catalog import STAGES, Entry, Item
+from planner.case.figure import describe
 from planner.plan.plan import Plan
 from planner.units import unit_of
 
@@ -29,7 +30,10 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
     for level in s["objectives"][:-1]:
         console.print(f"first {level['name']}: {level['value']:,.0f} (proven bound {level['bound']:,.0f})")
     rows = [
-        (f"{m['target']:,.0f} {m['unit']} by {m['by']}", f"running from {m['reached']}" if m["reached"] else "not reached")
+        (
+            f"{m['target']:,.0f} {m['unit']} by {m['by']}",
+            f"running from {m['reached']}" if m["reached"] else "not reached",
+        )
         for m in s["milestones"]
     ]
     formats = {
@@ -67,8 +71,12 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
     for line in s["defaults_used"]:
         console.print(Text(f"default: {line}", style="dim"))
     console.print(f"audit: {checks} checks over {checked:,} values passed; {s['rounds']} rounds, {s['seconds']:.1f} s")
-    console.print(Text(f"files: {folder}/plan.json, plan.xlsx, orders.csv, capacity.csv, stages.csv, installed.csv, "
-                       "dispatch.csv, ledger.csv"))  # fmt: skip
+    console.print(
+        Text(
+            f"files: {folder}/plan.json, plan.xlsx, orders.csv, capacity.csv, stages.csv, installed.csv, "
+            "dispatch.csv, ledger.csv"
+        )
+    )
 
 
 def _print_orders(plan: Plan, console: Console) -> None:
@@ -77,10 +85,13 @@ def _print_orders(plan: Plan, console: Console) -> None:
         table.columns[column].justify = "right"
     for item, rows in plan.orders.groupby("item", sort=False):
         table.add_row(
-            Text(str(item)), f"{rows.units.sum():,.4g}" if rows.units.sum() % 1 else f"{rows.units.sum():,.0f}",
-            str(rows.order_date.min()), str(rows.order_date.max()),
-            f"{rows.commissioning_date.min()} .. {rows.commissioning_date.max()}", f"{rows.capital_usd.sum() / 1e6:,.1f}",
-        )  # fmt: skip
+            Text(str(item)),
+            f"{rows.units.sum():,.4g}" if rows.units.sum() % 1 else f"{rows.units.sum():,.0f}",
+            str(rows.order_date.min()),
+            str(rows.order_date.max()),
+            f"{rows.commissioning_date.min()} .. {rows.commissioning_date.max()}",
+            f"{rows.capital_usd.sum() / 1e6:,.1f}",
+        )
     console.print(table)
 
 
@@ -88,9 +99,11 @@ def _print_stranded(plan: Plan, console: Console) -> None:
     held = plan.capacity[plan.capacity.racks_stranded > 0]
     for stage, rows in held.groupby("binding_stage", sort=False):
         console.print(
-            Text(f"racks ready but not running: up to {rows.racks_stranded.max():,.0f} over {len(rows)} months from "
-                 f"{rows.period.iloc[0]} ({stage})")
-        )  # fmt: skip
+            Text(
+                f"racks ready but not running: up to {rows.racks_stranded.max():,.0f} over {len(rows)} months from "
+                f"{rows.period.iloc[0]} ({stage})"
+            )
+        )
 
 
 def print_catalog(items: Sequence[Item]) -> None:
@@ -99,13 +112,18 @@ def print_catalog(items: Sequence[Item]) -> None:
     for item in items:
         rating = item.rating
         table.add_row(
-            item.id, item.family, item.status,
+            item.id,
+            item.family,
+            item.status,
             f"{rating[0] / (1000 if rating[1].endswith('_mw') else 1):,g} {unit_of(rating[1])}" if rating else "-",
-            f"{item.price_usd.planning:,.0f} USD{'*' if item.price_usd.inherited_from else ''}" if item.price_usd else "-",
+            f"{item.price_usd.planning:,.0f} USD{'*' if item.price_usd.inherited_from else ''}"
+            if item.price_usd
+            else "-",
             f"{item.lead_time_weeks.planning:g}{'*' if item.lead_time_weeks.inherited_from else ''}"
-            if item.lead_time_weeks else "-",
+            if item.lead_time_weeks
+            else "-",
             "yes" if item.sizeable else "no: " + (", ".join(item.missing) or item.status),
-        )  # fmt: skip
+        )
     console = Console(highlight=False, width=max(_console().width, 150))
     console.print(table)
     console.print(f"{len(items)} items, {sum(item.sizeable for item in items)} sizeable; * inherited from the class")
@@ -126,8 +144,10 @@ def print_item(entry: Entry) -> None:
         origin = f"inherited from {figure.inherited_from}" if figure.inherited_from else source
         note = f"; {figure.note}" if figure.note and not figure.inherited_from else ""
         console.print(
-            Text(f"  {name}: {describe(figure)} {unit_of(name)}".rstrip()
-                 + f"  [{figure.basis}, {figure.date}] {origin}{note}")
-        )  # fmt: skip
+            Text(
+                f"  {name}: {describe(figure)} {unit_of(name)}".rstrip()
+                + f"  [{figure.basis}, {figure.date}] {origin}{note}"
+            )
+        )
     for note in item.notes:
         console.print(Text(f"note: {note}"))

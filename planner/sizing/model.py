@@ -55,14 +55,26 @@ from planner.operation.blocks import Plant
 from planner.sizing.options import USD_PER_KUSD, Option, options_of
 
 OUTDOOR_STAGES = (
-    "heat_rejection", "generation", "battery", "mv_lv_transformer", "main_transformer", "hv_substation",
+    "heat_rejection",
+    "generation",
+    "battery",
+    "mv_lv_transformer",
+    "main_transformer",
+    "hv_substation",
     "mv_switchgear",
-)  # fmt: skip
+)
 # Limits that may be relaxed to see what stands in the way, with the unit of their shortfall.
 LIMITS = {
-    "milestones": "GPUs", "grid": "MW", "budget": "million USD", "supply": "units", "hall": "m2", "yard": "m2",
-    "land": "m2", "commissioning": "MW", "equipment": "MW",
-}  # fmt: skip
+    "milestones": "GPUs",
+    "grid": "MW",
+    "budget": "million USD",
+    "supply": "units",
+    "hall": "m2",
+    "yard": "m2",
+    "land": "m2",
+    "commissioning": "MW",
+    "equipment": "MW",
+}
 
 
 @dataclass
@@ -110,9 +122,19 @@ def build_sizing(plant: Plant, *, relax: Iterable[str] = (), milestones: bool = 
     s.linking()
     s.money()
     sizing = Sizing(
-        case, plant, options, m, s.periods, s.constant_kusd, s.forced_compute_kusd(), s.design, s.firm_capacity,
-        s.running, s.energised_units, s.committed_om(),
-    )  # fmt: skip
+        case,
+        plant,
+        options,
+        m,
+        s.periods,
+        s.constant_kusd,
+        s.forced_compute_kusd(),
+        s.design,
+        s.firm_capacity,
+        s.running,
+        s.energised_units,
+        s.committed_om(),
+    )
     s.objectives(sizing)
     return sizing
 
@@ -138,16 +160,22 @@ class _Build:
         m, case = self.m, self.case
         orders = [(o.key, k) for o in self.options for k in range(len(o.orders))]
         m.bought = pyo.Var(orders, within=pyo.NonNegativeReals)
-        m.lots = pyo.Var([(o.key, k) for o in self.options if o.multiple > 1 for k in range(len(o.orders))],
-                         within=pyo.NonNegativeIntegers)  # fmt: skip
+        m.lots = pyo.Var(
+            [(o.key, k) for o in self.options if o.multiple > 1 for k in range(len(o.orders))],
+            within=pyo.NonNegativeIntegers,
+        )
+        most_sets = {o.key: self.most_sets(o) for o in self.options if o.supplies and o.item.family != "compute"}
         m.bought_in_order = pyo.ConstraintList()
         m.bought_multiple = pyo.ConstraintList()
         for o in self.options:
             for k in range(len(o.orders)):
                 if o.multiple > 1:
+                    m.lots[o.key, k].setub(self.most_units(o) // o.multiple)
                     m.bought_multiple.add(m.bought[o.key, k] == o.multiple * m.lots[o.key, k])
                 elif not o.item.divisible:
                     m.bought[o.key, k].domain = pyo.NonNegativeIntegers
+                if not o.item.divisible:
+                    m.bought[o.key, k].setub(self.most_units(o))
                 if k:
                     m.bought_in_order.add(m.bought[o.key, k] >= m.bought[o.key, k - 1])
         grouped = [o for o in self.options if o.supplies and o.item.family != "compute"]
@@ -161,10 +189,10 @@ class _Build:
                 needed = o.group.units_per_set * m.sets[o.key, p]
                 if o.group.spares_per_group:
                     needed = needed + o.group.spares_per_group * m.groups[o.key, p]
-                    most = o.group.sets_per_group or self.most_sets(o)
+                    most = o.group.sets_per_group or most_sets[o.key]
                     m.sets_in_groups.add(m.sets[o.key, p] <= most * m.groups[o.key, p])
-                    if o.group.sets_per_group is None:
-                        m.groups[o.key, p].setub(1)
+                    m.groups[o.key, p].setub(math.ceil(most_sets[o.key] / most))
+                m.sets[o.key, p].setub(most_sets[o.key])
                 m.sets_in_service.add(self.units(o, p) >= needed)
                 if o.order_index(p) < 0 and not o.committed[p]:
                     m.sets[o.key, p].fix(0)
@@ -181,12 +209,28 @@ class _Build:
         spares = o.group.spares_per_group * self.m.groups[o.key, p] if o.group.spares_per_group else 0.0
         return o.group.units_per_set * self.m.sets[o.key, p] + spares
 
+    # Upper bounds keep the integers' ranges short: the solver's work on a column grows with its range.
+
     def most_sets(self, o: Option) -> int:
         """Upper bound of the sets of an option any sensible plan holds."""
-        if "white_space" in o.supplies or "network" in o.supplies:
-            return 100_000
-        per_set = min((v for v in o.supplies.values() if v > 0), default=1.0)
-        return math.ceil(self.most_mw() / per_set) + 1
+        need = max(self.most_load(position) / per_set for position, per_set in o.supplies.items() if per_set > 0)
+        return math.ceil(need) + 1 + max(o.committed)
+
+    def most_units(self, o: Option) -> int:
+        """Upper bound of the units of an option any sensible plan buys."""
+        if o.item.family == "compute":
+            return o.multiple * math.ceil(self.most_racks(o.item.id) / o.multiple)
+        if o.supplies:
+            sets = self.most_sets(o)
+            groups = math.ceil(sets / o.group.sets_per_group) if o.group.sets_per_group else 1
+            most = sets * o.group.units_per_set + groups * o.group.spares_per_group
+        elif o.item.family == "battery":  # a day of the whole load
+            most = math.ceil(24.0 * self.most_mw() / o.item.get("nameplate_energy_mwh")) + 1
+        else:
+            scheme = self.case.stage_redundancy("onsite_generation")
+            firm = [g.firm_mw for g in self.plant.generators if g.item.id == o.item.id]
+            most = math.ceil(self.most_mw() / max(min(firm, default=1.0), 1e-3)) + 1 + (scheme.spares if scheme else 0)
+        return o.multiple * math.ceil(most / o.multiple)
 
     def most_racks(self, item_id: str) -> int:
         """Upper bound of the racks of an item: what targets ask for, or what is supplied."""
@@ -198,10 +242,9 @@ class _Build:
             return sum(supply.values()) + committed
         spares = 1.0 + self.case.input.spares.racks_fraction
         needed = [
-            target * spares / per_rack
+            target_of(milestone) * spares / per_rack
             for milestone in self.case.input.target.milestones
             if (per_rack := contribution(rack, milestone)) > 0
-            for target in [target_of(milestone)]
         ]
         most = math.ceil(max(needed, default=0.0)) + option.multiple
         if self.case.input.objective.kind == "max_gpus":
@@ -209,13 +252,25 @@ class _Build:
             most = max(most, math.ceil(money / max(rack.item.get("price_usd"), 1.0)))
         return most + committed
 
+    def most_load(self, position: str) -> float:
+        """Upper bound of the design load at a position, in its unit."""
+        racks = [(r, self.most_racks(i)) for i, r in self.racks.items()]
+        if position == "network":
+            return float(sum(r.gpus * n for r, n in racks))
+        if position == "rack_space":
+            return float(sum(n for _, n in racks))
+        if position == "white_space":
+            area = sum(r.item.get("planning_area_m2", r.item.get("footprint_m2")) * n for r, n in racks)
+            return area + 5.0 * sum(n for _, n in racks)
+        if position == "battery_transformer":
+            return 6.0 * self.most_mw()
+        return self.most_mw()
+
     def most_mw(self) -> float:
-        """Upper bound of the design load, generous."""
-        racks = sum(self.most_racks(i) * r.design_mw for i, r in self.racks.items())
+        """Upper bound of the site's design load. [MW]"""
         series = self.case.load_series_mw
-        steps = max((s.mw for s in self.case.input.site.grid.interconnection), default=0.0)
-        batteries = sum(b.power_mw for b in self.plant.batteries) * 100
-        return max(2.0 * racks, float(series.max()) * 1.2 if series is not None else 0.0, steps, 1.0) + batteries
+        racks = sum(self.most_racks(i) * r.design_mw for i, r in self.racks.items())
+        return max(1.8 * racks, float(series.max()) * 1.2 if series is not None else 0.0, 1.0)
 
     # -- compute -------------------------------------------------------------------------------------------
 
@@ -332,15 +387,20 @@ class _Build:
         rack_item = next((self.case.catalog[i] for i in self.case.candidates.get("rack_space", ())), None)
         in_racks = {
             r.item.id: compute.nodes_per_rack(r.item, rack_item)
-            for r in racks if rack_item is not None and "rack_space" in r.item.consumes
-        }  # fmt: skip
+            for r in racks
+            if rack_item is not None and "rack_space" in r.item.consumes
+        }
         design["rack_space", p] = sum(run[i] / n for i, n in in_racks.items() if n)
-        area = sum(r.item.get("planning_area_m2", r.item.get("footprint_m2")) * run[r.item.id]
-                   for r in racks if "white_space" in r.item.consumes)  # fmt: skip
+        area = sum(
+            r.item.get("planning_area_m2", r.item.get("footprint_m2")) * run[r.item.id]
+            for r in racks
+            if "white_space" in r.item.consumes
+        )
         area = area + sum(
             o.item.get("planning_area_m2", o.item.get("footprint_m2")) * self.units(o, p)
-            for o in self.options if "rack_space" in o.supplies
-        )  # fmt: skip
+            for o in self.options
+            if "rack_space" in o.supplies
+        )
         design["white_space", p] = area
         design["fit_out", p] = it + network
         stages = {stage.name: stage for stage in self.plant.stages}
@@ -373,8 +433,9 @@ class _Build:
     def _battery_transformers(self, p: int) -> None:
         self.design["battery_transformer", p] = sum(
             b.power_mw * self.units(self._option(b.item.id), p)
-            for b in self.plant.batteries if "mv_lv_transformer" in b.item.consumes
-        )  # fmt: skip
+            for b in self.plant.batteries
+            if "mv_lv_transformer" in b.item.consumes
+        )
 
     def _rejection_power(self, p: int, loop: str, heat: Any, options: list[Any]) -> Any:
         """Records the heat each rejection item must carry; returns the power drawn at design. [MW]"""
@@ -397,7 +458,8 @@ class _Build:
         rules = case.input.commissioning
         if not self.plant.racks or rules.weeks == 0:
             return
-        m.blocks = pyo.Var(self.periods, within=pyo.NonNegativeIntegers)
+        most_blocks = math.ceil(self.most_mw() / rules.block_mw)
+        m.blocks = pyo.Var(self.periods, within=pyo.NonNegativeIntegers, bounds=(0, most_blocks))
         m.commissioned_blocks = pyo.Constraint(
             self.periods,
             rule=lambda m, p: self.design["it", p] <= rules.block_mw * m.blocks[p] + m.slack["commissioning", p],
@@ -412,12 +474,15 @@ class _Build:
         m.commissioning_crews = pyo.ConstraintList()
         starts = case.timeline.starts
         days = rules.weeks * 7.0
+        most = {}
         for q in self.periods:
             done = rules.blocks_in_parallel * math.floor((starts[q] - case.timeline.start).days / days + 1e-9)
             m.commissioning_crews.add(m.blocks[q] <= done)
-            for p in range(q):
-                most = rules.blocks_in_parallel * math.ceil((starts[q] - starts[p]).days / days - 1e-9)
-                m.commissioning_crews.add(m.blocks[q] - m.blocks[p] <= most)
+            for p in range(q - 1, -1, -1):
+                most[p, q] = rules.blocks_in_parallel * math.ceil((starts[q] - starts[p]).days / days - 1e-9)
+                # A window that two shorter ones imply says nothing new.
+                if all(most[p, r] + most[r, q] > most[p, q] for r in range(p + 1, q)):
+                    m.commissioning_crews.add(m.blocks[q] - m.blocks[p] <= most[p, q])
 
     # -- sources -------------------------------------------------------------------------------------------
 
@@ -456,7 +521,8 @@ class _Build:
             for g in machines:
                 if (g.item.id, p) not in m.present:
                     continue
-                most = math.ceil(self.most_mw() / max(g.firm_mw, 1e-6)) + spares + max(self._option(g.item.id).committed)
+                o = self._option(g.item.id)
+                most = self.most_units(o) + max(o.committed)
                 m.firm_generation_spare.add(self.units(self._option(g.item.id), p) <= most * m.present[g.item.id, p])
                 if spares:
                     m.firm_generation_spare.add(
@@ -495,16 +561,24 @@ class _Build:
         m.yard_area, m.land_area = pyo.ConstraintList(), pyo.ConstraintList()
         for p in self.periods:
             outdoor = sum(
-                o.item.get("footprint_m2") * self.units(o, p) for o in self.options
-                if o.item.family != "compute" and "white_space" not in o.supplies and "ups" not in o.supplies
-                and (o.item.family in ("generation", "battery") or any(
-                    pos.split(":")[0] in (*OUTDOOR_STAGES, "battery_transformer", "standby_generation")
-                    for pos in o.supplies))
-            )  # fmt: skip
+                o.item.get("footprint_m2") * self.units(o, p)
+                for o in self.options
+                if o.item.family != "compute"
+                and "white_space" not in o.supplies
+                and "ups" not in o.supplies
+                and (
+                    o.item.family in ("generation", "battery")
+                    or any(
+                        pos.split(":")[0] in (*OUTDOOR_STAGES, "battery_transformer", "standby_generation")
+                        for pos in o.supplies
+                    )
+                )
+            )
             land = sum(
-                o.item.get("footprint_m2") * self.units(o, p) for o in self.options
+                o.item.get("footprint_m2") * self.units(o, p)
+                for o in self.options
                 if o.item.family in ("renewable", "enclosure")
-            )  # fmt: skip
+            )
             if site.hall.yard_m2 is not None:
                 m.yard_area.add(outdoor <= site.hall.yard_m2 + m.slack["yard", p])
             if site.land_m2 is not None:
@@ -535,9 +609,7 @@ class _Build:
     def running(self, milestone: Milestone, p: int) -> Any:
         """What runs in a period in the milestone's measure, net of spares."""
         spares = 1.0 + self.case.input.spares.racks_fraction
-        return sum(
-            contribution(r, milestone) / spares * self.m.energised[r.item.id, p] for r in self.plant.racks
-        )
+        return sum(contribution(r, milestone) / spares * self.m.energised[r.item.id, p] for r in self.plant.racks)
 
     # -- linking and money ---------------------------------------------------------------------------------
 
@@ -568,7 +640,12 @@ class _Build:
             # What the operating year starts from was charged during the build.
             if last:
                 m.edges.add(m.edge_link[0, start] <= m.link[last - 1, end])
+            sampled = self.case.input.horizon.sample_days_per_month is not None
+            for p in range(last) if sampled else ():  # a sample may not hoard energy for days it leaves out
+                m.edges.add(m.link[p, end] == m.link[p, start])
             for k in range(12):
+                if sampled:
+                    m.edges.add(m.edge_link[k, end] == m.edge_link[k, start])
                 m.edges.add(m.edge_link[k, end] == m.edge_link[(k + 1) % 12, start])
                 m.edges.add(m.edge_link[k, end] <= store.hours * m.link[last, store.key])
             m.link[last, start].fix(0.0)
@@ -585,7 +662,7 @@ class _Build:
             if len(options) > 1:
                 for r in options:
                     o = self._option(f"{r.item.id}@{loop}")
-                    values[r.key] = r.capacity_mw * self.units(o, p)
+                    values[r.key] = r.capacity_mw * self.energised_units(o, p)
         for g in plant.generators:
             values[g.key] = g.nameplate_mw * self.units(self._option(g.item.id), p)
         for r in plant.renewables:
@@ -629,8 +706,9 @@ class _Build:
             if stage.square > 0:
                 values[f"rated:{stage.name}"] = sum(
                     power.rating_mw(o.item, stage.name, pf) * self.energised_units(o, p)
-                    for o in self.options if stage.name in o.supplies and o.item.family != "compute"
-                )  # fmt: skip
+                    for o in self.options
+                    if stage.name in o.supplies and o.item.family != "compute"
+                )
         if any(r.loop == "liquid" for r in plant.rejections):
             values["heat:liquid"] = liquid
         if any(r.loop == "air" for r in plant.rejections):
@@ -652,14 +730,17 @@ class _Build:
         for row in case.input.budget:
             spent = sum(
                 cash_by(order.flows, row.by) / USD_PER_KUSD * self.newly(o, k)
-                for o in self.options for k, order in enumerate(o.orders)
-            )  # fmt: skip
+                for o in self.options
+                for k, order in enumerate(o.orders)
+            )
             spent = spent + cash_by(fixed, row.by) / USD_PER_KUSD
             spent = spent + sum(m.cost[p] for p in range(self.last) if timeline.middle(p) <= row.by)
             spent = spent + sum(
-                m.operating_cost[k] for k in range(12) for year in range(timeline.operating_years)
+                m.operating_cost[k]
+                for k in range(12)
+                for year in range(timeline.operating_years)
                 if timeline.middle(self.last + 12 * year + k) <= row.by
-            )  # fmt: skip
+            )
             p = min(max(timeline.period_of(row.by), 0), self.last)
             m.budget.add(spent <= row.usd / USD_PER_KUSD + 1000.0 * m.slack["budget", p])
 
@@ -760,4 +841,3 @@ def contribution(rack: compute.Compute, milestone: Milestone) -> float:
         assert milestone.precision is not None
         return compute.performance(rack.item, milestone.precision)
     return rack.design_mw
-

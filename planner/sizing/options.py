@@ -14,6 +14,7 @@ from planner.case.case import Case, quarter_bounds
 from planner.case.catalog import COOLING_STAGES, POWER_STAGES, Item
 from planner.case.schema import Redundancy
 from planner.families import power
+from planner.families.generation import site_rating_fraction
 from planner.ledger import Cash, UnitDates, on_site_ready, present_value, unit_dates, unit_flows
 from planner.operation.blocks import Plant
 from planner.timeline import NEVER
@@ -21,9 +22,17 @@ from planner.timeline import NEVER
 USD_PER_KUSD = 1000.0
 # Positions that must stand before a block is commissioned; the others serve once installed.
 WAITS_FOR_COMMISSIONING = (
-    "white_space", "fit_out", "rack_space", "network", *POWER_STAGES, "cdu", "air_unit", "heat_rejection:liquid",
-    "heat_rejection:air", "standby_generation",
-)  # fmt: skip
+    "white_space",
+    "fit_out",
+    "rack_space",
+    "network",
+    *POWER_STAGES,
+    "cdu",
+    "air_unit",
+    "heat_rejection:liquid",
+    "heat_rejection:air",
+    "standby_generation",
+)
 SERVED_ONCE = ("generation", "renewable", "battery")
 
 
@@ -97,6 +106,22 @@ def group_of(scheme: Redundancy | None, unit: float, block: float | None) -> Gro
     return Group(paths, unit, spares, max(1, fit))
 
 
+def possible_sets(group: Group, units: float) -> int:
+    """Most sets that so many units allow, the spares of their groups left in place.
+
+    >>> possible_sets(Group(1, 95.0, spares_per_group=1), 3), possible_sets(Group(4, 8.55), 36)
+    (2, 9)
+    """
+    sets = int(units // group.units_per_set)
+    while sets and sets * group.units_per_set + group.spares_per_group * _groups_of(group, sets) > units:
+        sets -= 1
+    return sets
+
+
+def _groups_of(group: Group, sets: int) -> int:
+    return 0 if not sets else 1 if group.sets_per_group is None else math.ceil(sets / group.sets_per_group)
+
+
 def options_of(plant: Plant) -> tuple[Option, ...]:
     """Every option of a case, in a fixed order."""
     case = plant.case
@@ -121,27 +146,43 @@ def options_of(plant: Plant) -> tuple[Option, ...]:
         own = rejection.item.id not in seen  # committed units serve the first loop the item can serve
         seen.add(rejection.item.id)
         result.append(
-            _option(case, key, rejection.item, {position: group.firm_per_set}, group, buyable="heat_rejection",
-                    own=own)
-        )  # fmt: skip
+            _option(case, key, rejection.item, {position: group.firm_per_set}, group, buyable="heat_rejection", own=own)
+        )
     for item_id in case.candidates.get("battery_transformer", ()):
         item = case.catalog[item_id]
         capacity = power.rating_mw(item, "mv_lv_transformer", case.input.site.grid.power_factor)
         result.append(
-            _option(case, f"{item_id}@battery", item, {"battery_transformer": capacity}, Group(1, capacity),
-                    buyable="battery_transformer", own=False)
-        )  # fmt: skip
+            _option(
+                case,
+                f"{item_id}@battery",
+                item,
+                {"battery_transformer": capacity},
+                Group(1, capacity),
+                buyable="battery_transformer",
+                own=False,
+            )
+        )
     if case.redundancy.get("standby_generation") is not None:
         for item_id in case.candidates.get("standby_generation", ()):
             item = case.catalog[item_id]
-            unit = item.get("nameplate_power_mw")
+            extreme, height = case.ambient.extreme_dry_bulb_c, case.weather.elevation_m
+            unit = item.get("nameplate_power_mw") * float(site_rating_fraction(item, extreme, height))
             group = group_of(case.redundancy["standby_generation"], unit, None)
             result.append(
-                _option(case, f"{item_id}@standby", item, {"standby_generation": group.firm_per_set}, group,
-                        buyable="standby_generation")
-            )  # fmt: skip
-    for stage, machines in (("generation", plant.generators), ("renewable", plant.renewables),
-                            ("battery", plant.batteries)):  # fmt: skip
+                _option(
+                    case,
+                    f"{item_id}@standby",
+                    item,
+                    {"standby_generation": group.firm_per_set},
+                    group,
+                    buyable="standby_generation",
+                )
+            )
+    for stage, machines in (
+        ("generation", plant.generators),
+        ("renewable", plant.renewables),
+        ("battery", plant.batteries),
+    ):
         for machine in machines:
             result.append(_option(case, machine.item.id, machine.item, {}, Group(1, 1.0), buyable=stage))
     return tuple(result)
@@ -151,9 +192,10 @@ def _stage_items(case: Case) -> dict[str, list[str]]:
     """Items by stage: candidates, and committed ones that may not be bought."""
     skip = {"compute", "heat_rejection", "battery_transformer", "standby_generation", *SERVED_ONCE}
     stages = {
-        stage: list(ids) for stage, ids in case.candidates.items()
+        stage: list(ids)
+        for stage, ids in case.candidates.items()
         if stage not in skip and case.redundancy.get(stage, "") is not None
-    }  # fmt: skip
+    }
     for row in case.input.committed:
         item = case.catalog[row.item]
         if item.family in ("compute", *SERVED_ONCE) or "heat_rejection" in item.brings:
@@ -224,12 +266,20 @@ def gate_of(case: Case, item: Item, positions: tuple[str, ...]) -> date:
 
 
 def _option(
-    case: Case, key: str, item: Item, supplies: dict[str, float], group: Group, *, buyable: str,
+    case: Case,
+    key: str,
+    item: Item,
+    supplies: dict[str, float],
+    group: Group,
+    *,
+    buyable: str,
     own: bool = True,
-) -> Option:  # fmt: skip
+) -> Option:
     positions = tuple(supplies) or ((buyable,) if buyable in SERVED_ONCE else ())
     wait, gate = wait_weeks(case, item, positions), gate_of(case, item, positions)
-    may_buy = item.id in case.candidates.get(buyable, ()) or any(item.id in case.candidates.get(p, ()) for p in supplies)
+    may_buy = item.id in case.candidates.get(buyable, ()) or any(
+        item.id in case.candidates.get(p, ()) for p in supplies
+    )
     orders = _orders(case, item, wait, gate) if may_buy else ()
     committed = [0] * (case.timeline.last_period + 1)
     for row in case.input.committed if own else ():
@@ -238,9 +288,7 @@ def _option(
         ready = case.timeline.first_period(on_site_ready(item, row.on_site, wait, gate))
         for p in range(min(ready, NEVER), case.timeline.last_period + 1):
             committed[p] += row.units
-    return Option(
-        key, item, supplies, group, case.input.order_multiples.get(item.id, 1), orders, tuple(committed)
-    )
+    return Option(key, item, supplies, group, case.input.order_multiples.get(item.id, 1), orders, tuple(committed))
 
 
 def _orders(case: Case, item: Item, wait: float, gate: date) -> tuple[Order, ...]:

@@ -26,7 +26,9 @@ def precheck(case: Case) -> None:
         grid = grid_steps(case, case.timeline.period_of(milestone.by))[1]
         if not plant.generators and least > grid:
             found.append(
-                Shortfall("grid connection (no firm generation among the candidates)", least - grid, "MW", f"{milestone.by}")
+                Shortfall(
+                    "grid connection (no firm generation among the candidates)", least - grid, "MW", f"{milestone.by}"
+                )
             )
         found += _budget(case, plant.racks, options, milestone)
     if found:
@@ -78,7 +80,9 @@ def _budget(
             if max(option.committed):
                 return []
             least += [
-                cash_by(order.flows, row.by) / each for order in option.orders if order.in_service <= period and each > 0
+                cash_by(order.flows, row.by) / each
+                for order in option.orders
+                if order.in_service <= period and each > 0
             ]
         must = min(least, default=0.0) * target_of(milestone) * spares
         if must > row.usd:

@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pyomo.common.errors import InfeasibleConstraintException
 
 from planner.algebra import Block
 from planner.case.case import Case
@@ -28,21 +28,12 @@ from planner.sizing.model import Sizing, build_sizing
 from planner.sizing.options import USD_PER_KUSD
 from planner.solve.infeasible import explain
 from planner.solve.master import Master, MasterResult
+from planner.solve.states import OPERATING, State, cost_variable, link_variables, states_of
 
 Array = NDArray[np.float64]
-OPERATING = -1  # stands for the operating year where a build month is expected
 _CUTS_PER_STATE = 2  # violated pool cuts added at a time for one month
 _RELAXED_ROUNDS = 25
 _ROUNDS = 200
-
-
-@dataclass(frozen=True)
-class State:
-    """A month to operate: build period and calendar month, or OPERATING and the place in the operating year."""
-
-    period: int
-    place: int  # build: the period again; operating: 0-11
-    month: int
 
 
 @dataclass(frozen=True)
@@ -111,9 +102,13 @@ class _Best:
 
 
 def solve(
-    case: Case, *, gap: float = 1e-3, time_limit: float = 600.0, threads: int = 2,
+    case: Case,
+    *,
+    gap: float = 1e-3,
+    time_limit: float = 600.0,
+    threads: int = 2,
     report: Callable[[Progress], None] | None = None,
-) -> Solution:  # fmt: skip
+) -> Solution:
     """Find a plan within `gap` of the best possible, on every hour.
 
     Raises InfeasibleError with the limits in the way, or NoPlanError when the time passes first.
@@ -130,7 +125,10 @@ class _Engine:
         self.deadline = self.begin + time_limit
         self.plant: Plant = plant_of(case)
         self.sizing = build_sizing(self.plant, milestones=case.input.objective.kind != "max_gpus")
-        self.master = Master(self.sizing)
+        try:
+            self.master = Master(self.sizing)
+        except InfeasibleConstraintException:  # a limit already broken by what is committed
+            raise explain(self.plant) from None
         self.states = states_of(case)
         months = sorted({s.month for s in self.states})
         self.blocks = {month: build_block(self.plant, month) for month in months}
@@ -169,39 +167,54 @@ class _Engine:
         levels.append(Level("cost", cost[0] * USD_PER_KUSD, cost[1] * USD_PER_KUSD))
         forced = self.sizing.forced_compute_kusd
         solution = Solution(
-            self.sizing, self.master, self.blocks, self.states, best.point, best.values, best.links, tuple(levels),
-            cost[0], min(cost), forced, self.rounds, sum(s.solves for s in self.solvers.values()),
-            time.perf_counter() - self.begin, False,
-        )  # fmt: skip
+            self.sizing,
+            self.master,
+            self.blocks,
+            self.states,
+            best.point,
+            best.values,
+            best.links,
+            tuple(levels),
+            cost[0],
+            min(cost),
+            forced,
+            self.rounds,
+            sum(s.solves for s in self.solvers.values()),
+            time.perf_counter() - self.begin,
+            False,
+        )
         solution.gap_reached = solution.gap_fraction <= self.gap
         return solution
 
     # -- phases --------------------------------------------------------------------------------------------
 
     def _relaxation(self) -> None:
-        """Continuous sizing, cuts halfway between the new point and the best so far."""
-        centre: dict[State, Array] | None = None
-        best = np.inf
-        for number in range(_RELAXED_ROUNDS):
-            result = self._master(relaxed=True)
-            if result.point is None:
-                return
-            self.lower = max(self.lower, result.bound)
-            links = self._links(result.point)
-            trial = links if centre is None else {s: 0.5 * links[s] + 0.5 * centre[s] for s in self.states}
-            values = self._evaluate(trial)
-            upper = self._cost(result.point, values) if all(v.feasible for v in values.values()) else np.inf
-            if upper < best or centre is None:
-                best, centre = min(best, upper), trial
-            self._round("relaxation", best)
-            added = self._learn(values, links)
-            if centre is not links and not added:
-                added = self._learn(self._evaluate(links), links)
-            narrow = 0.25 * self.gap * max(best - self.sizing.forced_compute_kusd, 1.0)
-            if not added or (np.isfinite(best) and best - result.bound <= narrow):
-                return
-            if time.perf_counter() > self.deadline:
-                return
+        """Continuous sizing, cuts halfway between the new point and the best so far.
+
+        First only the operating year's months, whose cuts also serve the build months; then every month once.
+        """
+        operating = tuple(s for s in self.states if s.period == OPERATING)
+        for states, rounds in ((operating, _RELAXED_ROUNDS), (self.states, 1)):
+            centre: dict[State, Array] | None = None
+            best = np.inf
+            for _ in range(rounds):
+                result = self._master(relaxed=True)
+                if result.point is None or time.perf_counter() > self.deadline:
+                    return
+                self.lower = max(self.lower, result.bound)
+                links = self._links(result.point)
+                trial = links if centre is None else {s: 0.5 * links[s] + 0.5 * centre[s] for s in self.states}
+                values = self._evaluate(trial, states)
+                feasible = all(v.feasible for v in values.values())
+                upper = self._cost(result.point, values) if feasible else np.inf
+                if upper < best or centre is None:
+                    best, centre = min(best, upper), trial
+                self._round("relaxation", np.inf)
+                added = self._learn(values, links)
+                if centre is not links and not added:
+                    added = self._learn(self._evaluate(links, states), links)
+                if not added or best - result.bound <= self._absolute_gap():
+                    break
 
     def _integers(self) -> None:
         """Integer sizing until the gap closes, no cut is left, or the time is up."""
@@ -325,10 +338,10 @@ class _Engine:
                     added += self._add_cut(s, slope, None)
         return added
 
-    def _evaluate(self, links: dict[State, Array]) -> dict[State, Value]:
+    def _evaluate(self, links: dict[State, Array], states: tuple[State, ...] | None = None) -> dict[State, Value]:
         """Every month's value at its linking vector; months run side by side, each in a fixed order."""
         by_month: dict[int, list[State]] = {}
-        for s in self.states:
+        for s in states or self.states:
             by_month.setdefault(s.month, []).append(s)
         values: dict[State, Value] = {}
 
@@ -361,12 +374,14 @@ class _Engine:
 
     def _links(self, point: Array) -> dict[State, Array]:
         return {
-            s: np.array([
-                point[j] if j is not None else float(v.value or 0.0)
-                for j, v in zip(self.link_columns[s], self.link_vars[s], strict=True)
-            ])
+            s: np.array(
+                [
+                    point[j] if j is not None else float(v.value or 0.0)
+                    for j, v in zip(self.link_columns[s], self.link_vars[s], strict=True)
+                ]
+            )
             for s in self.states
-        }  # fmt: skip
+        }
 
     def _with_costs(self, point: Array, values: dict[State, Value]) -> Array:
         """The point with every month's true cost in its cost column."""
@@ -396,8 +411,7 @@ class _Engine:
         return bool(self.best.cost - self.lower <= self.gap * open_cost)
 
     def _infeasible(self) -> None:
-        cuts = {s: [g for g in self.forbidden[s.month]] for s in self.states}
-        raise explain(self.plant, {(s.period, s.place): c for s, c in cuts.items()})
+        raise explain(self.plant, self.solvers if any(self.forbidden.values()) else None)
 
     def _round(self, phase: str, upper: float) -> None:
         self.rounds += 1
@@ -406,35 +420,15 @@ class _Engine:
         open_cost = max(upper + self.constant - self.sizing.forced_compute_kusd, 1e-9)
         fraction = (upper - self.lower) / open_cost if np.isfinite(upper) else np.inf
         self.report(
-            Progress(phase, self.rounds, self.lower + self.constant, upper + self.constant, fraction,
-                     time.perf_counter() - self.begin)
-        )  # fmt: skip
+            Progress(
+                phase,
+                self.rounds,
+                self.lower + self.constant,
+                upper + self.constant,
+                fraction,
+                time.perf_counter() - self.begin,
+            )
+        )
 
 
-def states_of(case: Case) -> tuple[State, ...]:
-    """Every month to operate: the build months, then the twelve of the operating year."""
-    timeline = case.timeline
-    build = [State(p, p, timeline.calendar_month(p)) for p in range(timeline.build_months)]
-    operating = [State(OPERATING, k, month) for k, month in enumerate(timeline.operating_months)]
-    return tuple(build + operating)
-
-
-def link_variables(sizing: Sizing, s: State) -> list[Any]:
-    """The Pyomo variables of a month's linking vector, in the order of the plant's links."""
-    m, last = sizing.model, sizing.case.timeline.last_period
-    period = last if s.period == OPERATING else s.period
-    return [
-        m.edge_link[s.place, name] if s.period == OPERATING and name.startswith("soc_") else m.link[period, name]
-        for name in sizing.plant.links
-    ]
-
-
-def cost_variable(sizing: Sizing, s: State) -> Any:
-    """The Pyomo variable that stands for a month's operating cost. [kUSD]"""
-    m = sizing.model
-    return m.operating_cost[s.place] if s.period == OPERATING else m.cost[s.period]
-
-
-__all__ = [
-    "Level", "PlannerError", "Progress", "Solution", "State", "cost_variable", "link_variables", "solve", "states_of",
-]  # fmt: skip
+__all__ = ["Level", "PlannerError", "Progress", "Solution", "State", "solve"]

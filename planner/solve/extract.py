@@ -16,8 +16,9 @@ from planner.families import cooling
 from planner.ledger import Cash, discount_factor, fixed_flows
 from planner.plan.plan import SCHEMA, Plan
 from planner.sizing.model import grid_steps
-from planner.sizing.options import Option
-from planner.solve.decomposition import OPERATING, Solution, State
+from planner.sizing.options import Option, possible_sets
+from planner.solve.decomposition import Solution
+from planner.solve.states import OPERATING, State
 from planner.timeline import add_months, block_hours
 
 _INDEPENDENT_BANDS = {"project_cost_usd_per_mw": (8e6, 18e6)}
@@ -46,9 +47,14 @@ class _Extract:
         capacity = self.capacity(stages)
         dispatch, ledger = self.dispatch(), self.ledger()
         return Plan(
-            self.summary(orders, capacity, dispatch, ledger, stages), orders, installed, stages, capacity, dispatch,
+            self.summary(orders, capacity, dispatch, ledger, stages),
+            orders,
+            installed,
+            stages,
+            capacity,
+            dispatch,
             ledger,
-        )  # fmt: skip
+        )
 
     # -- tables --------------------------------------------------------------------------------------------
 
@@ -64,12 +70,30 @@ class _Extract:
                 units = self.new_units(o, k)
                 if units > 1e-6:
                     capital = sum(c.usd for c in order.flows if c.line not in ("fixed O&M", "residual value"))
-                    rows.append((
-                        o.item.id, _position(o), o.item.family, units, order.dates.ordered, order.dates.delivered,
-                        order.dates.ready, order.dates.in_service, capital * units,
-                    ))  # fmt: skip
-        names = ["item", "position", "family", "units", "order_date", "delivery_date", "ready_date",
-                 "commissioning_date", "capital_usd"]  # fmt: skip
+                    rows.append(
+                        (
+                            o.item.id,
+                            _position(o),
+                            o.item.family,
+                            units,
+                            order.dates.ordered,
+                            order.dates.delivered,
+                            order.dates.ready,
+                            order.dates.in_service,
+                            capital * units,
+                        )
+                    )
+        names = [
+            "item",
+            "position",
+            "family",
+            "units",
+            "order_date",
+            "delivery_date",
+            "ready_date",
+            "commissioning_date",
+            "capital_usd",
+        ]
         return pd.DataFrame(rows, columns=names).sort_values(["order_date", "item", "position"], ignore_index=True)
 
     def units(self, o: Option, p: int) -> float:
@@ -122,20 +146,49 @@ class _Extract:
             runs = {o.key: round(pyo.value(self.m.energised[o.key, p])) for o in compute}
             gpus = sum(r.gpus * runs[r.item.id] for r in self.sizing.plant.racks)
             energised = sum(runs.values())
-            rows.append((
-                start, grid_steps(self.case, p)[1], grid, firm, design, it, gpus, delivered, ready, energised,
-                ready - energised, self.binding(p, stages, grid, firm, design, runs),
-            ))  # fmt: skip
-        return pd.DataFrame(rows, columns=[
-            "period", "grid_step_mw", "grid_mw", "firm_generation_mw", "design_load_mw", "it_design_mw",
-            "gpus_energised", "racks_delivered", "racks_ready", "racks_energised", "racks_stranded", "binding_stage",
-        ])  # fmt: skip
+            rows.append(
+                (
+                    start,
+                    grid_steps(self.case, p)[1],
+                    grid,
+                    firm,
+                    design,
+                    it,
+                    gpus,
+                    delivered,
+                    ready,
+                    energised,
+                    ready - energised,
+                    self.binding(p, stages, grid, firm, design, runs),
+                )
+            )
+        return pd.DataFrame(
+            rows,
+            columns=[
+                "period",
+                "grid_step_mw",
+                "grid_mw",
+                "firm_generation_mw",
+                "design_load_mw",
+                "it_design_mw",
+                "gpus_energised",
+                "racks_delivered",
+                "racks_ready",
+                "racks_energised",
+                "racks_stranded",
+                "binding_stage",
+            ],
+        )
 
     def grid_available(self, p: int) -> float:
-        """Import the connection and what stands behind it allow. [MW]"""
+        """Import the connection and the units behind it allow, switched on or not. [MW]"""
         feeders, total = grid_steps(self.case, p)
-        stages = [s for s in ("main_transformer", "hv_substation") if any(s in o.supplies for o in self.sizing.options)]
-        behind = min((float(pyo.value(self.sizing.capacity_of(s, p))) for s in stages), default=total)
+        behind = total
+        for stage in ("main_transformer", "hv_substation"):
+            standing = [o for o in self.sizing.options if stage in o.supplies]
+            if standing:
+                firm = sum(o.supplies[stage] * possible_sets(o.group, self.units(o, p)) for o in standing)
+                behind = min(behind, firm)
         return max(feeders, min(total, behind))
 
     def binding(
@@ -157,8 +210,10 @@ class _Extract:
             blocks = pyo.value(self.m.blocks[p]) * self.case.input.commissioning.block_mw
             room["commissioning"] = (blocks - rack.design_mw * running) / rack.design_mw
         wanted = [t for t in self.case.input.target.milestones if self.case.timeline.period_of(t.by) <= p]
-        if self.case.input.objective.kind != "max_gpus" and wanted and all(
-            pyo.value(self.sizing.running(t, p)) >= (t.gpus or t.pflops or t.it_mw or 0) for t in wanted
+        if (
+            self.case.input.objective.kind != "max_gpus"
+            and wanted
+            and all(pyo.value(self.sizing.running(t, p)) >= (t.gpus or t.pflops or t.it_mw or 0) for t in wanted)
         ):
             return "target met"
         if not running and not room["racks on site"]:
@@ -179,7 +234,6 @@ class _Extract:
             at = hours.hour_of_year
             flows: dict[str, Any] = {}
             supply = np.zeros(len(hours))
-            loss = self.sizing.plant.import_loss_fraction
             for name, columns in block.columns.items():
                 if len(columns.index) == 1 or name.startswith(("shortage", "square_throughput")):
                     continue
@@ -188,13 +242,15 @@ class _Extract:
                 flows[name] = np.where(np.abs(series) < 1e-9, 0.0, series)
                 kind = name.split(":")[0]
                 if kind in ("grid_import", "generation", "renewable", "discharge", "compute_shed"):
-                    supply += series * ((1.0 - loss) if kind == "grid_import" else 1.0)
+                    supply += series
                 elif kind == "charge":
                     supply -= series
             columns_out: dict[str, Any] = {
-                "period": self.state_start(s), "phase": "operating year" if s.period == OPERATING else "build",
-                "hour_of_year": at, "weight_h": hours.weight,
-            }  # fmt: skip
+                "period": self.state_start(s),
+                "phase": "operating year" if s.period == OPERATING else "build",
+                "hour_of_year": at,
+                "weight_h": hours.weight,
+            }
             if self.case.load_series_mw is not None:
                 columns_out["facility_load_mw"] = self.case.load_series_mw[at]
             if self.sizing.plant.racks:
@@ -220,7 +276,8 @@ class _Extract:
         p = self.last if s.period == OPERATING else s.period
         return sum(
             o.item.design_kw / 1000.0 * float(pyo.value(self.sizing.energised_units(o, p)))
-            for o in self.sizing.options if o.item.family == "network"
+            for o in self.sizing.options
+            if o.item.family == "network"
         )
 
     def ledger(self) -> pd.DataFrame:
@@ -232,7 +289,7 @@ class _Extract:
         for o in self.sizing.options:
             for k, order in enumerate(o.orders):
                 units = self.new_units(o, k)
-                if units > 1e-9:
+                if units > 1e-6:
                     for cash in order.flows:
                         put(cash, o.item.id, units)
         for name, cash in fixed_flows(self.case):
@@ -258,9 +315,13 @@ class _Extract:
     # -- summary -------------------------------------------------------------------------------------------
 
     def summary(
-        self, orders: pd.DataFrame, capacity: pd.DataFrame, dispatch: pd.DataFrame, ledger: pd.DataFrame,
+        self,
+        orders: pd.DataFrame,
+        capacity: pd.DataFrame,
+        dispatch: pd.DataFrame,
+        ledger: pd.DataFrame,
         stages: pd.DataFrame,
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> dict[str, Any]:
         solution, case = self.solution, self.case
         end = capacity.iloc[-1]
         units: dict[str, float] = {}
@@ -269,31 +330,44 @@ class _Extract:
         key = self.key_results(capacity, dispatch, ledger)
         kusd = 1000.0
         return {
-            "schema": SCHEMA, "name": case.input.name,
+            "schema": SCHEMA,
+            "name": case.input.name,
             "status": "optimal within the gap" if solution.gap_reached else "time limit: best plan so far",
             "objectives": [{"name": lv.name, "value": lv.value, "bound": lv.bound} for lv in solution.levels],
-            "objective_usd": solution.upper_kusd * kusd, "lower_bound_usd": solution.lower_kusd * kusd,
-            "gap_usd": solution.gap_kusd * kusd, "gap_fraction": solution.gap_fraction,
+            "objective_usd": solution.upper_kusd * kusd,
+            "lower_bound_usd": solution.lower_kusd * kusd,
+            "gap_usd": solution.gap_kusd * kusd,
+            "gap_fraction": solution.gap_fraction,
             "gap_fraction_total": solution.gap_fraction_total,
             "cost_not_open_to_decision_usd": solution.forced_kusd * kusd,
-            "rounds": solution.rounds, "block_solves": solution.block_solves, "seconds": round(solution.seconds, 3),
+            "rounds": solution.rounds,
+            "block_solves": solution.block_solves,
+            "seconds": round(solution.seconds, 3),
             "units": {k: round(v, 6) for k, v in sorted(units.items()) if v > 1e-9},
-            "milestones": self.milestones(capacity), "key_results": key, "firm": list(case.input.target.firm),
-            "gpus_energised": int(end.gpus_energised), "design_load_mw": float(end.design_load_mw),
+            "milestones": self.milestones(capacity),
+            "key_results": key,
+            "firm": list(case.input.target.firm),
+            "gpus_energised": int(end.gpus_energised),
+            "design_load_mw": float(end.design_load_mw),
             "first_stranded": [
                 {"period": str(r.period), "racks": float(r.racks_stranded), "held_by": r.binding_stage}
                 for r in capacity[capacity.racks_stranded > 0].itertuples()
             ][:60],
-            "trust": self.trust(orders), "sampled_days_per_month": case.input.horizon.sample_days_per_month,
-            "weather": {"name": case.weather.name, "synthetic": case.weather.synthetic,
-                        "design_ambient": case.ambient.source},
-            "defaults_used": list(case.defaults_used), "warnings": [*case.warnings, *self.warnings(key)],
+            "trust": self.trust(orders),
+            "sampled_days_per_month": case.input.horizon.sample_days_per_month,
+            "weather": {
+                "name": case.weather.name,
+                "synthetic": case.weather.synthetic,
+                "design_ambient": case.ambient.source,
+            },
+            "defaults_used": list(case.defaults_used),
+            "warnings": [*case.warnings, *self.warnings(key)],
             "activities": {k: str(v) for k, v in case.activity_dates.items()},
             "item_files": {i: _short(case.catalog.entries[i].file) for i in sorted(units) if i in case.catalog},
             "inputs_sha256": case.hashes,
             "versions": {p: version(p) for p in ("site-planner", "highspy", "pyomo", "pvlib", "numpy", "pandas")}
             | {"python": platform.python_version()},
-        }  # fmt: skip
+        }
 
     def milestones(self, capacity: pd.DataFrame) -> list[dict[str, Any]]:
         rows = []
@@ -305,8 +379,9 @@ class _Extract:
                     reached = self.starts[p]
                     break
             unit = "GPUs" if milestone.gpus else f"PFLOPS {milestone.precision}" if milestone.pflops else "IT MW"
-            rows.append({"target": needed, "unit": unit, "by": str(milestone.by),
-                         "reached": str(reached) if reached else None})  # fmt: skip
+            rows.append(
+                {"target": needed, "unit": unit, "by": str(milestone.by), "reached": str(reached) if reached else None}
+            )
         return rows
 
     def key_results(self, capacity: pd.DataFrame, dispatch: pd.DataFrame, ledger: pd.DataFrame) -> dict[str, Any]:
@@ -319,15 +394,26 @@ class _Extract:
         energy = year.weight_h * year.site_load_mw
         result["site_energy_mwh_per_year"] = float(energy.sum())
         spent = ledger[ledger.line != "residual value"]
-        capital = ledger[ledger.line.isin([
-            "equipment", "installation", "shell and civil", "indirects", "contingency", "committed equipment",
-            "utility contribution",
-        ])]  # fmt: skip
+        capital = ledger[
+            ledger.line.isin(
+                [
+                    "equipment",
+                    "installation",
+                    "shell and civil",
+                    "indirects",
+                    "contingency",
+                    "committed equipment",
+                    "utility contribution",
+                ]
+            )
+        ]
         it_items = {i.id for i in case.catalog.items if i.family in ("compute", "network")}
         without_it = capital[~capital.item.isin(it_items)].usd.sum()
         result["capital_without_it_usd"] = float(without_it)
         result["capital_it_usd"] = float(
-            ledger[(ledger.line == "IT equipment") | (ledger.item.isin(it_items) & (ledger.line == "installation"))].usd.sum()
+            ledger[
+                (ledger.line == "IT equipment") | (ledger.item.isin(it_items) & (ledger.line == "installation"))
+            ].usd.sum()
         )
         result["undiscounted_cost_usd"] = float(spent.usd.sum())
         if not self.sizing.plant.racks or end.it_design_mw <= 0:

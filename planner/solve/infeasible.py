@@ -2,46 +2,71 @@
 
 Each limit gets one slack and is freed alone; the least slack that makes the sizing model feasible is its
 shortfall. Limits named in the target's `firm` are never offered. Where no limit alone is enough, all that are
-not firm are freed together.
+not firm are freed together. Where hours failed, the freed model must also serve them: its point is run month
+by month, and what falls short comes back as a feasibility cut until nothing does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+from pyomo.common.errors import InfeasibleConstraintException
 
 from planner.errors import InfeasibleError, Shortfall
 from planner.operation.blocks import Plant
+from planner.operation.evaluate import BlockSolver
 from planner.sizing.model import LIMITS, build_sizing
-from planner.solve.master import Master
+from planner.solve.master import Master, MasterResult
+from planner.solve.states import link_variables, states_of
+
+_ROUNDS = 50
 
 _WORDS = {
-    "milestones": "milestone", "grid": "grid connection", "budget": "budget", "supply": "supply allocation",
-    "hall": "hall floor", "yard": "yard area", "land": "land", "commissioning": "commissioning capacity",
+    "milestones": "milestone",
+    "grid": "grid connection",
+    "budget": "budget",
+    "supply": "supply allocation",
+    "hall": "hall floor",
+    "yard": "yard area",
+    "land": "land",
+    "commissioning": "commissioning capacity",
     "equipment": "equipment that can arrive in time",
-}  # fmt: skip
+}
 
 
-def explain(plant: Plant, forbidden: object = None) -> InfeasibleError:
-    """The error that names the limits in the way of a case, the smallest set first."""
+def explain(plant: Plant, hours: Mapping[int, BlockSolver] | None = None) -> InfeasibleError:
+    """The error that names the limits in the way of a case, the smallest set first.
+
+    hours: solvers by calendar month, where some hour could not be served.
+    """
     firm = set(plant.case.input.target.firm)
     names = [name for name in LIMITS if name not in firm]
-    alone = [found for name in names if (found := _shortfalls(plant, (name,)))]
+    alone = [found for name in names if (found := _shortfalls(plant, (name,), hours))]
     if alone:
         return InfeasibleError(shortfall for group in alone for shortfall in group)
-    together = _shortfalls(plant, tuple(names))
+    together = _shortfalls(plant, tuple(names), hours)
     if together:
         return InfeasibleError(together)
-    return InfeasibleError(
-        [Shortfall("operation: no plan can serve every hour even with every limit freed", float("nan"), "MW", "always")]
-    )
+    words = "operation: no plan can serve every hour even with every limit freed"
+    return InfeasibleError([Shortfall(words, float("nan"), "MW", "always")])
 
 
-def _shortfalls(plant: Plant, names: tuple[str, ...]) -> list[Shortfall]:
+def _shortfalls(plant: Plant, names: tuple[str, ...], hours: Mapping[int, BlockSolver] | None) -> list[Shortfall]:
     """Least slacks with these limits freed; empty when that does not help."""
-    sizing = build_sizing(plant, relax=names, milestones=bool(plant.case.input.target.milestones))
-    master = Master(sizing)
+    wanted = plant.case.input.objective.kind != "max_gpus"
+    sizing = build_sizing(plant, relax=names, milestones=wanted)
+    try:
+        master = Master(sizing)
+    except InfeasibleConstraintException:  # a limit already broken by what is committed
+        return []
     gradient, _ = master.gradient(sizing.levels["slack"])
     master.minimise(gradient)
     result = master.solve(relaxed=False, gap=1e-3, absolute_gap=1e-3, time_limit=20.0)
+    for _ in range(_ROUNDS if hours else 0):
+        if result.point is None or not _cut(master, hours or {}, result):
+            break
+        result = master.solve(relaxed=False, gap=1e-3, absolute_gap=1e-3, time_limit=20.0)
     if result.point is None:
         return []
     timeline = plant.case.timeline
@@ -54,5 +79,32 @@ def _shortfalls(plant: Plant, names: tuple[str, ...]) -> list[Shortfall]:
                 worst = slack
                 when = f"{timeline.starts[p]:%Y-%m}" if p <= timeline.last_period else "any time"
         if worst > 1e-6:
-            found.append(Shortfall(_WORDS[name], worst, LIMITS[name], when))
+            unit = _milestone_unit(plant) if name == "milestones" else LIMITS[name]
+            found.append(Shortfall(_WORDS[name], worst, unit, when))
     return found
+
+
+def _milestone_unit(plant: Plant) -> str:
+    """Unit of what the milestones ask for; the first one's where they differ."""
+    first = plant.case.input.target.milestones[0]
+    return "GPUs" if first.gpus is not None else "PFLOPS" if first.pflops is not None else "MW of IT"
+
+
+def _cut(master: Master, hours: Mapping[int, BlockSolver], result: MasterResult) -> int:
+    """Run every month at a point and cut it off where hours fall short; returns how many cuts were added."""
+    assert result.point is not None
+    added = 0
+    for s in states_of(master.sizing.case):
+        variables = link_variables(master.sizing, s)
+        x = np.array([max(0.0, master.value(v, result.point)) for v in variables])
+        value = hours[s.month].solve(x)
+        if value.feasible:
+            continue
+        index = [master.index(v) for v in variables]
+        fixed = sum(g * y for g, y, j in zip(value.slope, x, index, strict=True) if j is None)
+        inside = [(j, g) for j, g in zip(index, value.slope, strict=True) if j is not None and abs(g) > 1e-9]
+        if inside:
+            columns, slopes = (np.array(part) for part in zip(*inside, strict=True))
+            master.add_row(-np.inf, -float(fixed), columns, slopes)
+        added += 1
+    return added

@@ -109,14 +109,21 @@ class Master:
         return True
 
     def solve(
-        self, *, relaxed: bool, gap: float = 1e-4, absolute_gap: float = 1e-6, time_limit: float = 1e30,
+        self,
+        *,
+        relaxed: bool,
+        gap: float = 1e-4,
+        absolute_gap: float = 1e-6,
+        time_limit: float = 1e30,
         start: Array | None = None,
-    ) -> MasterResult:  # fmt: skip
+    ) -> MasterResult:
         """Solve the model or its continuous relaxation. The bound is proven either way."""
         h = self._h
         if relaxed != self._relaxed or (not relaxed and self.integer.any()):
             kinds = np.where(
-                self.integer & (not relaxed), int(highspy.HighsVarType.kInteger.value), int(highspy.HighsVarType.kContinuous.value)
+                self.integer & (not relaxed),
+                int(highspy.HighsVarType.kInteger.value),
+                int(highspy.HighsVarType.kContinuous.value),
             )
             h.changeColsIntegrality(self._size, self._all, kinds.astype(np.uint8))
             self._relaxed = relaxed
@@ -131,8 +138,9 @@ class Master:
         h.run()
         status = h.getModelStatus()
         infeasible = status in (
-            highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible,
-        )  # fmt: skip
+            highspy.HighsModelStatus.kInfeasible,
+            highspy.HighsModelStatus.kUnboundedOrInfeasible,
+        )
         if infeasible:
             return MasterResult(None, np.inf, np.inf, True, False)
         info = h.getInfo()
@@ -154,5 +162,3 @@ def _row_bounds(form: Any) -> tuple[Array, Array]:
     lower = np.where(kind == 1, -highspy.kHighsInf, rhs)
     upper = np.where(kind == -1, highspy.kHighsInf, rhs)
     return lower, upper
-
-

@@ -1,10 +1,10 @@
 """The oracle: sizing and every hour of every month as one Pyomo model, for tests and small cases.
 
-It shares the sizing rows and the blocks with the decomposition, but neither cuts, rounds nor bounds: HiGHS sees all
-variables at once. Where both agree, the decomposition is exact.
+It shares the sizing rows and the blocks with the decomposition, but neither cuts, rounds nor bounds: HiGHS
+sees all variables at once. Where both agree, the decomposition is exact.
 
-    block_rows[s]     lower <= A y + B x <= upper    y: the block's columns in month s, x: its linking variables
-    block_cost[s]     cost[s] = cost . y / 1000      shortage columns fixed at 0: what is forbidden stays forbidden
+    block_rows[s]     lower <= A y + B x <= upper    y: columns of month s, x: its linking variables
+    block_cost[s]     cost[s] = cost . y / 1000      shortage columns fixed at 0: forbidden stays forbidden
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from planner.errors import InfeasibleError, NoPlanError, Shortfall
 from planner.operation.blocks import build_block, plant_of
 from planner.sizing.model import Sizing, build_sizing
 from planner.sizing.options import USD_PER_KUSD
-from planner.solve.decomposition import Level, State, cost_variable, link_variables, states_of
+from planner.solve.decomposition import Level
 from planner.solve.master import Master
+from planner.solve.states import State, cost_variable, link_variables, states_of
 
 Array = NDArray[np.float64]
 
@@ -58,7 +59,6 @@ class Monolithic:
         self.sizing: Sizing = build_sizing(plant, milestones=case.input.objective.kind != "max_gpus")
         self.states = states_of(case)
         m = self.sizing.model
-        self.sizing_names = frozenset(v.name for v in m.component_data_objects(pyo.Var))
         self.blocks = {month: build_block(plant, month) for month in sorted({s.month for s in self.states})}
         m.hours = pyo.Var(pyo.Any, within=pyo.NonNegativeReals, dense=False)
         m.block_rows, m.block_cost = pyo.ConstraintList(), pyo.ConstraintList()
@@ -70,10 +70,11 @@ class Monolithic:
     def solve(
         self, *, gap: float = 1e-6, time_limit: float = 600.0, fixed: Mapping[str, float] | None = None
     ) -> MonolithicSolution:
-        """Solve every level in order. fixed: values of sizing variables by name; cost is then the only level."""
+        """Solve every level in order. fixed: sizing variables by name; cost is then the only level."""
         begin = time.perf_counter()
-        index = np.array([self._by_name[name] for name in fixed or () if name in self._by_name], dtype=np.int32)
-        values = np.array([v for name, v in (fixed or {}).items() if name in self._by_name])
+        held = {name: value for name, value in (fixed or {}).items() if name in self._by_name}
+        index = np.array([self._by_name[name] for name in held], dtype=float)
+        values = np.array(list(held.values()))
         self.master.fix(index, values)
         levels: list[Level] = []
         for name in sorted(self.sizing.levels, key=lambda n: n == "cost") if fixed is None else ["cost"]:
@@ -82,21 +83,24 @@ class Monolithic:
             sense = -1.0 if name == "gpus" else 1.0
             self.master.minimise(sense * gradient)
             result = self.master.solve(
-                relaxed=False, gap=gap, absolute_gap=1e-6 if name == "cost" else 0.5,
+                relaxed=False,
+                gap=gap,
+                absolute_gap=1e-6 if name == "cost" else 0.5,
                 time_limit=time_limit - (time.perf_counter() - begin),
-            )  # fmt: skip
+            )
             if result.infeasible:
-                raise InfeasibleError([Shortfall("the whole model", float("nan"), "", "no point satisfies every row")])
+                raise InfeasibleError([Shortfall("the whole model", float("nan"), "", "no point fits every row")])
             if result.point is None:
                 raise NoPlanError("the whole model found no point within its time limit")
             value, bound = sense * result.objective, sense * result.bound
             if name != "cost":  # integer goals: hold what was reached and go on
                 columns = np.flatnonzero(gradient)
                 low, high = (value - 1e-6, np.inf) if name == "gpus" else (-np.inf, value + 1e-6)
-                self.master.add_row(low, high, columns, gradient[columns])
+                self.master.add_row(low, high, columns.astype(float), gradient[columns])
             levels.append(Level(name, value + constant, bound + constant))
         self.master.free(index)
         point = result.point
+        assert point is not None
         operating = {s: self.master.value(cost_variable(self.sizing, s), point) for s in self.states}
         return MonolithicSolution(
             point, tuple(levels), levels[-1].value, levels[-1].bound, operating, time.perf_counter() - begin
@@ -113,12 +117,11 @@ class Monolithic:
         for i in range(matrix.shape[0]):
             inside = slice(matrix.indptr[i], matrix.indptr[i + 1])
             body = LinearExpression(
-                constant=0.0, linear_coefs=matrix.data[inside].tolist(),
+                constant=0.0,
+                linear_coefs=matrix.data[inside].tolist(),
                 linear_vars=[variables[j] for j in matrix.indices[inside]],
-            )  # fmt: skip
+            )
             m.block_rows.add((block.row_lower[i], body, block.row_upper[i]))
         cost, used = block.cost / USD_PER_KUSD, np.flatnonzero(block.cost)
-        m.block_cost.add(
-            cost_variable(self.sizing, s)
-            == LinearExpression(constant=0.0, linear_coefs=cost[used].tolist(), linear_vars=[columns[j] for j in used])
-        )
+        total = LinearExpression(constant=0.0, linear_coefs=cost[used].tolist(), linear_vars=[columns[j] for j in used])
+        m.block_cost.add(cost_variable(self.sizing, s) == total)

@@ -124,8 +124,15 @@ def test_batteries_hold_the_hours_they_are_named_after(catalog: Catalog) -> None
 
 
 def test_heat_rates_agree_with_published_efficiencies(catalog: Catalog) -> None:
-    published = {"jenbacher_j620": 0.447, "jenbacher_j920": 0.487, "wartsila_50sg": 0.5, "ge_lm2500xpress": 0.395,
-                 "solar_titan_130": 0.3543, "solar_titan_350": 0.402, "cat_c175_20": 0.42}  # fmt: skip
+    published = {
+        "jenbacher_j620": 0.447,
+        "jenbacher_j920": 0.487,
+        "wartsila_50sg": 0.5,
+        "ge_lm2500xpress": 0.395,
+        "solar_titan_130": 0.3543,
+        "solar_titan_350": 0.402,
+        "cat_c175_20": 0.42,
+    }
     for item_id, efficiency in published.items():
         assert catalog[item_id].get("heat_rate_btu_per_kwh_lhv") == pytest.approx(BTU_PER_KWH / efficiency, rel=0.005)
     fuel_cell = catalog["bloom_es65"]
@@ -174,13 +181,20 @@ def test_generic_equipment_adds_up_to_a_plausible_project_cost(catalog: Catalog)
 
     it, facility = 100_000, 125_000
     direct = (
-        installed("hall_stick_built", it) + installed("fit_out_generic", it) + installed("busway_generic", it, 2.0)
-        + installed("ups_generic", 1.1 * it, 1.25) + installed("lv_switchboard_generic", facility, 1.25)
-        + installed("mv_padmount_transformer", facility / 0.95, 1.25) + installed("mv_switchgear_generic", facility, 1.25)
-        + installed("power_transformer_161kv_100mva", 300_000) + installed("hv_substation_bay_161kv", 300_000)
-        + installed("cdu_generic", it, 1.2) + installed("air_unit_generic", 0.17 * it, 1.25)
-        + installed("dry_cooler_adiabatic", 1.05 * it, 1.2) + installed("diesel_genset_3mw", facility, 1.1)
+        installed("hall_stick_built", it)
+        + installed("fit_out_generic", it)
+        + installed("busway_generic", it, 2.0)
+        + installed("ups_generic", 1.1 * it, 1.25)
+        + installed("lv_switchboard_generic", facility, 1.25)
+        + installed("mv_padmount_transformer", facility / 0.95, 1.25)
+        + installed("mv_switchgear_generic", facility, 1.25)
+        + installed("power_transformer_161kv_100mva", 300_000)
+        + installed("hv_substation_bay_161kv", 300_000)
+        + installed("cdu_generic", it, 1.2)
+        + installed("air_unit_generic", 0.17 * it, 1.25)
+        + installed("dry_cooler_adiabatic", 1.05 * it, 1.2)
+        + installed("diesel_genset_3mw", facility, 1.1)
         + installed("tesla_megapack_2xl_4h", 0.25 * facility)
-    )  # fmt: skip
+    )
     per_mw = direct * (1 + 0.18 + 0.10) / 100 / 1e6
     assert 11 < per_mw < 16

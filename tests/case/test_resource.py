@@ -61,10 +61,14 @@ def test_clear_days_are_even_about_solar_noon(weather: Weather) -> None:
     height = np.maximum(0, np.cos(np.radians(sun["zenith"].to_numpy())))
     beam = np.where(height > 0.05, 800.0, 0.0)
     clear = replace(
-        weather, longitude=-75.0, dni_w_per_m2=beam, dhi_w_per_m2=100 * height,
-        ghi_w_per_m2=beam * height + 100 * height, dry_bulb_c=np.full(8760, 20.0),
+        weather,
+        longitude=-75.0,
+        dni_w_per_m2=beam,
+        dhi_w_per_m2=100 * height,
+        ghi_w_per_m2=beam * height + 100 * height,
+        dry_bulb_c=np.full(8760, 20.0),
         wind_speed_m_per_s=np.full(8760, 2.0),
-    )  # fmt: skip
+    )
     trackings: tuple[Tracking, ...] = ("single_axis", "fixed")
     for tracking in trackings:
         output = solar_output_fraction(clear, tracking=tracking)
@@ -85,9 +89,11 @@ def test_wind_curve_by_hand(weather: Weather) -> None:
     speeds = np.zeros(8760)
     speeds[:6] = (2.9, 3.0, 8.0, 12.0, 24.9, 25.0)
     plain = replace(
-        weather, wind_speed_m_per_s=speeds, dry_bulb_c=np.full(8760, 15.0),
+        weather,
+        wind_speed_m_per_s=speeds,
+        dry_bulb_c=np.full(8760, 15.0),
         pressure_pa=np.full(8760, 1.225 * 287.05 * 288.15),
-    )  # fmt: skip
+    )
     output = wind_output_fraction(plain, hub_height_m=10.0, losses_fraction=0.0)
     assert output[:6] == pytest.approx([0, 0, 485 / 1701, 1, 1, 0])
     assert (output[6:] == 0.0).all()

@@ -154,33 +154,62 @@ BASE: dict[str, Any] = {"name": "base", "usd_per_mwh": 40}
         ({"urdb": "a.json", "fixed_usd_per_month": 5}, "tariff.fixed_usd_per_month", "beside urdb"),
         ({"energy_usd_per_mwh": math.nan}, "tariff.energy_usd_per_mwh", "finite"),
         ({"energy_usd_per_mwh": 1, "minimum_take_fraction": 85}, "tariff.minimum_take_fraction", "at most 1"),
-        ({"energy_usd_per_mwh": 1, "demand_usd_per_kw_month": -1},
-         "tariff.demand_usd_per_kw_month", "at least 0"),
-        ({"energy_usd_per_mwh": 1, "demand_usd_per_kw_month": [1.0] * 11},
-         "tariff.demand_usd_per_kw_month", "12"),
+        ({"energy_usd_per_mwh": 1, "demand_usd_per_kw_month": -1}, "tariff.demand_usd_per_kw_month", "at least 0"),
+        ({"energy_usd_per_mwh": 1, "demand_usd_per_kw_month": [1.0] * 11}, "tariff.demand_usd_per_kw_month", "12"),
         ({"energy_usd_per_mwh": 1, "ratchet_fraction": 0.8}, "tariff.ratchet_fraction", "unknown key"),
         ({"energy_periods": [{**BASE, "months": [1]}]}, "tariff.energy_periods[0]", "must cover every"),
         ({"energy_periods": [BASE, BASE]}, "tariff.energy_periods[1].name", "twice"),
-        ({"energy_periods": [{**BASE, "weekday_hours": [24], "weekend_hours": []}]},
-         "tariff.energy_periods[0].weekday_hours[0]", "at most 23"),
-        ({"energy_periods": [BASE, {**BASE, "name": "b", "weekday_hours": [1]}]},
-         "tariff.energy_periods[1]", "weekend_hours is required"),
-        ({"energy_periods": [BASE, {**BASE, "name": "b", "weekday_hours": [], "weekend_hours": []}]},
-         "tariff.energy_periods[1]", "covers no hour"),
-        ({"energy_periods": [BASE, {**BASE, "name": "b", "months": [1, 1]}]},
-         "tariff.energy_periods[1].months", "repeat"),
-        ({"energy_usd_per_mwh": 1, "tou_demand": [
-            {**SUMMER_PEAK, "usd_per_kw_month": 1}, {**SUMMER_PEAK, "name": "b", "usd_per_kw_month": 2}]},
-         "tariff.tou_demand[1]", "overlaps"),
-        ({"tiers": [{"up_to_mwh_per_month": 5, "usd_per_mwh": 9}, {"usd_per_mwh": 8}]},
-         "tariff.tiers[1].usd_per_mwh", "not be convex"),
+        (
+            {"energy_periods": [{**BASE, "weekday_hours": [24], "weekend_hours": []}]},
+            "tariff.energy_periods[0].weekday_hours[0]",
+            "at most 23",
+        ),
+        (
+            {"energy_periods": [BASE, {**BASE, "name": "b", "weekday_hours": [1]}]},
+            "tariff.energy_periods[1]",
+            "weekend_hours is required",
+        ),
+        (
+            {"energy_periods": [BASE, {**BASE, "name": "b", "weekday_hours": [], "weekend_hours": []}]},
+            "tariff.energy_periods[1]",
+            "covers no hour",
+        ),
+        (
+            {"energy_periods": [BASE, {**BASE, "name": "b", "months": [1, 1]}]},
+            "tariff.energy_periods[1].months",
+            "repeat",
+        ),
+        (
+            {
+                "energy_usd_per_mwh": 1,
+                "tou_demand": [
+                    {**SUMMER_PEAK, "usd_per_kw_month": 1},
+                    {**SUMMER_PEAK, "name": "b", "usd_per_kw_month": 2},
+                ],
+            },
+            "tariff.tou_demand[1]",
+            "overlaps",
+        ),
+        (
+            {"tiers": [{"up_to_mwh_per_month": 5, "usd_per_mwh": 9}, {"usd_per_mwh": 8}]},
+            "tariff.tiers[1].usd_per_mwh",
+            "not be convex",
+        ),
         ({"tiers": [{"usd_per_mwh": 9}, {"usd_per_mwh": 10}]}, "tariff.tiers[0]", "needs its upper end"),
         ({"tiers": [{"up_to_mwh_per_month": 5, "usd_per_mwh": 9}]}, "tariff.tiers[0]", "no upper end"),
-        ({"tiers": [{"up_to_mwh_per_month": 5, "usd_per_mwh": 7},
-                    {"up_to_mwh_per_month": 4, "usd_per_mwh": 8}, {"usd_per_mwh": 9}]},
-         "tariff.tiers[1].up_to_mwh_per_month", "above the tier before"),
+        (
+            {
+                "tiers": [
+                    {"up_to_mwh_per_month": 5, "usd_per_mwh": 7},
+                    {"up_to_mwh_per_month": 4, "usd_per_mwh": 8},
+                    {"usd_per_mwh": 9},
+                ]
+            },
+            "tariff.tiers[1].up_to_mwh_per_month",
+            "above the tier before",
+        ),
     ],
-)  # fmt: skip
+)
 def test_inline_refusals(fields: dict[str, Any], where: str, rule: str) -> None:
     (fault,) = refused(**fields)
     assert fault.field == where
@@ -260,9 +289,14 @@ def test_urdb_bill_by_hand(tmp_path: Path) -> None:
 
 def test_urdb_without_demand(tmp_path: Path) -> None:
     bare = rate(
-        flatdemandstructure=..., flatdemandmonths=..., demandratestructure=..., demandweekdayschedule=...,
-        demandweekendschedule=..., fixedchargefirstmeter=..., fixedmonthlycharge=20,
-    )  # fmt: skip
+        flatdemandstructure=...,
+        flatdemandmonths=...,
+        demandratestructure=...,
+        demandweekdayschedule=...,
+        demandweekendschedule=...,
+        fixedchargefirstmeter=...,
+        fixedmonthlycharge=20,
+    )
     tariff = tariff_from_urdb(write(tmp_path, bare))
     assert not tariff.flat_demand_usd_per_kw.any()
     assert tariff.tou_demand_usd_per_kw == () and (tariff.demand_weekday == -1).all()
@@ -284,35 +318,72 @@ FLAT = schedule()
     [
         ({"energyratestructure": ...}, "energyratestructure", "is required"),
         ({"energyratestructure": [[]]}, "energyratestructure", "list of periods"),
-        ({"energyratestructure": [[{"rate": 0.1, "sell": 0.05}], [{"rate": 0.1}]]},
-         "energyratestructure[0][0].sell", "sell rates"),
-        ({"energyratestructure": [[{"rate": 0.1, "unit": "kWh/kW"}], [{"rate": 0.1}]]},
-         "energyratestructure[0][0].unit", "counted in kWh"),
-        ({"energyratestructure": [[{"rate": 0.1, "max": 9}, {"rate": 0.09}], [{"rate": 0.1}]]},
-         "energyratestructure[0]", "not be convex"),
-        ({"energyratestructure": [[{"rate": 0.1, "max": 9}, {"rate": 0.2, "max": 9}, {"rate": 0.3}],
-                                  [{"rate": 0.1}]]}, "energyratestructure[0]", "max must rise"),
-        ({"energyratestructure": [[{"rate": 0.1}, {"rate": 0.2}], [{"rate": 0.1}]]},
-         "energyratestructure[0][0].max", "before the last tier"),
-        ({"energyratestructure": [[{"rate": 0.1, "max": 9}], [{"rate": 0.1}]]},
-         "energyratestructure[0][0].max", "absent in the last"),
-        ({"energyratestructure": [[{"rate": "0.1"}], [{"rate": 0.1}]]},
-         "energyratestructure[0][0].rate", "finite number"),
-        ({"energyratestructure": [[{"unit": "kWh"}], [{"rate": 0.1}]]},
-         "energyratestructure[0][0].rate", "is required"),
-        ({"energyratestructure": [[{"rate": 0.1, "loss": 2}], [{"rate": 0.1}]]},
-         "energyratestructure[0][0].loss", "unknown key"),
+        (
+            {"energyratestructure": [[{"rate": 0.1, "sell": 0.05}], [{"rate": 0.1}]]},
+            "energyratestructure[0][0].sell",
+            "sell rates",
+        ),
+        (
+            {"energyratestructure": [[{"rate": 0.1, "unit": "kWh/kW"}], [{"rate": 0.1}]]},
+            "energyratestructure[0][0].unit",
+            "counted in kWh",
+        ),
+        (
+            {"energyratestructure": [[{"rate": 0.1, "max": 9}, {"rate": 0.09}], [{"rate": 0.1}]]},
+            "energyratestructure[0]",
+            "not be convex",
+        ),
+        (
+            {
+                "energyratestructure": [
+                    [{"rate": 0.1, "max": 9}, {"rate": 0.2, "max": 9}, {"rate": 0.3}],
+                    [{"rate": 0.1}],
+                ]
+            },
+            "energyratestructure[0]",
+            "max must rise",
+        ),
+        (
+            {"energyratestructure": [[{"rate": 0.1}, {"rate": 0.2}], [{"rate": 0.1}]]},
+            "energyratestructure[0][0].max",
+            "before the last tier",
+        ),
+        (
+            {"energyratestructure": [[{"rate": 0.1, "max": 9}], [{"rate": 0.1}]]},
+            "energyratestructure[0][0].max",
+            "absent in the last",
+        ),
+        (
+            {"energyratestructure": [[{"rate": "0.1"}], [{"rate": 0.1}]]},
+            "energyratestructure[0][0].rate",
+            "finite number",
+        ),
+        (
+            {"energyratestructure": [[{"unit": "kWh"}], [{"rate": 0.1}]]},
+            "energyratestructure[0][0].rate",
+            "is required",
+        ),
+        (
+            {"energyratestructure": [[{"rate": 0.1, "loss": 2}], [{"rate": 0.1}]]},
+            "energyratestructure[0][0].loss",
+            "unknown key",
+        ),
         ({"energyweekdayschedule": FLAT[:11]}, "energyweekdayschedule", "12 lists of 24"),
         ({"energyweekendschedule": ...}, "energyweekendschedule", "12 lists of 24"),
         ({"energyweekdayschedule": schedule(2)}, "energyweekdayschedule", "from 0 to 1"),
         ({"demandweekdayschedule": schedule(2)}, "demandweekdayschedule", "from 0 to 1"),
         ({"demandweekendschedule": ...}, "demandweekendschedule", "12 lists of 24"),
-        ({"demandratestructure": [[{"rate": 0}], [{"rate": 1, "max": 9}, {"rate": 2}]]},
-         "demandratestructure[1]", "demand tiers"),
-        ({"flatdemandstructure": [[{"rate": 1, "max": 9}, {"rate": 2}], [{"rate": 1}]]},
-         "flatdemandstructure[0]", "demand tiers"),
-        ({"flatdemandstructure": [[{"rate": -1}], [{"rate": 1}]]},
-         "flatdemandstructure[0][0].rate", "at least 0"),
+        (
+            {"demandratestructure": [[{"rate": 0}], [{"rate": 1, "max": 9}, {"rate": 2}]]},
+            "demandratestructure[1]",
+            "demand tiers",
+        ),
+        (
+            {"flatdemandstructure": [[{"rate": 1, "max": 9}, {"rate": 2}], [{"rate": 1}]]},
+            "flatdemandstructure[0]",
+            "demand tiers",
+        ),
+        ({"flatdemandstructure": [[{"rate": -1}], [{"rate": 1}]]}, "flatdemandstructure[0][0].rate", "at least 0"),
         ({"flatdemandmonths": ...}, "flatdemandmonths", "12 period numbers"),
         ({"flatdemandmonths": [0] * 11 + [2]}, "flatdemandmonths", "from 0 to 1"),
         ({"flatdemandunit": "kVA"}, "flatdemandunit", "must be kW"),
@@ -333,7 +404,7 @@ FLAT = schedule()
         ({"fixedchargefirstmeter": 10**400}, "fixedchargefirstmeter", "finite number"),
         ({"flatdemandmonths": [[0]] * 12}, "flatdemandmonths", "12 period numbers"),
     ],
-)  # fmt: skip
+)
 def test_urdb_refusals(tmp_path: Path, changes: dict[str, Any], field: str, rule: str) -> None:
     path = write(tmp_path, rate(**changes))
     with pytest.raises(InputError) as caught:

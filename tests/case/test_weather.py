@@ -18,9 +18,7 @@ DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
 def read(path: Path, kind: WeatherKind) -> Weather:
-    return read_weather(
-        path, kind, latitude=36.1, longitude=-79.95, elevation_m=273.0, time_zone="America/New_York"
-    )
+    return read_weather(path, kind, latitude=36.1, longitude=-79.95, elevation_m=273.0, time_zone="America/New_York")
 
 
 def faults_of(path: Path, kind: WeatherKind) -> tuple[Fault, ...]:
@@ -44,9 +42,7 @@ def greensboro_rows() -> list[dict[str, str]]:
 # --- TMY3 -----------------------------------------------------------------------------------------
 
 
-def test_tmy3_columns_are_those_of_the_file(
-    greensboro: Weather, greensboro_rows: list[dict[str, str]]
-) -> None:
+def test_tmy3_columns_are_those_of_the_file(greensboro: Weather, greensboro_rows: list[dict[str, str]]) -> None:
     """Independent route: csv rows in file order (the file runs from 1 January 01:00 to 31 December 24:00)."""
     pairs = {
         "Dry-bulb (C)": greensboro.dry_bulb_c,
@@ -63,9 +59,7 @@ def test_tmy3_columns_are_those_of_the_file(
 
 
 def test_tmy3_january_mean(greensboro: Weather, greensboro_rows: list[dict[str, str]]) -> None:
-    january = [
-        float(row["Dry-bulb (C)"]) for row in greensboro_rows if row["Date (MM/DD/YYYY)"].startswith("01/")
-    ]
+    january = [float(row["Dry-bulb (C)"]) for row in greensboro_rows if row["Date (MM/DD/YYYY)"].startswith("01/")]
     mean = greensboro.dry_bulb_c[month_of_hour() == 0].mean()
     assert mean == pytest.approx(sum(january) / 744)
     assert mean == pytest.approx(0.332, abs=1e-3)  # awk over column 32 of the rows that open with 01/
@@ -109,9 +103,9 @@ def test_wet_bulb(greensboro: Weather) -> None:
     for hour in (0, 4000, 5000, 8759):
         humidity, pressure = greensboro.relative_humidity_fraction[hour], greensboro.pressure_pa[hour]
         # back: the humidity of that wet bulb is the one we started from
-        assert psychrolib.GetRelHumFromTWetBulb(
-            greensboro.dry_bulb_c[hour], wet[hour], pressure
-        ) == pytest.approx(humidity, abs=2e-3)
+        assert psychrolib.GetRelHumFromTWetBulb(greensboro.dry_bulb_c[hour], wet[hour], pressure) == pytest.approx(
+            humidity, abs=2e-3
+        )
 
 
 def broken_tmy3(tmp_path: Path, row: int, column: str, value: str) -> Path:
@@ -333,9 +327,7 @@ def test_synthetic_sun_and_air_keep_the_normals(synthetic: Weather) -> None:
     )
     assert by_month(synthetic.wind_speed_m_per_s) == pytest.approx(NORMALS["wind_speed_m_per_s"])
     assert synthetic.pressure_pa[0] == pytest.approx(98_090, rel=1e-3)  # 101325 (1 - 2.25577e-5 z)^5.25588
-    assert (synthetic.dni_w_per_m2 >= 0).all() and (
-        synthetic.dhi_w_per_m2 <= synthetic.ghi_w_per_m2 + 1e-9
-    ).all()
+    assert (synthetic.dni_w_per_m2 >= 0).all() and (synthetic.dhi_w_per_m2 <= synthetic.ghi_w_per_m2 + 1e-9).all()
     assert synthetic.utc_offset_hours == -5.0  # America/New_York without daylight saving
 
 
@@ -349,9 +341,13 @@ def test_synthetic_sun_is_centred_on_solar_noon(synthetic: Weather) -> None:
 def test_southern_hemisphere(tmp_path: Path) -> None:
     turned = {name: values[6:] + values[:6] for name, values in NORMALS.items()}
     weather = read_weather(
-        normals_csv(tmp_path, **turned), "monthly_normals",
-        latitude=-33.9, longitude=151.2, elevation_m=20, time_zone="Australia/Sydney",
-    )  # fmt: skip
+        normals_csv(tmp_path, **turned),
+        "monthly_normals",
+        latitude=-33.9,
+        longitude=151.2,
+        elevation_m=20,
+        time_zone="Australia/Sydney",
+    )
     assert weather.utc_offset_hours == 10.0
     assert weather.dry_bulb_c[:744].mean() == pytest.approx(25.9, abs=0.01)
 
@@ -372,11 +368,19 @@ def test_faults_of_normals(tmp_path: Path) -> None:
     assert faults_of(path, "monthly_normals")[0].field == "wind_speed_m_per_s"
     with pytest.raises(InputError, match="IANA"):
         read_weather(
-            normals_csv(tmp_path), "monthly_normals",
-            latitude=0, longitude=0, elevation_m=0, time_zone="Nowhere/Else",
-        )  # fmt: skip
+            normals_csv(tmp_path),
+            "monthly_normals",
+            latitude=0,
+            longitude=0,
+            elevation_m=0,
+            time_zone="Nowhere/Else",
+        )
     with pytest.raises(InputError, match="away from the sun"):
         read_weather(
-            normals_csv(tmp_path), "monthly_normals",
-            latitude=36, longitude=80, elevation_m=0, time_zone=-5.0,
-        )  # fmt: skip
+            normals_csv(tmp_path),
+            "monthly_normals",
+            latitude=36,
+            longitude=80,
+            elevation_m=0,
+            time_zone=-5.0,
+        )

@@ -34,53 +34,97 @@ def plan() -> Plan:
     """Two months of build and one of operation; two days of 1 h in each, standing for 10 h."""
     months = [date(2027, 1, 1), date(2027, 2, 1), date(2027, 3, 1)]
     summary: dict[str, Any] = {
-        "schema": "plan/1", "name": EVIL[0], "status": "optimal within the gap",
-        "objectives": [{"name": "GPUs", "value": 144.0, "bound": 150.0},
-                       {"name": "cost", "value": 9.0e6, "bound": 8.9e6}],
-        "objective_usd": 9.0e6, "lower_bound_usd": 8.9e6, "gap_usd": 1.0e5, "gap_fraction": 0.02,
-        "gap_fraction_total": 0.011, "cost_not_open_to_decision_usd": 4.0e6, "rounds": 1, "block_solves": 1,
-        "seconds": 1.0, "units": {RACK: 2.0, BATTERY: 3.0, EVIL[1]: 1.0},
-        "milestones": [{"target": 144, "unit": "GPUs", "by": "2027-03-31", "reached": "2027-03-01"},
-                       {"target": 288, "unit": "GPUs", "by": "2027-12-31", "reached": None}],
+        "schema": "plan/1",
+        "name": EVIL[0],
+        "status": "optimal within the gap",
+        "objectives": [
+            {"name": "GPUs", "value": 144.0, "bound": 150.0},
+            {"name": "cost", "value": 9.0e6, "bound": 8.9e6},
+        ],
+        "objective_usd": 9.0e6,
+        "lower_bound_usd": 8.9e6,
+        "gap_usd": 1.0e5,
+        "gap_fraction": 0.02,
+        "gap_fraction_total": 0.011,
+        "cost_not_open_to_decision_usd": 4.0e6,
+        "rounds": 1,
+        "block_solves": 1,
+        "seconds": 1.0,
+        "units": {RACK: 2.0, BATTERY: 3.0, EVIL[1]: 1.0},
+        "milestones": [
+            {"target": 144, "unit": "GPUs", "by": "2027-03-31", "reached": "2027-03-01"},
+            {"target": 288, "unit": "GPUs", "by": "2027-12-31", "reached": None},
+        ],
         "key_results": {"annual_pue": 1.1, "usd_per_gpu_hour": None, "an_unknown_mwh": 5.0},
-        "firm": [], "gpus_energised": 144, "design_load_mw": 0.3,
+        "firm": [],
+        "gpus_energised": 144,
+        "design_load_mw": 0.3,
         "trust": {"dollars_fraction_on_weak_figures": 0.25, "critical_weeks_fraction_on_weak_figures": 0.5},
         "weather": {"name": EVIL[2], "synthetic": False, "design_ambient": "the case"},
-        "defaults_used": [EVIL[3]], "warnings": [EVIL[4], EVIL[5]], "activities": {"permit": "2027-02-01"},
-        "inputs_sha256": {"case.yaml": "ab"}, "versions": {"python": "3.11"},
-    }  # fmt: skip
+        "defaults_used": [EVIL[3]],
+        "warnings": [EVIL[4], EVIL[5]],
+        "activities": {"permit": "2027-02-01"},
+        "inputs_sha256": {"case.yaml": "ab"},
+        "versions": {"python": "3.11"},
+    }
     day = date(2027, 1, 20)
     return Plan(
         summary,
-        orders=pd.DataFrame({
-            "item": [RACK, EVIL[1]], "position": ["compute", "ups"], "family": ["compute", "power"],
-            "units": [2, 1], "order_date": [day, day], "delivery_date": [day, day], "ready_date": [day, day],
-            "commissioning_date": [months[2], months[2]], "capital_usd": [7.0e6, 5.0e5],
-        }),
+        orders=pd.DataFrame(
+            {
+                "item": [RACK, EVIL[1]],
+                "position": ["compute", "ups"],
+                "family": ["compute", "power"],
+                "units": [2, 1],
+                "order_date": [day, day],
+                "delivery_date": [day, day],
+                "ready_date": [day, day],
+                "commissioning_date": [months[2], months[2]],
+                "capital_usd": [7.0e6, 5.0e5],
+            }
+        ),
         installed=pd.DataFrame(),
         stages=pd.DataFrame(),
-        capacity=pd.DataFrame({
-            "period": months, "grid_step_mw": 1.0, "grid_mw": 1.0, "firm_generation_mw": 0.0,
-            "design_load_mw": [0.0, 0.0, 0.3], "it_design_mw": [0.0, 0.0, 0.28],
-            "gpus_energised": [0, 0, 144],
-            "racks_delivered": [0, 2, 2], "racks_ready": [0, 0, 2], "racks_energised": [0, 0, 2],
-            "racks_stranded": [0, 0, 0], "binding_stage": ["racks on site", "racks on site", "target met"],
-        }),
-        dispatch=pd.DataFrame({
-            "period": [months[0]] * 2 + [months[1]] * 2 + [months[2]] * 2,
-            "phase": ["build"] * 4 + ["operating year"] * 2, "hour_of_year": range(6), "weight_h": 10.0,
-            "it_mw": [0.0, 0.0, 0.0, 0.0, 0.2, 0.25], "site_load_mw": [0.0, 0.0, 0.0, 0.0, 0.3, 0.4],
-            "grid_import_mw": [0.0, 0.0, 0.0, 0.0, 0.31, 0.41], f"charge:{BATTERY}_mw": 0.0,
-            f"soc:{BATTERY}_mwh": 1.0,
-        }),
+        capacity=pd.DataFrame(
+            {
+                "period": months,
+                "grid_step_mw": 1.0,
+                "grid_mw": 1.0,
+                "firm_generation_mw": 0.0,
+                "design_load_mw": [0.0, 0.0, 0.3],
+                "it_design_mw": [0.0, 0.0, 0.28],
+                "gpus_energised": [0, 0, 144],
+                "racks_delivered": [0, 2, 2],
+                "racks_ready": [0, 0, 2],
+                "racks_energised": [0, 0, 2],
+                "racks_stranded": [0, 0, 0],
+                "binding_stage": ["racks on site", "racks on site", "target met"],
+            }
+        ),
+        dispatch=pd.DataFrame(
+            {
+                "period": [months[0]] * 2 + [months[1]] * 2 + [months[2]] * 2,
+                "phase": ["build"] * 4 + ["operating year"] * 2,
+                "hour_of_year": range(6),
+                "weight_h": 10.0,
+                "it_mw": [0.0, 0.0, 0.0, 0.0, 0.2, 0.25],
+                "site_load_mw": [0.0, 0.0, 0.0, 0.0, 0.3, 0.4],
+                "grid_import_mw": [0.0, 0.0, 0.0, 0.0, 0.31, 0.41],
+                f"charge:{BATTERY}_mw": 0.0,
+                f"soc:{BATTERY}_mwh": 1.0,
+            }
+        ),
         ledger=pd.DataFrame(
-            [(day, "IT equipment", RACK, 7.0e6), (day, "equipment", EVIL[1], 5.0e5),
-             (date(2027, 3, 15), "energy", "operation", 300.0),
-             (date(2028, 3, 15), "energy", "operation", 300.0),
-             (date(2028, 4, 1), "residual value", RACK, -1.0e6)],
+            [
+                (day, "IT equipment", RACK, 7.0e6),
+                (day, "equipment", EVIL[1], 5.0e5),
+                (date(2027, 3, 15), "energy", "operation", 300.0),
+                (date(2028, 3, 15), "energy", "operation", 300.0),
+                (date(2028, 4, 1), "residual value", RACK, -1.0e6),
+            ],
             columns=["date", "line", "item", "usd"],
         ),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -150,9 +194,7 @@ def test_monthly_energy_by_hand(book: Any) -> None:
     assert column(sheet, "peak grid import [MW]") == pytest.approx([0, 0, 0.41])
     assert column(sheet, "energy [USD]") == pytest.approx([0, 0, 300.0])
     headers = [cell.value for cell in sheet[1]]
-    assert not any(
-        "charge" in h or "soc" in h for h in headers
-    )  # nothing flows, and a state is no energy flow
+    assert not any("charge" in h or "soc" in h for h in headers)  # nothing flows, and a state is no energy flow
     assert not any("equipment" in h for h in headers)
 
 

@@ -1,4 +1,4 @@
-"""Sizing small enough for paper. Expected numbers are worked out in the comments, from round catalog figures."""
+"""Sizing small enough for paper. Expected numbers are worked out in the comments, from round figures."""
 
 from __future__ import annotations
 
@@ -18,25 +18,53 @@ from planner.solve.master import Master
 
 Make = Callable[..., Case]
 COMMON = {
-    "vendor": "own", "model": "own", "status": "available", "footprint_m2": 1, "economic_life_years": 5,
-    "payment_order_fraction": 0.3, "payment_delivery_fraction": 0.5, "installation_fraction": 0.1,
-}  # fmt: skip
+    "vendor": "own",
+    "model": "own",
+    "status": "available",
+    "footprint_m2": 1,
+    "economic_life_years": 5,
+    "payment_order_fraction": 0.3,
+    "payment_delivery_fraction": 0.5,
+    "installation_fraction": 0.1,
+}
 # 10 MW and 1000 GPUs a rack, 80 % of it drawn on average, all heat to water; nothing has losses.
 RACK = COMMON | {
-    "id": "own_rack", "family": "compute", "class": "own_rack", "consumes": ["ups"], "price_usd": 1e6, "gpus": 1000,
-    "design_power_kw": 10_000, "average_power_kw": 8_000, "heat_to_liquid_fraction": 1.0, "lead_time_weeks": 10,
+    "id": "own_rack",
+    "family": "compute",
+    "class": "own_rack",
+    "consumes": ["ups"],
+    "price_usd": 1e6,
+    "gpus": 1000,
+    "design_power_kw": 10_000,
+    "average_power_kw": 8_000,
+    "heat_to_liquid_fraction": 1.0,
+    "lead_time_weeks": 10,
     "installation_weeks": 2,
-}  # fmt: skip
+}
 UPS = COMMON | {
-    "id": "own_ups", "family": "power", "class": "own_ups", "brings": ["ups"], "rating_kw": 1250, "price_usd": 1e5,
-    "lead_time_weeks": 8, "installation_weeks": 1, "fixed_om_fraction_per_year": 0.024,
-}  # fmt: skip
-# Water at 46 degC against 39.5 degC of air and an approach of 0.5 K: full capacity at every hour; fans draw nothing.
+    "id": "own_ups",
+    "family": "power",
+    "class": "own_ups",
+    "brings": ["ups"],
+    "rating_kw": 1250,
+    "price_usd": 1e5,
+    "lead_time_weeks": 8,
+    "installation_weeks": 1,
+    "fixed_om_fraction_per_year": 0.024,
+}
+# Water at 46 degC against 39.5 degC of air, approach 0.5 K: full capacity in every hour; fans draw nothing.
 COOLER = COMMON | {
-    "id": "own_cooler", "family": "cooling", "class": "own_cooler", "brings": ["heat_rejection"], "price_usd": 2e5,
-    "cooling_capacity_kw": 50_000, "approach_k": 0.5, "fan_power_fraction": 0.0, "lead_time_weeks": 4,
+    "id": "own_cooler",
+    "family": "cooling",
+    "class": "own_cooler",
+    "brings": ["heat_rejection"],
+    "price_usd": 2e5,
+    "cooling_capacity_kw": 50_000,
+    "approach_k": 0.5,
+    "fan_power_fraction": 0.0,
+    "lead_time_weeks": 4,
     "installation_weeks": 2,
-}  # fmt: skip
+}
 ITEMS = [RACK, UPS, COOLER]
 SITE: dict[str, Any] = {
     "horizon": {"build_months": 6, "operating_years": 1},
@@ -47,13 +75,21 @@ SITE: dict[str, Any] = {
     "cooling": {"coolant_supply_c": 50, "chilled_water_supply_c": 40},
     "workload": {"kind": "training", "average_load_fraction": None},
     "target": {"milestones": [{"gpus": 10_000, "by": "2027-06-15"}]},
-    "candidates": {"compute": ["own_rack"], "power": ["own_ups"], "heat_rejection": ["own_cooler"], "other_stages": None},
+    "candidates": {
+        "compute": ["own_rack"],
+        "power": ["own_ups"],
+        "heat_rejection": ["own_cooler"],
+        "other_stages": None,
+    },
     "redundancy": {
-        "busway": "none", "lv_switchboard": "none", "mv_lv_transformer": "none", "mv_switchgear": "none",
+        "busway": "none",
+        "lv_switchboard": "none",
+        "mv_lv_transformer": "none",
+        "mv_switchgear": "none",
         "heat_rejection": {"scheme": "N"},
     },
     "commissioning": {"weeks": 0, "rack_burn_in_weeks": 0},
-}  # fmt: skip
+}
 
 
 def most(case: Case, expression: Callable[[Any], Any]) -> float:
@@ -104,8 +140,11 @@ def test_firm_capacity_of_main_transformers(make_case: Make, units: int, firm_mw
         {"item": "power_transformer_161kv_100mva", "units": units, "on_site": "2026-01-01"},
         {"item": "hv_substation_bay_161kv", "units": 10, "on_site": "2026-01-01"},
     ]
-    case = make_case(SITE, {"site": {"grid": {"interconnection": steps, "power_factor": 0.95}}, "committed": committed},
-                     items=ITEMS)  # fmt: skip
+    case = make_case(
+        SITE,
+        {"site": {"grid": {"interconnection": steps, "power_factor": 0.95}}, "committed": committed},
+        items=ITEMS,
+    )
     assert most(case, lambda m: m.grid[case.timeline.last_period]) == pytest.approx(firm_mw)
 
 
@@ -143,8 +182,8 @@ def discount(day: date) -> float:
 def by_hand(price: float, factor: float, ordered: date, delivered: date, served: date, end: date) -> float:
     """Present value of a purchase: 30 % at order, 50 % at delivery, 20 % and 10 % installation in service.
 
-    factor: 1.28 with indirects and contingency, 1 without. What is left at the end of a life of 5 years is the
-    present value then of the level payments still due: (1 - 1.1^-left) / (1 - 1.1^-5) of the whole cost of 1.1.
+    factor: 1.28 with indirects and contingency, 1 without. What is left of a life of 5 years at the end is
+    the present value then of the level payments still due, (1 - 1.1^-left) / (1 - 1.1^-5) of the cost of 1.1.
     """
     left = 5 - (end - served).days / 365
     rest = (1 - 1.1**-left) / (1 - 1.1**-5)
@@ -171,18 +210,22 @@ def test_present_value_of_one_purchase(make_case: Make, item: str, factor: float
 def test_a_whole_plan_on_paper(make_case: Make) -> None:
     """One rack by mid-June: everything runs from 1 June, ordered on the last first-of-month that allows it.
 
-    rack    10 + 2 weeks = 84 d   1 March + 84 d = 24 May                  (1 April + 84 d = 24 June: too late)
-    UPS      8 + 1 weeks = 63 d   1 March + 63 d = 3 May                   (1 April + 63 d = 3 June: too late)
-    cooler   4 + 2 weeks = 42 d   1 April + 42 d = 13 May                  (1 May + 42 d = 12 June: too late)
+    rack    10 + 2 weeks = 84 d   1 March + 84 d = 24 May    (1 April + 84 d = 24 June: too late)
+    UPS      8 + 1 weeks = 63 d   1 March + 63 d = 3 May     (1 April + 63 d = 3 June: too late)
+    cooler   4 + 2 weeks = 42 d   1 April + 42 d = 13 May    (1 May + 42 d = 12 June: too late)
     Later is cheaper: payments, O&M and energy start later, and the residual value is that of a younger unit.
     10 MW need 8 units of 1.25 MW and one cooler of 50 MW; 8 MW are drawn in every hour.
     A month's bill: 8 MW x 24 h x days x 50 + 8000 kW x 8; 5000 fixed from January on.
     """
     tariff = {"energy_usd_per_mwh": 50, "demand_usd_per_kw_month": 8, "fixed_usd_per_month": 5000}
     case = make_case(
-        SITE, {"target": {"milestones": [{"gpus": 1000, "by": "2027-06-15"}]}, "site": {"grid": {"tariff": tariff}}},
+        SITE,
+        {
+            "target": {"milestones": [{"gpus": 1000, "by": "2027-06-15"}]},
+            "site": {"grid": {"tariff": tariff}},
+        },
         items=ITEMS,
-    )  # fmt: skip
+    )
     plan = solve(case, gap=1e-7, threads=1)
 
     served, end = date(2027, 6, 1), date(2028, 7, 1)
@@ -190,7 +233,7 @@ def test_a_whole_plan_on_paper(make_case: Make) -> None:
     total = by_hand(1e6, 1.0, march, march + timedelta(weeks=10), served, end)
     total += 8 * by_hand(1e5, 1.28, march, march + timedelta(weeks=8), served, end)
     total += by_hand(2e5, 1.28, date(2027, 4, 1), date(2027, 4, 29), served, end)
-    months = [date(2027 + k // 12, k % 12 + 1, 15) for k in range(18)]  # bills are paid in the middle of a month
+    months = [date(2027 + k // 12, k % 12 + 1, 15) for k in range(18)]  # when bills are paid
     days = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
     for k, middle in enumerate(months):
         total += 5000 * discount(middle)

@@ -1,0 +1,236 @@
+"""Which items a plan may choose from, and the redundancy of every stage; gaps are filled by defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from planner.case.base import suggest
+from planner.case.catalog import STAGES, Catalog, Item, is_orderable, refusal
+from planner.case.marks import Path_
+from planner.case.reader import Reader
+from planner.case.schema import CaseInput, Redundancy
+from planner.timeline import Timeline
+
+FAMILIES = ("compute", "network", "enclosure", "power", "cooling", "generation", "renewable", "battery")
+# The item a stage takes when the case names none and says other_stages: class_defaults.
+CLASS_DEFAULTS: dict[str, str] = {
+    "white_space": "hall_stick_built",
+    "fit_out": "fit_out_generic",
+    "rack_space": "server_rack_generic",
+    "network": "fabric_unit_576",
+    "rack_pdu": "rack_pdu_generic",
+    "busway": "busway_generic",
+    "ups": "ups_generic",
+    "lv_switchboard": "lv_switchboard_generic",
+    "mv_lv_transformer": "mv_padmount_transformer",
+    "mv_switchgear": "mv_switchgear_generic",
+    "main_transformer": "power_transformer_161kv_100mva",
+    "hv_substation": "hv_substation_bay_161kv",
+    "cdu": "cdu_generic",
+    "air_unit": "air_unit_generic",
+    "heat_rejection": "chiller_air_cooled",
+    "standby_generation": "diesel_genset_3mw",
+    "battery_transformer": "mv_padmount_transformer",
+}
+
+# Redundancy where the case is silent [engineering judgement]; printed in the plan.
+DEFAULT_REDUNDANCY: dict[str, Redundancy | None] = {
+    "busway": Redundancy(scheme="2N"),  # A + B feeds
+    "rack_pdu": Redundancy(scheme="2N"),
+    "main_transformer": Redundancy(scheme="N+1", group="substation"),
+    "hv_substation": Redundancy(scheme="N+1", group="substation"),
+    "cdu": Redundancy(scheme="N+1", group_racks=16),
+    "heat_rejection": Redundancy(scheme="N+1", group_mw=25),
+    "onsite_generation": Redundancy(scheme="N+1"),
+    "standby_generation": None,
+}
+LINEUP_STAGES = ("ups", "lv_switchboard", "mv_lv_transformer")
+# Roles of `candidates` and the families (or stages) their items must have.
+ROLES: dict[str, tuple[str, ...]] = {
+    "compute": ("compute",),
+    "network": ("network",),
+    "enclosure": ("enclosure",),
+    "power": ("power",),
+    "cooling": ("cooling",),
+    "heat_rejection": ("cooling",),
+    "generation": ("generation",),
+    "bridge_power": ("generation",),
+    "standby_generation": ("generation",),
+    "renewable": ("renewable",),
+    "battery": ("battery",),
+}
+
+
+class Chooser:
+    """Candidates of one case; faults go to the reader."""
+
+    def __init__(self, reader: Reader, given: CaseInput, catalog: Catalog, timeline: Timeline) -> None:
+        self.reader, self.given, self.catalog, self.timeline = reader, given, catalog, timeline
+        self.by_stage: dict[str, list[str]] = {}
+        self.defaults: list[str] = []
+
+    def candidates(self) -> dict[str, tuple[str, ...]]:
+        """Stage or role -> items that may be bought."""
+        for role in ROLES:
+            for i, name in enumerate(getattr(self.given.candidates, role)):
+                if name == "all":
+                    for item in self._all_of(role):
+                        self._add(role, item)
+                elif (chosen := self._candidate(role, name, ("candidates", role, i))) is not None:
+                    self._add(role, chosen)
+        self._committed()
+        self._supply()
+        if self.reader.sound(("candidates",), ("redundancy",), ("committed",)):
+            self._fill_defaults()
+        if self.given.target.milestones and not self.by_stage.get("compute"):
+            names = self.given.candidates.compute
+            if not names or names == ["all"]:
+                path = ("candidates", "compute")
+                self.reader.fault(path, None, "milestones need compute", "name at least one compute item")
+        return {stage: tuple(dict.fromkeys(names)) for stage, names in self.by_stage.items()}
+
+    def redundancy(self) -> dict[str, Redundancy | None]:
+        """Scheme of every stage the case or a default speaks of; None: the stage is not built."""
+        given = self.given
+        result = dict(DEFAULT_REDUNDANCY)
+        for stage, scheme in DEFAULT_REDUNDANCY.items():
+            if stage not in given.redundancy and scheme is not None and given.target.milestones:
+                self.defaults.append(f"redundancy of {stage}: {scheme.scheme}")
+        if "power_lineup" in given.redundancy:
+            result |= dict.fromkeys(LINEUP_STAGES, given.redundancy["power_lineup"])
+        return result | {k: v for k, v in given.redundancy.items() if k != "power_lineup"}
+
+    def _item(self, item_id: str, path: Path_) -> Item | None:
+        """An item that may be used; None and a fault otherwise."""
+        if item_id not in self.catalog:
+            if item_id not in self.catalog.broken:
+                remedy = suggest(item_id, self.catalog.entries, "see planner catalog list")
+                self.reader.fault(path, item_id, "unknown item", remedy)
+            return None
+        refused = refusal(self.catalog.entries[item_id])
+        if refused:
+            self.reader.fault(path, item_id, *refused)
+            return None
+        return self.catalog[item_id]
+
+    def _candidate(self, role: str, name: str, path: Path_) -> Item | None:
+        item = self._item(name, path)
+        if item is None:
+            return None
+        rule = remedy = ""
+        last = self.timeline.starts[-1]
+        if item.family not in ROLES[role] or (role == "heat_rejection" and role not in item.brings):
+            right = "cooling" if item.family == "cooling" else item.family
+            rule = f"is in family {item.family}, not a candidate for {role}"
+            remedy = f"move it to candidates.{right}"
+        elif item.tenure == "rented":
+            rule, remedy = "renting is not supported yet", "use an owned item, or remove it"
+        elif item.permit_class == "emergency" and role in ("generation", "bridge_power"):
+            rule = "has an emergency permit: it may not bridge or shave peaks"
+            remedy = "move it to standby_generation"
+        elif item.orderable_from is not None and item.orderable_from >= last:
+            if self.reader.sound(("start",), ("horizon",)):
+                rule = f"cannot be ordered before {item.orderable_from}, after the build ({last})"
+                remedy = "remove it or lengthen the build"
+        elif item.fuel is not None and item.permit_class != "emergency":
+            self._fuel(item, path)
+        if rule:
+            self.reader.fault(path, name, rule, remedy)
+            return None
+        return item
+
+    def _fuel(self, item: Item, path: Path_) -> None:
+        """Fuel without a price would burn for nothing."""
+        field = f"{item.fuel}_usd_per_mmbtu_hhv"
+        fuel = ("site", "fuel", field)
+        if getattr(self.given.site.fuel, field) is None and self.reader.sound(fuel):
+            self.reader.fault(fuel, None, f"is required: {item.id} burns {item.fuel}", f"write {field} under site.fuel")
+
+    def _all_of(self, role: str) -> list[Item]:
+        last = self.timeline.starts[-1]
+        return [
+            item
+            for item in self.catalog.items
+            if item.family in ROLES[role]
+            and is_orderable(item, last)
+            and item.tenure == "owned"
+            and (role != "heat_rejection" or "heat_rejection" in item.brings)
+            and (role not in ("generation", "bridge_power") or item.permit_class != "emergency")
+            and (role != "standby_generation" or item.permit_class == "emergency")
+        ]
+
+    def _add(self, role: str, item: Item) -> None:
+        stages: Iterable[str] = item.brings
+        if role in ("compute", "standby_generation", "battery", "renewable"):
+            stages = [role, *(s for s in item.brings if s in STAGES and role == "compute")]
+        elif role in ("generation", "bridge_power"):
+            stages = ["generation"]
+        for stage in stages:
+            self.by_stage.setdefault(stage, []).append(item.id)
+
+    def _committed(self) -> None:
+        for i, row in enumerate(self.given.committed):
+            item = self._item(row.item, ("committed", i, "item"))
+            if item is None:
+                continue
+            if item.tenure == "rented":
+                path: Path_ = ("committed", i, "item")
+                self.reader.fault(path, row.item, "renting is not supported yet", "remove the row")
+            if item.orderable_from is not None and row.on_site < item.orderable_from:
+                rule = f"{row.item} cannot be ordered before {item.orderable_from}"
+                self.reader.fault(("committed", i, "on_site"), row.on_site, rule, "correct the date")
+            if item.fuel is not None and item.permit_class != "emergency":
+                self._fuel(item, ("committed", i, "item"))
+            for stage in [item.family] if item.family == "compute" else item.brings:
+                self.by_stage.setdefault(stage, [])
+
+    def _supply(self) -> None:
+        for name in self.given.supply:
+            self._item(name, ("supply", name))
+        for name in self.given.order_multiples:
+            self._item(name, ("order_multiples", name))
+        for family in self.given.finance.economic_life_years:
+            if family not in FAMILIES:
+                remedy = suggest(family, FAMILIES, "write one of " + ", ".join(FAMILIES))
+                path = ("finance", "economic_life_years", family)
+                self.reader.fault(path, family, "unknown family", remedy)
+
+    def _fill_defaults(self) -> None:
+        """Items for stages the case names none for; a fault when it wants no defaults."""
+        given, catalog = self.given, self.catalog
+        rows = [row.item for row in given.committed if row.item in catalog]
+        committed_stages = {stage for item_id in rows for stage in catalog[item_id].brings}
+        for stage in self._needed_stages():
+            if self.by_stage.get(stage) or given.redundancy.get(stage, "") is None:
+                continue
+            default = CLASS_DEFAULTS[stage]
+            if given.candidates.other_stages == "class_defaults" and default in catalog:
+                self.by_stage.setdefault(stage, []).append(default)
+                self.defaults.append(f"{stage}: {default}")
+            elif stage not in committed_stages:
+                remedy = f"name one, write other_stages: class_defaults, or redundancy: {{{stage}: none}}"
+                self.reader.fault(("candidates",), None, f"stage {stage} has no candidate", remedy)
+
+    def _needed_stages(self) -> list[str]:
+        needed: list[str] = []
+        given, catalog = self.given, self.catalog
+        via_substation = any(s.via == "substation" for s in given.site.grid.interconnection)
+        for item_id in self.by_stage.get("compute", []):
+            needed += [stage for stage in catalog[item_id].consumes if stage not in catalog[item_id].brings]
+        if needed:
+            needed += [
+                "busway",
+                "ups",
+                "lv_switchboard",
+                "mv_lv_transformer",
+                "mv_switchgear",
+                "heat_rejection",
+            ]
+        batteries = [*self.by_stage.get("battery", []), *[c.item for c in given.committed if c.item in catalog]]
+        if any(catalog[b].family == "battery" and "mv_lv_transformer" in catalog[b].consumes for b in batteries):
+            needed.append("battery_transformer")
+        if via_substation and (given.target.milestones or given.candidates.other_stages == "class_defaults"):
+            needed += ["main_transformer", "hv_substation"]
+        if given.redundancy.get("standby_generation") is not None:
+            needed.append("standby_generation")
+        return list(dict.fromkeys(needed))

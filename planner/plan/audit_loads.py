@@ -1,0 +1,237 @@
+"""The auditor's loads and sources: losses, design loads up to the medium-voltage bus, firm source."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+
+from planner.case.catalog import Item
+from planner.plan.audit_base import Array
+from planner.plan.audit_physics import floor_m2, site_rating
+from planner.plan.audit_site import FLOW, LOOPS, Standing
+
+IN_THE_ROOM = ("rack_pdu", "busway", "ups")  # their losses heat the air of the hall
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Losses of a stage: proportional and square part, and what flows through it per MW of IT."""
+
+    stage: str
+    proportional: float
+    square: float
+    multiple: float
+
+
+class Site(Standing):
+    """What stands, with the loads and sources that follow. Index p is the period."""
+
+    # -- losses --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def losses(self) -> tuple[Loss, ...]:
+        """Stages the case builds, rack to medium-voltage bus, each as bad as its worst item."""
+        if not self.racks:
+            return ()
+        liquid = float(np.mean([r.liquid for r in self.racks]))
+        share = {"liquid": liquid, "air": 1.0 - liquid}
+        fans = self._draw_per_heat("cdu") * liquid + self._draw_per_heat("air_unit") * (1.0 - liquid)
+        outside = sum(
+            share[loop] * max((r.power_at_extreme for r in self.rejectors[loop]), default=0.0) for loop in LOOPS
+        )
+        found, flow = [], 1.0
+        for stage in FLOW:
+            flow += {"ups": fans, "mv_lv_transformer": outside}.get(stage, 0.0)
+            items = self.items_for(stage)
+            if not items or self.case.redundancy.get(stage, "") is None:
+                continue
+            own = [i for i in items if next(s for s in FLOW if s in i.brings) == stage]
+            linear = max((i.get("loss_proportional_fraction", 0.0) for i in own), default=0.0)
+            square = max((i.get("loss_square_fraction", 0.0) for i in own), default=0.0)
+            found.append(Loss(stage, linear, square, flow))
+            flow *= 1.0 + linear + square
+        return tuple(found)
+
+    def _draw_per_heat(self, stage: str) -> float:
+        """Electrical draw of a cooling stage over the heat it moves, the worst of its items."""
+        worst = 0.0
+        for item in self.items_for(stage):
+            rated = item.cooling_capacity_kw.planning if item.cooling_capacity_kw else (item.rating or (1.0, ""))[0]
+            worst = max(worst, item.get("auxiliary_power_kw", 0.0) / rated)
+        return worst
+
+    @cached_property
+    def import_loss(self) -> float:
+        """Share of the import lost in the main transformers."""
+        if all(step.via != "substation" for step in self.case.input.site.grid.interconnection):
+            return 0.0
+        return max(
+            (
+                i.get("loss_proportional_fraction", 0.0) + i.get("loss_square_fraction", 0.0)
+                for i in self.items_for("main_transformer")
+            ),
+            default=0.0,
+        )
+
+    # -- design loads --------------------------------------------------------------------------------------
+
+    @cached_property
+    def design(self) -> list[dict[str, tuple[float, float]]]:
+        """By period: position -> (least, most) design load. They differ where two items share a loop."""
+        return [self._design(p) for p in self.periods]
+
+    def _design(self, p: int) -> dict[str, tuple[float, float]]:
+        loads: dict[str, tuple[float, float]] = {}
+        batteries = sum(
+            float(self.of_item(i.id)[p]) * i.get("nameplate_power_mw")
+            for i in self.family_items("battery")
+            if "mv_lv_transformer" in i.consumes
+        )
+        loads["battery_transformer"] = (batteries, batteries)
+        if not self.racks:
+            peak = float(self.case.load_series_mw.max()) if self.case.load_series_mw is not None else 0.0
+            return loads | {"mv_bus": (peak, peak)}
+        loads |= {name: (value, value) for name, value in self._space(p).items()}
+        loss = {s.stage: s.proportional + s.square for s in self.losses}
+
+        def upstream(stage: str, load: float) -> float:
+            return load * (1.0 + loss[stage]) + self.no_load_mw(stage, p) if stage in loss else load
+
+        it, network = loads["it"][0], float(self.network_mw[p])
+        on_pdu = float(self.sum_racks({r.item.id: r.design_mw for r in self.racks if r.uses("rack_pdu")})[p])
+        busway = upstream("rack_pdu", on_pdu) + it - on_pdu + network
+        liquid = float(self.sum_racks({r.item.id: r.design_mw * r.liquid for r in self.racks})[p])
+        air = it - liquid + network + it * sum(loss.get(s, 0.0) for s in IN_THE_ROOM)
+        ups = upstream("busway", busway) + self.auxiliary_mw("cdu", p) + self.auxiliary_mw("air_unit", p)
+        board = upstream("ups", ups)
+        exact = {
+            "rack_pdu": on_pdu,
+            "busway": busway,
+            "cdu": liquid,
+            "air_unit": air,
+            "ups": ups,
+            "lv_switchboard": board,
+            "heat_rejection:liquid": liquid,
+            "heat_rejection:air": air,
+        }
+        loads |= {name: (value, value) for name, value in exact.items()}
+        below = upstream("lv_switchboard", board)
+        cooling = [self.rejection_power(loop, heat, p) for loop, heat in (("liquid", liquid), ("air", air))]
+        for place in (0, 1):
+            at_mv = below + sum(pair[place] for pair in cooling)
+            gear = upstream("mv_lv_transformer", at_mv)
+            bus = upstream("mv_switchgear", gear)
+            for name, value in (("mv_lv_transformer", at_mv), ("mv_switchgear", gear), ("mv_bus", bus)):
+                loads[name] = (value, value) if not place else (loads[name][0], value)
+        scheme = self.case.redundancy.get("standby_generation")
+        if scheme is not None:
+            low, high = loads["mv_bus"]
+            loads["standby_generation"] = (scheme.covers * low, scheme.covers * high)
+        return loads
+
+    def _space(self, p: int) -> dict[str, float]:
+        """IT design power, ports, racks, floor and fit-out the running racks need."""
+        rack_item = next((self.case.catalog[i] for i in self.case.candidates.get("rack_space", ())), None)
+        racks = floor = 0.0
+        for rack in self.racks:
+            runs = float(self.runs(rack)[p])
+            if rack.uses("rack_space") and rack_item is not None:
+                fit = int(
+                    min(
+                        rack_item.get("rack_units", 48.0) / max(rack.item.get("rack_units", 1.0), 1.0),
+                        rack_item.get("rack_power_max_kw", 1e9) / rack.item.design_kw,
+                    )
+                )
+                racks += runs / fit if fit else 0.0
+            if rack.uses("white_space"):
+                floor += runs * floor_m2(rack.item)
+        floor += float(sum(floor_m2(i) * n[p] for i, parts, n in self.standing() if "rack_space" in parts))
+        it = float(self.sum_racks({r.item.id: r.design_mw for r in self.racks})[p])
+        ports = float(self.sum_racks({r.item.id: r.gpus for r in self.racks if r.uses("network")})[p])
+        return {
+            "it": it,
+            "network": ports,
+            "rack_space": racks,
+            "white_space": floor,
+            "fit_out": it + float(self.network_mw[p]),
+        }
+
+    def rejection_power(self, loop: str, heat: float, p: int) -> tuple[float, float]:
+        """(least, most) power of heat rejection at design for a heat. [MW]"""
+        part = f"heat_rejection:{loop}"
+        extra, choices = self.auxiliary_mw(part, p), self.rejectors[loop]
+        if len(choices) <= 1:
+            power = heat * (choices[0].power_at_extreme if choices else 0.0) + extra
+            return power, power
+        room = []
+        for r in choices:
+            n = sum(self.active(i, parts, on[p]) for i, parts, on in self.at(part) if i.id == r.item.id)
+            room.append((r.power_at_extreme, n * self.unit_capacity(r.item, part)))
+        least, left = 0.0, heat
+        for power, capacity in sorted(room):
+            taken = min(left, capacity)
+            least, left = least + power * taken, left - taken
+        least += left * max(r.power_at_extreme for r in choices)
+        return least + extra, max(least, sum(power * capacity for power, capacity in room)) + extra
+
+    # -- sources -------------------------------------------------------------------------------------------
+
+    def grid_step(self, p: int) -> tuple[float, float]:
+        """(MW of existing feeders, MW in all) the utility allows in a period."""
+        feeders = total = 0.0
+        open_ = self.case.gates.get("grid", date.min) <= self.starts[p]
+        for step in self.case.input.site.grid.interconnection:
+            if step.from_ > self.starts[p]:
+                continue
+            if step.via == "existing_feeders":
+                feeders = total = step.mw
+            elif open_:
+                total = max(feeders, step.mw)
+        return feeders, total
+
+    @cached_property
+    def grid_mw(self) -> Array:
+        """Import each period allows: the feeders, or what firm transformers and bays switched on carry."""
+        return self._grid_mw(standing=False)
+
+    @cached_property
+    def grid_possible_mw(self) -> Array:
+        """The same with every transformer and bay that stands switched on."""
+        return self._grid_mw(standing=True)
+
+    def _grid_mw(self, *, standing: bool) -> Array:
+        limits = []
+        for p in self.periods:
+            feeders, total = self.grid_step(p)
+            stages = [s for s in ("main_transformer", "hv_substation") if self.built(s)]
+            behind = [self.firm(s, p, standing=standing) for s in stages]
+            limits.append(max(feeders, min([total, *behind])))
+        return np.array(limits)
+
+    @cached_property
+    def firm_unit_mw(self) -> dict[str, float]:
+        """Generation items and the output of one unit on the hottest day."""
+        hottest, height = self.case.ambient.extreme_dry_bulb_c, self.case.weather.elevation_m
+        return {
+            i.id: i.get("nameplate_power_mw") * float(site_rating(i, np.array([hottest]), height)[0])
+            for i in self.family_items("generation")
+        }
+
+    def hourly_rating(self, item: Item) -> Array:
+        """Output of a generation item over nameplate, (8760,); never below the hottest day's."""
+        weather = self.case.weather
+        worst = site_rating(item, np.array([self.case.ambient.extreme_dry_bulb_c]), weather.elevation_m)
+        return np.maximum(site_rating(item, weather.dry_bulb_c, weather.elevation_m), worst)
+
+    def firm_generation_mw(self, p: int) -> float:
+        """Generation on the hottest day with the k largest units out."""
+        scheme = self.case.stage_redundancy("onsite_generation")
+        spares = scheme.spares if scheme is not None else 0
+        units: list[float] = []
+        for item_id, each in self.firm_unit_mw.items():
+            units += [each] * math.floor(float(self.of_item(item_id, "generation")[p]) + 1e-6)
+        return float(sum(sorted(units, reverse=True)[spares:]))

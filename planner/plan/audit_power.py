@@ -1,0 +1,436 @@
+"""Audit of operation: every hour of the dispatch, batteries over the year, and the bill of every month."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from planner.case.case import Case
+from planner.case.catalog import Item
+from planner.case.resource import solar_output_fraction, wind_output_fraction
+from planner.case.tariff import monthly_bill
+from planner.case.weather import Weather
+from planner.plan.audit_base import Array, Checks, Tables, says
+from planner.plan.audit_loads import IN_THE_ROOM, Site
+from planner.plan.audit_money import Key
+from planner.plan.audit_physics import fuel_usd_per_mwh
+from planner.plan.audit_site import LOOPS, Rack
+from planner.timeline import Hours, add_months, block_hours
+from planner.units import HOURS_PER_YEAR
+
+LOSS_TOLERANCE = 2e-4  # of the load: the model's losses lie on tangents of the square
+BOTH_WAYS = 1e-4  # of battery throughput that may charge and discharge in one hour
+_MW = 1e-6
+PLAIN_COLUMNS = {
+    "period",
+    "phase",
+    "hour_of_year",
+    "weight_h",
+    "facility_load_mw",
+    "it_mw",
+    "heat_rejection_mw",
+    "losses_and_fans_mw",
+    "site_load_mw",
+    "grid_import_mw",
+}
+
+
+@dataclass(frozen=True)
+class Month:
+    """One month of the dispatch: its hours as they must be, and its rows."""
+
+    p: int  # period whose units stand
+    place: int  # 0-11 in the operating year, -1 in the build
+    start: date
+    hours: Hours
+    rows: pd.DataFrame
+
+    def flow(self, name: str) -> Array:
+        """A column by hour; zero where the plan has none."""
+        if name not in self.rows:
+            return np.zeros(len(self.rows))
+        values: Array = self.rows[name].fillna(0.0).to_numpy(np.float64)
+        return values
+
+    def where(self, what: str) -> Callable[[int], str]:
+        """Tells an hour of this month."""
+        at = self.hours.hour_of_year
+        return lambda t: f"{what} {self.start} hour of year {at[t]}"
+
+
+def audit_power(checks: Checks, case: Case, tables: Tables, site: Site) -> dict[Key, float]:
+    """Check the dispatch; returns the operating ledger lines it gives."""
+    months = _months(checks, case, tables, site)
+    _columns(checks, case, tables, site)
+    sources = _Sources(case, site)
+    bills: defaultdict[Key, float] = defaultdict(float)
+    for month in months:
+        _balance(checks, case, site, month)
+        sources.check(checks, month)
+        _cooling(checks, site, month)
+        _shed(checks, case, site, month)
+        _bill(case, site, month, bills)
+    for battery in site.family_items("battery"):
+        _battery(checks, site, months, battery)
+    return dict(bills)
+
+
+def _months(checks: Checks, case: Case, tables: Tables, site: Site) -> list[Month]:
+    """The months of the dispatch with all their hours; months with wrong hours are reported and left out."""
+    timeline, found, rows_used = case.timeline, [], 0
+    groups = {
+        key: rows.reset_index(drop=True) for key, rows in tables.dispatch.groupby(["phase", "period"], sort=False)
+    }
+    for m in range(timeline.build_months + 12):
+        build = m < timeline.build_months
+        start, phase = add_months(timeline.start, m), "build" if build else "operating year"
+        hours = block_hours(start.month - 1, timeline.starts[-1].year, case.input.horizon.sample_days_per_month)
+        rows = groups.get((phase, start))
+        complete = (
+            rows is not None
+            and len(rows) == len(hours)
+            and bool(
+                (rows.hour_of_year.to_numpy() == hours.hour_of_year).all()
+                and np.allclose(rows.weight_h.to_numpy(), hours.weight, rtol=1e-9)
+            )
+        )
+        checks.true("hours complete", complete, f"{phase} {start}: must hold its {len(hours)} hours once, in order")
+        if rows is not None and complete:
+            rows_used += len(rows)
+            place = -1 if build else m - timeline.build_months
+            found.append(Month(m if build else site.last, place, start, hours, rows))
+    if all(check.ok for check in checks.results() if check.name == "hours complete"):
+        checks.true("hours complete", rows_used == len(tables.dispatch), "dispatch has rows of no month")
+    if not case.input.horizon.sample_days_per_month:
+        total = sum(len(m.rows) for m in found if m.place >= 0)
+        checks.true("hours complete", total == HOURS_PER_YEAR, f"the operating year has {total} hours")
+    return found
+
+
+def _columns(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
+    """Every column is a flow of an item of the case; none is negative."""
+    known = set(PLAIN_COLUMNS)
+    known |= {f"generation:{i.id}_mw" for i in site.family_items("generation")}
+    known |= {f"renewable:{i.id}_mw" for i in site.family_items("renewable")}
+    for item in site.family_items("battery"):
+        known |= {f"charge:{item.id}_mw", f"discharge:{item.id}_mw", f"soc:{item.id}_mwh"}
+    known |= {f"compute_shed:{r.item.id}_mw" for r in site.racks}
+    known |= {f"heat_rejected:{loop}:{r.item.id}_mw" for loop in LOOPS for r in site.rejectors[loop]}
+    strange = sorted(set(tables.dispatch.columns) - known)
+    checks.true("dispatch columns", not strange, f"no item of the case has the flows {strange[:3]}")
+    for name in sorted(set(tables.dispatch.columns) - {"period", "phase", "losses_and_fans_mw"}):
+        values = tables.dispatch[name].to_numpy(np.float64)
+        low = float(np.nan_to_num(values).min(initial=0.0))
+        checks.add("flows not negative", "MW or MWh", [low + _MW], says(f"{name} falls to {low:.6g}"))
+
+
+# -- load and losses ---------------------------------------------------------------------------------------
+
+
+def it_mean_mw(site: Site, p: int) -> float:
+    """Mean draw of the racks that run."""
+    return float(site.sum_racks({r.item.id: r.mean_mw for r in site.racks})[p])
+
+
+def loop_heat_mw(site: Site, p: int) -> dict[str, float]:
+    """Mean heat by water loop: cold plates; the rest of the racks, network and electrical rooms."""
+    mean = it_mean_mw(site, p)
+    liquid = float(site.sum_racks({r.item.id: r.mean_mw * r.liquid for r in site.racks})[p])
+    indoor = sum(s.proportional + s.square for s in site.losses if s.stage in IN_THE_ROOM)
+    return {"liquid": liquid, "air": mean - liquid + indoor * mean + float(site.network_mw[p])}
+
+
+def losses_mw(site: Site, p: int, shape: Array) -> Array:
+    """Constant draws, and proportional and square losses of every stage as they are. [MW by hour]"""
+    constant = sum(
+        site.no_load_mw(s, p)
+        for s in (
+            "rack_pdu",
+            "busway",
+            "ups",
+            "lv_switchboard",
+            "mv_lv_transformer",
+            "mv_switchgear",
+            "main_transformer",
+        )
+    )
+    constant += sum(site.auxiliary_mw(s, p) for s in ("cdu", "air_unit", "heat_rejection:liquid", "heat_rejection:air"))
+    total = np.full(len(shape), float(constant))
+    on_pdu = float(site.sum_racks({r.item.id: r.mean_mw for r in site.racks if r.uses("rack_pdu")})[p])
+    for stage in site.losses:
+        through = shape * stage.multiple * (on_pdu if stage.stage == "rack_pdu" else it_mean_mw(site, p))
+        rated = site.rated_mw(stage.stage, p)
+        total += stage.proportional * through
+        if rated > 0:
+            total += stage.square * through**2 / rated
+    return total
+
+
+def _cooling_power(site: Site, month: Month, shape: Array) -> Array:
+    """Power of heat rejection from the heat each item takes. [MW by hour]"""
+    at, total = month.hours.hour_of_year, np.zeros(len(month.rows))
+    heat = loop_heat_mw(site, month.p)
+    for loop in LOOPS:
+        choices = site.rejectors[loop]
+        for r in choices:
+            taken = shape * heat[loop] if len(choices) == 1 else month.flow(f"heat_rejected:{loop}:{r.item.id}_mw")
+            total += r.power[at] * taken
+    return total
+
+
+def _balance(checks: Checks, case: Case, site: Site, month: Month) -> None:
+    """Sources less charging equal IT, losses and cooling in every hour; derived columns say the same."""
+    at = month.hours.hour_of_year
+    imported_loss = month.flow("grid_import_mw") * site.import_loss
+    supply = month.flow("grid_import_mw") - imported_loss
+    for name in month.rows.columns:
+        kind = name.split(":")[0]
+        if kind in ("generation", "renewable", "discharge", "compute_shed"):
+            supply = supply + month.flow(name)
+        elif kind == "charge":
+            supply = supply - month.flow(name)
+    load = np.zeros(len(at))
+    if case.load_series_mw is not None:
+        load = load + case.load_series_mw[at]
+        checks.equal(
+            "load by hour",
+            "MW",
+            month.flow("facility_load_mw"),
+            case.load_series_mw[at],
+            _MW,
+            month.where("facility_load_mw"),
+        )
+    if site.racks:
+        shape = case.load_shape[at]
+        it = shape * it_mean_mw(site, month.p) + float(site.network_mw[month.p])
+        cooling = _cooling_power(site, month, shape)
+        load = load + it + losses_mw(site, month.p, shape) + cooling
+        checks.equal("load by hour", "MW", month.flow("it_mw"), it, _MW * (1.0 + it), month.where("it_mw"))
+        checks.equal(
+            "cooling power",
+            "MW",
+            month.flow("heat_rejection_mw"),
+            cooling,
+            _MW * (1.0 + cooling),
+            month.where("heat_rejection_mw"),
+        )
+        rest = supply + imported_loss - it - cooling
+        checks.equal(
+            "load by hour",
+            "MW",
+            month.flow("losses_and_fans_mw"),
+            rest,
+            5e-6 * (1.0 + it),
+            month.where("losses_and_fans_mw"),
+        )
+    checks.equal("power balance", "MW", supply, load, LOSS_TOLERANCE * load + 1e-5, month.where("sources"))
+    checks.equal(
+        "load by hour",
+        "MW",
+        month.flow("site_load_mw"),
+        supply + imported_loss,
+        _MW * (1.0 + np.abs(supply)),
+        month.where("site_load_mw"),
+    )
+
+
+def _cooling(checks: Checks, site: Site, month: Month) -> None:
+    """Heat is removed, by units that stand, within what the hour's weather lets them."""
+    if not site.racks:
+        return
+    at = month.hours.hour_of_year
+    shape = site.case.load_shape[at]
+    for loop, mean in loop_heat_mw(site, month.p).items():
+        heat, part, choices = shape * mean, f"heat_rejection:{loop}", site.rejectors[loop]
+        if not choices and mean <= 0:
+            continue
+        removed = np.zeros(len(at))
+        for r in choices:
+            alone = len(choices) == 1
+            taken = heat if alone else month.flow(f"heat_rejected:{loop}:{r.item.id}_mw")
+            limit = r.capacity[at] * r.rated_mw * float(site.switched_on(r.item.id, part)[month.p])
+            checks.at_most(
+                "heat rejection capacity",
+                "MW",
+                taken,
+                limit,
+                _MW * (1.0 + limit),
+                month.where(f"{loop} heat to {r.item.id}"),
+            )
+            removed = removed + taken
+        checks.equal("heat removed", "MW", removed, heat, _MW * (1.0 + heat), month.where(f"{loop} heat"))
+
+
+def _shed(checks: Checks, case: Case, site: Site, month: Month) -> None:
+    """Compute shed within the fraction the case allows, none where it allows none."""
+    shed = case.input.workload.shed if case.input.workload is not None else None
+    shape = case.load_shape[month.hours.hour_of_year]
+    for rack in site.racks:
+        most = (shed.fraction if shed is not None else 0.0) * shape * rack.mean_mw * float(site.runs(rack)[month.p])
+        checks.at_most(
+            "compute shed",
+            "MW",
+            month.flow(f"compute_shed:{rack.item.id}_mw"),
+            most,
+            _MW * (1.0 + most),
+            month.where(f"shed {rack.item.id}"),
+        )
+
+
+# -- sources -----------------------------------------------------------------------------------------------
+
+
+class _Sources:
+    """Hourly limits of what feeds the site; weather is worked out once."""
+
+    def __init__(self, case: Case, site: Site) -> None:
+        self.case, self.site = case, site
+        self.machines = [(i, site.hourly_rating(i)) for i in site.family_items("generation")]
+        ratios = {i.id: i.dc_ac_ratio.planning if i.dc_ac_ratio else None for i in site.family_items("renewable")}
+        self.renewables = [(case.catalog[i], _output(case.weather, ratio)) for i, ratio in ratios.items()]
+        scheme = case.stage_redundancy("onsite_generation")
+        self.reserve = scheme is not None and scheme.spinning_reserve == "largest_unit" and bool(self.machines)
+
+    def check(self, checks: Checks, month: Month) -> None:
+        """Import, generation, renewables and reserve of a month."""
+        site, p, at = self.site, month.p, month.hours.hour_of_year
+        imported = month.flow("grid_import_mw")
+        grid = float(site.grid_mw[p]) if self.case.tariff is not None else 0.0
+        checks.at_most("import limit", "MW", imported, grid, _MW * (1.0 + grid), month.where("import"))
+        room = grid - imported
+        for item, rating in self.machines:
+            name = f"generation:{item.id}_mw"
+            able = rating[at] * item.get("nameplate_power_mw") * float(site.of_item(item.id, "generation")[p])
+            output = month.flow(name)
+            checks.at_most("generation rating", "MW", output, able, _MW * (1.0 + able), month.where(name))
+            yearly = item.get("availability_fraction", 1.0) * float(able.sum())
+            checks.at_most(
+                "generation availability",
+                "MWh",
+                float(output.sum()),
+                yearly,
+                1e-6 * (1.0 + yearly),
+                says(f"{name} in {month.start}"),
+            )
+            room = room + able - output
+        for item, fraction in self.renewables:
+            name = f"renewable:{item.id}_mw"
+            able = fraction[at] * item.get("nameplate_power_mw") * float(site.of_item(item.id)[p])
+            checks.at_most("renewable output", "MW", month.flow(name), able, _MW * (1.0 + able), month.where(name))
+        if self.reserve:
+            standing = [mw for i, mw in site.firm_unit_mw.items() if site.of_item(i, "generation")[p] > 0.5]
+            largest = max(standing, default=0.0)
+            checks.at_most("spinning reserve", "MW", -room, -largest, _MW * (1.0 + largest), month.where("room"))
+
+
+@lru_cache(maxsize=16)
+def _output(weather: Weather, dc_ac_ratio: float | None) -> Array:
+    """Hourly output over nameplate of solar, or of wind where there is no DC/AC ratio."""
+    if dc_ac_ratio is None:
+        return wind_output_fraction(weather)
+    return solar_output_fraction(weather, dc_ac_ratio=dc_ac_ratio)
+
+
+def _battery(checks: Checks, site: Site, months: list[Month], item: Item) -> None:
+    """Power, energy and state of charge: build months from empty, then a circle over the operating year."""
+    one_way = item.get("round_trip_efficiency_fraction") ** 0.5
+    power, energy = item.get("nameplate_power_mw"), item.get("nameplate_energy_mwh")
+    last = next((m for m in reversed(months) if m.place >= 0), None)
+    before, built, throughput, both = 0.0, 0.0, 0.0, 0.0
+    for month in months:
+        charge, discharge, soc = (
+            month.flow(f"{k}:{item.id}_{u}") for k, u in (("charge", "mw"), ("discharge", "mw"), ("soc", "mwh"))
+        )
+        n = float(site.of_item(item.id)[month.p])
+        text = f"{item.id} {month.start}"
+        checks.at_most(
+            "battery power",
+            "MW",
+            charge + discharge,
+            power * n,
+            _MW * (1.0 + power * n),
+            month.where(item.id),
+        )
+        checks.at_most("battery energy", "MWh", soc, energy * n, _MW * (1.0 + energy * n), month.where(item.id))
+        if month.place == 0:
+            built = before
+            before = float(last.flow(f"soc:{item.id}_mwh")[-1]) if last is not None else 0.0
+            checks.at_most(
+                "battery starts from the build",
+                "MWh",
+                before,
+                built,
+                1e-4 * (1.0 + energy * n),
+                says(f"{text}: charge at the start of the operating year"),
+            )
+        previous = np.concatenate([[before], soc[:-1]])
+        want = previous + one_way * charge - discharge / one_way
+        checks.equal("battery state of charge", "MWh", soc, want, 1e-6 * (10.0 + energy * n), month.where(item.id))
+        before = float(soc[-1])
+        throughput += float((charge + discharge).sum())
+        both += float(np.minimum(charge, discharge).sum())
+    checks.at_most(
+        "battery one way at a time",
+        "MWh",
+        both,
+        BOTH_WAYS * throughput,
+        1e-3,
+        lambda _: f"{item.id}: charged and discharged in one hour",
+    )
+
+
+# -- bill --------------------------------------------------------------------------------------------------
+
+
+def _bill(case: Case, site: Site, month: Month, bills: defaultdict[Key, float]) -> None:
+    """Operating lines of a month, put on the day each of its bills is paid."""
+    lines = _month_lines(case, site, month)
+    timeline = case.timeline
+    if month.place < 0:
+        days = [timeline.middle(month.p)]
+    else:
+        days = [timeline.middle(site.last + 12 * y + month.place) for y in range(timeline.operating_years)]
+    for line, usd in lines.items():
+        for day in days:
+            bills[day, line, "operation"] += usd
+
+
+def _month_lines(case: Case, site: Site, month: Month) -> dict[str, float]:
+    lines: defaultdict[str, float] = defaultdict(float)
+    hours, weight = month.hours, month.hours.weight
+    if case.tariff is not None:
+        bill = monthly_bill(
+            case.tariff,
+            hours.month,
+            hours.hour_of_day,
+            hours.is_weekend,
+            month.flow("grid_import_mw"),
+            hours_per_step=weight,
+            contract_mw=site.grid_step(month.p)[1],
+        )
+        lines["energy"] = bill["energy"]
+        lines["demand charge"] = bill["demand"] + bill["minimum_take"]
+        lines["time-of-use demand charge"] = bill["tou_demand"]
+    for item in site.family_items("generation"):
+        mwh = float(month.flow(f"generation:{item.id}_mw").sum()) * weight
+        lines["fuel"] += fuel_usd_per_mwh(case, item) * mwh
+        lines["variable O&M"] += item.get("variable_om_usd_per_mwh") * mwh
+    for item in site.family_items("battery"):
+        mwh = float(month.flow(f"discharge:{item.id}_mw").sum()) * weight
+        lines["battery wear"] += item.get("wear_cost_usd_per_mwh", 0.0) * mwh
+    for rack in site.racks:
+        lines["shed compute"] += (
+            _shed_usd_per_mwh(case, rack) * weight * float(month.flow(f"compute_shed:{rack.item.id}_mw").sum())
+        )
+    return dict(lines)
+
+
+def _shed_usd_per_mwh(case: Case, rack: Rack) -> float:
+    shed = case.input.workload.shed if case.input.workload is not None else None
+    return shed.usd_per_gpu_hour * rack.gpus / rack.mean_mw if shed is not None else 0.0
