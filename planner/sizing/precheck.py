@@ -8,8 +8,8 @@ from planner.errors import InfeasibleError, Shortfall
 from planner.families import compute
 from planner.ledger import cash_by
 from planner.operation.blocks import plant_of
-from planner.sizing.model import contribution, grid_steps, target_of
 from planner.sizing.options import Option, options_of
+from planner.sizing.targets import contribution, grid_steps, target_of
 from planner.units import DAYS_PER_WEEK
 
 

@@ -15,7 +15,7 @@ from planner.case.case import Case
 from planner.families import cooling
 from planner.ledger import Cash, discount_factor, fixed_flows
 from planner.plan.plan import SCHEMA, Plan
-from planner.sizing.model import grid_steps
+from planner.sizing.targets import grid_steps
 from planner.sizing.options import Option, possible_sets
 from planner.solve.decomposition import Solution
 from planner.solve.states import OPERATING, State

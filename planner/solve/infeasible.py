@@ -16,7 +16,8 @@ from pyomo.common.errors import InfeasibleConstraintException
 from planner.errors import InfeasibleError, Shortfall
 from planner.operation.blocks import Plant
 from planner.operation.evaluate import BlockSolver
-from planner.sizing.model import LIMITS, build_sizing
+from planner.sizing.counts import LIMITS
+from planner.sizing.model import build_sizing
 from planner.solve.master import Master, MasterResult
 from planner.solve.states import link_variables, states_of
 

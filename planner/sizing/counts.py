@@ -1,0 +1,185 @@
+"""Counts of the sizing model: orders, sets, groups, racks, and the bounds that keep their ranges short."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+from typing import Any
+
+import pyomo.environ as pyo
+
+from planner.case.case import Case
+from planner.operation.blocks import Plant
+from planner.sizing.options import Option
+from planner.sizing.targets import contribution, target_of
+
+# Limits that may be relaxed to see what stands in the way, with the unit of their shortfall.
+LIMITS = {
+    "milestones": "GPUs",
+    "grid": "MW",
+    "budget": "million USD",
+    "supply": "units",
+    "hall": "m2",
+    "yard": "m2",
+    "land": "m2",
+    "commissioning": "MW",
+    "equipment": "MW",
+}
+
+
+class Counts:
+    """What is bought, what stands and what is switched on."""
+
+    def __init__(
+        self, case: Case, plant: Plant, options: tuple[Option, ...], m: pyo.ConcreteModel, relax: set[str]
+    ) -> None:
+        self.case, self.plant, self.options, self.m, self.relax = case, plant, options, m, relax
+        self.last = case.timeline.last_period
+        self.periods = range(self.last + 1)
+        self.racks = {r.item.id: r for r in plant.racks}
+        self.constant_kusd = 0.0
+        m.slack = pyo.Var(list(LIMITS), range(self.last + 2), within=pyo.NonNegativeReals)
+        for name in LIMITS:
+            if name not in self.relax:
+                for p in range(self.last + 2):
+                    m.slack[name, p].fix(0.0)
+
+    # -- counts --------------------------------------------------------------------------------------------
+
+    def counts(self) -> None:
+        m = self.m
+        orders = [(o.key, k) for o in self.options for k in range(len(o.orders))]
+        m.bought = pyo.Var(orders, within=pyo.NonNegativeReals)
+        m.lots = pyo.Var(
+            [(o.key, k) for o in self.options if o.multiple > 1 for k in range(len(o.orders))],
+            within=pyo.NonNegativeIntegers,
+        )
+        most_sets = {o.key: self.most_sets(o) for o in self.options if o.supplies and o.item.family != "compute"}
+        m.bought_in_order = pyo.ConstraintList()
+        m.bought_multiple = pyo.ConstraintList()
+        for o in self.options:
+            for k in range(len(o.orders)):
+                if o.multiple > 1:
+                    m.lots[o.key, k].setub(self.most_units(o) // o.multiple)
+                    m.bought_multiple.add(m.bought[o.key, k] == o.multiple * m.lots[o.key, k])
+                elif not o.item.divisible:
+                    m.bought[o.key, k].domain = pyo.NonNegativeIntegers
+                if not o.item.divisible:
+                    m.bought[o.key, k].setub(self.most_units(o))
+                if k:
+                    m.bought_in_order.add(m.bought[o.key, k] >= m.bought[o.key, k - 1])
+        grouped = [o for o in self.options if o.supplies and o.item.family != "compute"]
+        m.sets = pyo.Var([(o.key, p) for o in grouped for p in self.periods], within=pyo.NonNegativeIntegers)
+        spared = [o for o in grouped if o.group.spares_per_group]
+        m.groups = pyo.Var([(o.key, p) for o in spared for p in self.periods], within=pyo.NonNegativeIntegers)
+        m.sets_in_service = pyo.ConstraintList()
+        m.sets_in_groups = pyo.ConstraintList()
+        for o in grouped:
+            for p in self.periods:
+                needed = o.group.units_per_set * m.sets[o.key, p]
+                if o.group.spares_per_group:
+                    needed = needed + o.group.spares_per_group * m.groups[o.key, p]
+                    most = o.group.sets_per_group or most_sets[o.key]
+                    m.sets_in_groups.add(m.sets[o.key, p] <= most * m.groups[o.key, p])
+                    m.groups[o.key, p].setub(math.ceil(most_sets[o.key] / most))
+                m.sets[o.key, p].setub(most_sets[o.key])
+                m.sets_in_service.add(self.units(o, p) >= needed)
+                if o.order_index(p) < 0 and not o.committed[p]:
+                    m.sets[o.key, p].fix(0)
+
+    def units(self, o: Option, p: int) -> Any:
+        """Units of an option in service in a period."""
+        k = o.order_index(p)
+        return o.committed[p] + (self.m.bought[o.key, k] if k >= 0 else 0.0)
+
+    def energised_units(self, o: Option, p: int) -> Any:
+        """Units of a grouped option that are switched on; the rest in service stand idle and lose nothing."""
+        if (o.key, p) not in self.m.sets:
+            return self.units(o, p)
+        spares = o.group.spares_per_group * self.m.groups[o.key, p] if o.group.spares_per_group else 0.0
+        return o.group.units_per_set * self.m.sets[o.key, p] + spares
+
+    # Upper bounds keep the integers' ranges short: the solver's work on a column grows with its range.
+
+    def most_sets(self, o: Option) -> int:
+        """Upper bound of the sets of an option any sensible plan holds."""
+        need = max(self.most_load(position) / per_set for position, per_set in o.supplies.items() if per_set > 0)
+        return math.ceil(need) + 1 + max(o.committed)
+
+    def most_units(self, o: Option) -> int:
+        """Upper bound of the units of an option any sensible plan buys."""
+        if o.item.family == "compute":
+            return o.multiple * math.ceil(self.most_racks(o.item.id) / o.multiple)
+        if o.supplies:
+            sets = self.most_sets(o)
+            groups = math.ceil(sets / o.group.sets_per_group) if o.group.sets_per_group else 1
+            most = sets * o.group.units_per_set + groups * o.group.spares_per_group
+        elif o.item.family == "battery":  # a day of the whole load
+            most = math.ceil(24.0 * self.most_mw() / o.item.get("nameplate_energy_mwh")) + 1
+        else:
+            scheme = self.case.stage_redundancy("onsite_generation")
+            firm = [g.firm_mw for g in self.plant.generators if g.item.id == o.item.id]
+            most = math.ceil(self.most_mw() / max(min(firm, default=1.0), 1e-3)) + 1 + (scheme.spares if scheme else 0)
+        return o.multiple * math.ceil(most / o.multiple)
+
+    def most_racks(self, item_id: str) -> int:
+        """Upper bound of the racks of an item: what targets ask for, or what is supplied."""
+        rack = self.racks[item_id]
+        option = next(o for o in self.options if o.key == item_id)
+        committed = max(option.committed)
+        supply = self.case.input.supply.get(item_id)
+        if supply is not None:
+            return sum(supply.values()) + committed
+        spares = 1.0 + self.case.input.spares.racks_fraction
+        needed = [
+            target_of(milestone) * spares / per_rack
+            for milestone in self.case.input.target.milestones
+            if (per_rack := contribution(rack, milestone)) > 0
+        ]
+        most = math.ceil(max(needed, default=0.0)) + option.multiple
+        if self.case.input.objective.kind == "max_gpus":
+            money = max((b.usd for b in self.case.input.budget), default=0.0)
+            most = max(most, math.ceil(money / max(rack.item.get("price_usd"), 1.0)))
+        return most + committed
+
+    def most_load(self, position: str) -> float:
+        """Upper bound of the design load at a position, in its unit."""
+        racks = [(r, self.most_racks(i)) for i, r in self.racks.items()]
+        if position == "network":
+            return float(sum(r.gpus * n for r, n in racks))
+        if position == "rack_space":
+            return float(sum(n for _, n in racks))
+        if position == "white_space":
+            area = sum(r.item.get("planning_area_m2", r.item.get("footprint_m2")) * n for r, n in racks)
+            return area + 5.0 * sum(n for _, n in racks)
+        if position == "battery_transformer":
+            return 6.0 * self.most_mw()
+        return self.most_mw()
+
+    def most_mw(self) -> float:
+        """Upper bound of the site's design load. [MW]"""
+        series = self.case.load_series_mw
+        racks = sum(self.most_racks(i) * r.design_mw for i, r in self.racks.items())
+        return max(1.8 * racks, float(series.max()) * 1.2 if series is not None else 0.0, 1.0)
+
+    # -- compute -------------------------------------------------------------------------------------------
+
+    def compute_rows(self) -> None:
+        m, case = self.m, self.case
+        index = [(o.key, p) for o in self.options if o.item.family == "compute" for p in self.periods]
+        m.energised = pyo.Var(index, within=pyo.NonNegativeIntegers)
+        m.energised_on_site = pyo.ConstraintList()
+        m.energised_stay = pyo.ConstraintList()
+        gate = case.timeline.first_period(case.gates.get("energisation", date.min))
+        for key, p in index:
+            m.energised[key, p].setub(self.most_racks(key))
+            units = self.units(self.option(key), p)
+            if p < gate or (isinstance(units, float | int) and units == 0):
+                m.energised[key, p].fix(0)
+                continue
+            m.energised_on_site.add(m.energised[key, p] <= units)
+            if p:
+                m.energised_stay.add(m.energised[key, p] >= m.energised[key, p - 1])
+
+    def option(self, key: str) -> Option:
+        return next(o for o in self.options if o.key == key)

@@ -1,0 +1,184 @@
+"""Limits of the sizing model: crews, grid and firm sources, supply, areas and milestones."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pyomo.environ as pyo
+
+from planner.case.case import quarter_bounds
+from planner.case.schema import Milestone
+from planner.sizing.loads import Loads
+from planner.sizing.targets import contribution, grid_steps, target_of
+
+OUTDOOR_STAGES = (
+    "heat_rejection",
+    "generation",
+    "battery",
+    "mv_lv_transformer",
+    "main_transformer",
+    "hv_substation",
+    "mv_switchgear",
+)
+
+
+class Limits(Loads):
+    """What holds a plan back."""
+
+    def commissioning(self) -> None:
+        m, case = self.m, self.case
+        rules = case.input.commissioning
+        if not self.plant.racks or rules.weeks == 0:
+            return
+        most_blocks = math.ceil(self.most_mw() / rules.block_mw)
+        m.blocks = pyo.Var(self.periods, within=pyo.NonNegativeIntegers, bounds=(0, most_blocks))
+        m.commissioned_blocks = pyo.Constraint(
+            self.periods,
+            rule=lambda m, p: self.design["it", p] <= rules.block_mw * m.blocks[p] + m.slack["commissioning", p],
+        )
+        m.commissioned_equipment = pyo.ConstraintList()
+        for p in self.periods:
+            for position in ("fit_out", "ups", "mv_lv_transformer"):
+                if self.position_exists(position):  # a begun block counts as one
+                    m.commissioned_equipment.add(
+                        rules.block_mw * (m.blocks[p] - 0.999) <= self.capacity(position, p) + m.slack["equipment", p]
+                    )
+        m.commissioning_crews = pyo.ConstraintList()
+        starts = case.timeline.starts
+        days = rules.weeks * 7.0
+        most = {}
+        for q in self.periods:
+            done = rules.blocks_in_parallel * math.floor((starts[q] - case.timeline.start).days / days + 1e-9)
+            m.commissioning_crews.add(m.blocks[q] <= done)
+            for p in range(q - 1, -1, -1):
+                most[p, q] = rules.blocks_in_parallel * math.ceil((starts[q] - starts[p]).days / days - 1e-9)
+                # A window that two shorter ones imply says nothing new.
+                if all(most[p, r] + most[r, q] > most[p, q] for r in range(p + 1, q)):
+                    m.commissioning_crews.add(m.blocks[q] - m.blocks[p] <= most[p, q])
+
+    # -- sources -------------------------------------------------------------------------------------------
+
+    def sources(self) -> None:
+        """Grid steps, substation, firm generation, and the firm-source row."""
+        m, case = self.m, self.case
+        m.grid = pyo.Var(self.periods, within=pyo.NonNegativeReals)
+        m.substation = pyo.Var(self.periods, within=pyo.Binary)
+        m.firm_generation = pyo.Var(self.periods, within=pyo.NonNegativeReals)
+        m.grid_step = pyo.ConstraintList()
+        m.grid_through_substation = pyo.ConstraintList()
+        chain = [s for s in ("main_transformer", "hv_substation") if self.position_exists(s)]
+        for p in self.periods:
+            feeders, total = grid_steps(case, p)
+            m.grid_step.add(m.grid[p] <= feeders + (total - feeders) * m.substation[p] + m.slack["grid", p])
+            if total <= feeders:
+                m.substation[p].fix(0)
+            for stage in chain:
+                m.grid_through_substation.add(
+                    m.grid[p] <= feeders * (1 - m.substation[p]) + self.capacity(stage, p) + m.slack["grid", p]
+                )
+        machines = self.plant.generators
+        scheme = case.stage_redundancy("onsite_generation")
+        spares = scheme.spares if scheme is not None else 0
+        m.present = pyo.Var(
+            [(g.item.id, p) for g in machines for p in self.periods if spares or self.plant.spinning_reserve],
+            within=pyo.Binary,
+        )
+        m.firm_generation_total = pyo.ConstraintList()
+        m.firm_generation_spare = pyo.ConstraintList()
+        m.firm_source = pyo.ConstraintList()
+        adequate_by_hour = case.load_series_mw is not None and not case.input.target.milestones
+        for p in self.periods:
+            total = sum(g.firm_mw * self.units(self.option(g.item.id), p) for g in machines)
+            m.firm_generation_total.add(m.firm_generation[p] <= total)
+            for g in machines:
+                if (g.item.id, p) not in m.present:
+                    continue
+                o = self.option(g.item.id)
+                most = self.most_units(o) + max(o.committed)
+                m.firm_generation_spare.add(self.units(self.option(g.item.id), p) <= most * m.present[g.item.id, p])
+                if spares:
+                    m.firm_generation_spare.add(
+                        m.firm_generation[p] <= total - spares * g.firm_mw * m.present[g.item.id, p]
+                    )
+            if adequate_by_hour:
+                continue  # a plain load series is served hour by hour in the blocks
+            loss = self.plant.import_loss_fraction
+            m.firm_source.add(
+                m.grid[p] * (1.0 - loss) - self.standing("main_transformer", p) + m.firm_generation[p]
+                >= self.design["mv_bus", p]
+            )
+
+    # -- limits --------------------------------------------------------------------------------------------
+
+    def supply(self) -> None:
+        m = self.m
+        m.supply_quarter = pyo.ConstraintList()
+        for item_id, quarters in self.case.input.supply.items():
+            sharing = [o for o in self.options if o.item.id == item_id and o.orders]
+            for quarter, units in quarters.items():
+                first, after = quarter_bounds(quarter)
+                delivered = []
+                for o in sharing:
+                    inside = [k for k, order in enumerate(o.orders) if first <= order.dates.delivered < after]
+                    if inside:
+                        before = m.bought[o.key, inside[0] - 1] if inside[0] else 0.0
+                        delivered.append(m.bought[o.key, inside[-1]] - before)
+                if delivered:
+                    p = max(self.case.timeline.period_of(first), 0)
+                    m.supply_quarter.add(sum(delivered) <= units + m.slack["supply", p])
+
+    def areas(self) -> None:
+        m, site = self.m, self.case.input.site
+        m.yard_area, m.land_area = pyo.ConstraintList(), pyo.ConstraintList()
+        for p in self.periods:
+            outdoor = sum(
+                o.item.get("footprint_m2") * self.units(o, p)
+                for o in self.options
+                if o.item.family != "compute"
+                and "white_space" not in o.supplies
+                and "ups" not in o.supplies
+                and (
+                    o.item.family in ("generation", "battery")
+                    or any(
+                        pos.split(":")[0] in (*OUTDOOR_STAGES, "battery_transformer", "standby_generation")
+                        for pos in o.supplies
+                    )
+                )
+            )
+            land = sum(
+                o.item.get("footprint_m2") * self.units(o, p)
+                for o in self.options
+                if o.item.family in ("renewable", "enclosure")
+            )
+            if site.hall.yard_m2 is not None:
+                m.yard_area.add(outdoor <= site.hall.yard_m2 + m.slack["yard", p])
+            if site.land_m2 is not None:
+                m.land_area.add(land <= site.land_m2 + m.slack["land", p])
+
+    def milestones(self) -> None:
+        m, case = self.m, self.case
+        m.milestone = pyo.ConstraintList()
+        targets = case.input.target.milestones
+        earliest = case.input.objective.kind == "earliest" and not self.relax
+        if earliest:
+            m.reached = pyo.Var(self.periods, within=pyo.Binary)
+            m.reached_stays = pyo.ConstraintList()
+            for p in self.periods:
+                if p:
+                    m.reached_stays.add(m.reached[p] >= m.reached[p - 1])
+        for i, milestone in enumerate(targets):
+            free = earliest and i == len(targets) - 1
+            first = 0 if free else case.timeline.period_of(milestone.by)
+            for p in range(first, self.last + 1):
+                running = self.running(milestone, p)
+                needed = target_of(milestone)
+                if free:
+                    m.milestone.add(running >= needed * m.reached[p])
+                else:
+                    m.milestone.add(running + m.slack["milestones", p] >= needed)
+
+    def running(self, milestone: Milestone, p: int) -> Any:
+        """What runs in a period in the milestone's measure, net of spares."""
+        spares = 1.0 + self.case.input.spares.racks_fraction
+        return sum(contribution(r, milestone) / spares * self.m.energised[r.item.id, p] for r in self.plant.racks)

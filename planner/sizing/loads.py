@@ -1,0 +1,170 @@
+"""Design loads of the sizing model, from the rack to the medium-voltage bus, and the capacity row of each stage."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pyomo.environ as pyo
+
+from planner.families import compute, power
+from planner.sizing.counts import Counts
+
+
+class Loads(Counts):
+    """The chain at design load."""
+
+    def stages(self) -> None:
+        """Design load of every position, from the rack to the medium-voltage bus, and its capacity row."""
+        m = self.m
+        self.design: dict[tuple[str, int], Any] = {}
+        m.stage_capacity = pyo.Constraint(pyo.Any)
+        loops = {loop: [r for r in self.plant.rejections if r.loop == loop] for loop in ("liquid", "air")}
+        m.heat_assigned = pyo.Var(
+            [(r.key, p) for rs in loops.values() if len(rs) > 1 for r in rs for p in self.periods],
+            within=pyo.NonNegativeReals,
+        )
+        m.heat_assignment = pyo.ConstraintList()
+        for p in self.periods:
+            self._loads(p, loops)
+        for (position, p), load in self.design.items():
+            if isinstance(load, float | int) and load == 0:
+                continue
+            capacity = self.firm_capacity(position, p)
+            if position == "white_space":
+                capacity = capacity + m.slack["hall", p]
+            elif position in power.CHAIN or position in ("cdu", "air_unit", "fit_out"):
+                capacity = capacity + m.slack["equipment", p]
+            if not self.position_exists(position):
+                if position.startswith("heat_rejection"):
+                    m.stage_capacity[position, p] = load <= m.slack["equipment", p]
+                continue
+            m.stage_capacity[position, p] = load <= capacity
+
+    def position_exists(self, position: str) -> bool:
+        return any(position in o.supplies for o in self.options) or position == "white_space"
+
+    def capacity(self, position: str, p: int) -> Any:
+        """Firm capacity standing at a position."""
+        terms = []
+        for o in self.options:
+            per_set = o.supplies.get(position)
+            if not per_set:
+                continue
+            count = self.m.energised[o.key, p] if o.item.family == "compute" else self.m.sets[o.key, p]
+            terms.append(per_set * count)
+        return sum(terms)
+
+    def firm_capacity(self, position: str, p: int) -> Any:
+        """Capacity of a position with what the site already has."""
+        return self.capacity(position, p) + (self.existing_hall(p) if position == "white_space" else 0.0)
+
+    def existing_hall(self, p: int) -> float:
+        """White space of the existing hall, once it is ready and its first block commissioned. [m2]"""
+        hall, commissioning = self.case.input.site.hall, self.case.input.commissioning
+        if not hall.existing_m2:
+            return 0.0
+        ready = max(hall.ready or self.case.timeline.start, self.case.gates.get("white_space", date.min))
+        wait = commissioning.weeks + commissioning.rack_burn_in_weeks
+        return hall.existing_m2 if self.case.timeline.first_period(ready + timedelta(weeks=wait)) <= p else 0.0
+
+    def standing(self, stage: str, p: int) -> Any:
+        """No-load losses of a power stage's units that are switched on. [MW]"""
+        pf = self.case.input.site.grid.power_factor
+        return sum(
+            rate * power.rating_mw(o.item, stage, pf) * self.energised_units(o, p)
+            for o in self.options
+            if stage in o.supplies and o.item.family != "compute" and (rate := power.no_load_fraction(o.item, stage))
+        )
+
+    def auxiliaries(self, position: str, p: int) -> Any:
+        """Constant draw of the units at a position. [MW]"""
+        return sum(
+            o.item.get("auxiliary_power_kw", 0.0) / 1000.0 * self.energised_units(o, p)
+            for o in self.options
+            if position in o.supplies and o.item.family == "cooling"
+        )
+
+    def network_mw(self, p: int) -> Any:
+        """Draw of the network units that are switched on. [MW]"""
+        return sum(
+            o.item.design_kw / 1000.0 * self.energised_units(o, p) for o in self.options if o.item.family == "network"
+        )
+
+    def _loads(self, p: int, loops: dict[str, list[Any]]) -> None:
+        m, design, racks = self.m, self.design, self.plant.racks
+        if not racks:
+            design["mv_bus", p] = float(self.case.load_series_mw.max()) if self.case.load_series_mw is not None else 0.0
+            self._battery_transformers(p)
+            return
+        run = {r.item.id: m.energised[r.item.id, p] for r in racks}
+        network = self.network_mw(p)
+        it = sum(r.design_mw * run[r.item.id] for r in racks)
+        design["it", p] = it
+        design["network", p] = sum(r.gpus * run[r.item.id] for r in racks if "network" in r.item.consumes)
+        rack_item = next((self.case.catalog[i] for i in self.case.candidates.get("rack_space", ())), None)
+        in_racks = {
+            r.item.id: compute.nodes_per_rack(r.item, rack_item)
+            for r in racks
+            if rack_item is not None and "rack_space" in r.item.consumes
+        }
+        design["rack_space", p] = sum(run[i] / n for i, n in in_racks.items() if n)
+        area = sum(
+            r.item.get("planning_area_m2", r.item.get("footprint_m2")) * run[r.item.id]
+            for r in racks
+            if "white_space" in r.item.consumes
+        )
+        area = area + sum(
+            o.item.get("planning_area_m2", o.item.get("footprint_m2")) * self.units(o, p)
+            for o in self.options
+            if "rack_space" in o.supplies
+        )
+        design["white_space", p] = area
+        design["fit_out", p] = it + network
+        stages = {stage.name: stage for stage in self.plant.stages}
+
+        def through(name: str, load: Any) -> Any:
+            """Load upstream of a stage; records the design load at it."""
+            design[name, p] = load
+            if name not in stages:
+                return load
+            return load * (1.0 + stages[name].design_loss) + self.standing(name, p)
+
+        on_pdu = sum(r.design_mw * run[r.item.id] for r in racks if "rack_pdu" in r.item.consumes)
+        load = through("rack_pdu", on_pdu) + it - on_pdu + network
+        load = through("busway", load)
+        liquid = sum(r.liquid_fraction * r.design_mw * run[r.item.id] for r in racks)
+        indoor = sum(s.design_loss for s in self.plant.stages if s.name in ("rack_pdu", "busway", "ups"))
+        air = it - liquid + network + indoor * it
+        design["cdu", p], design["air_unit", p] = liquid, air
+        load = through("ups", load + self.auxiliaries("cdu", p) + self.auxiliaries("air_unit", p))
+        load = through("lv_switchboard", load)
+        for loop, heat in (("liquid", liquid), ("air", air)):
+            load = load + self._rejection_power(p, loop, heat, loops[loop])
+        load = through("mv_lv_transformer", load)
+        design["mv_bus", p] = through("mv_switchgear", load)
+        scheme = self.case.redundancy.get("standby_generation")
+        if scheme is not None:
+            design["standby_generation", p] = scheme.covers * design["mv_bus", p]
+        self._battery_transformers(p)
+
+    def _battery_transformers(self, p: int) -> None:
+        self.design["battery_transformer", p] = sum(
+            b.power_mw * self.units(self.option(b.item.id), p)
+            for b in self.plant.batteries
+            if "mv_lv_transformer" in b.item.consumes
+        )
+
+    def _rejection_power(self, p: int, loop: str, heat: Any, options: list[Any]) -> Any:
+        """Records the heat each rejection item must carry; returns the power drawn at design. [MW]"""
+        position = f"heat_rejection:{loop}"
+        self.design[position, p] = heat
+        extra = self.auxiliaries(position, p)
+        if len(options) <= 1:
+            return heat * (options[0].design_power_fraction if options else 0.0) + extra
+        m = self.m
+        for r in options:
+            o = self.option(f"{r.item.id}@{loop}")
+            m.heat_assignment.add(m.heat_assigned[r.key, p] <= o.supplies[position] * m.sets[o.key, p])
+        m.heat_assignment.add(sum(m.heat_assigned[r.key, p] for r in options) >= heat)
+        return sum(r.design_power_fraction * m.heat_assigned[r.key, p] for r in options) + extra

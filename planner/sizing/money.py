@@ -1,0 +1,88 @@
+"""Money in the sizing model: cost columns, budget rows, and the cost no plan escapes."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pyomo.environ as pyo
+
+from planner.ledger import Cash, cash_by, fixed_flows, fixed_om, on_site_ready, present_value
+from planner.sizing.linking import Linking
+from planner.sizing.options import USD_PER_KUSD, Option
+from planner.sizing.targets import contribution, target_of
+
+
+class Money(Linking):
+    """Dated cash of every decision."""
+
+    def money(self) -> None:
+        """Cost columns, the budget rows, and the present value of every purchase."""
+        m, case = self.m, self.case
+        # Without negative prices no month earns money; with them the floor only keeps the first rounds bounded.
+        tiers = [tier for period in case.tariff.energy_tiers for tier in period] if case.tariff else []
+        floor = -1e7 if any(tier.usd_per_mwh < 0 for tier in tiers) else 0.0
+        m.cost = pyo.Var(range(self.last), within=pyo.Reals, bounds=(floor, None))
+        m.operating_cost = pyo.Var(range(12), within=pyo.Reals, bounds=(floor, None))
+        fixed = [cash for _, cash in fixed_flows(case)] + [cash for _, cash in self.committed_om()]
+        self.constant_kusd = present_value(case, fixed) / USD_PER_KUSD
+        m.budget = pyo.ConstraintList()
+        timeline = case.timeline
+        for row in case.input.budget:
+            spent = sum(
+                cash_by(order.flows, row.by) / USD_PER_KUSD * self.newly(o, k)
+                for o in self.options
+                for k, order in enumerate(o.orders)
+            )
+            spent = spent + cash_by(fixed, row.by) / USD_PER_KUSD
+            spent = spent + sum(m.cost[p] for p in range(self.last) if timeline.middle(p) <= row.by)
+            spent = spent + sum(
+                m.operating_cost[k]
+                for k in range(12)
+                for year in range(timeline.operating_years)
+                if timeline.middle(self.last + 12 * year + k) <= row.by
+            )
+            p = min(max(timeline.period_of(row.by), 0), self.last)
+            m.budget.add(spent <= row.usd / USD_PER_KUSD + 1000.0 * m.slack["budget", p])
+
+    def committed_om(self) -> list[tuple[str, Cash]]:
+        """Fixed O&M of what is already bought, once it is installed."""
+        flows = []
+        for row in self.case.input.committed:
+            item = self.case.catalog[row.item]
+            period = self.case.timeline.first_period(on_site_ready(item, row.on_site, 0.0, date.min))
+            if period <= self.last:
+                for cash in fixed_om(self.case, item, self.case.timeline.starts[period]):
+                    flows.append((row.item, Cash(cash.on, cash.line, cash.usd * row.units)))
+        return flows
+
+    def newly(self, o: Option, k: int) -> Any:
+        """Units ordered at the k-th order day."""
+        return self.m.bought[o.key, k] - (self.m.bought[o.key, k - 1] if k else 0.0)
+
+    def forced_compute_kusd(self) -> float:
+        """Least present value of the compute the milestones need, a bound for every feasible plan."""
+        case = self.case
+        if case.input.objective.kind != "min_cost" or not case.input.target.milestones:
+            return 0.0
+        total, served = 0.0, 0.0
+        spares = 1.0 + case.input.spares.racks_fraction
+        kinds = {("gpus" if t.gpus else "pflops" if t.pflops else "it_mw") for t in case.input.target.milestones}
+        if len(kinds) > 1 or len({t.precision for t in case.input.target.milestones}) > 1:
+            return 0.0
+        for milestone in case.input.target.milestones:
+            more = max(0.0, target_of(milestone) - served)
+            period = case.timeline.period_of(milestone.by)
+            served = max(served, target_of(milestone))
+            unit_costs = []
+            for rack in self.plant.racks:
+                o, each = self.option(rack.item.id), contribution(rack, milestone) / spares
+                if each <= 0:
+                    continue
+                if max(o.committed) > 0:
+                    return 0.0
+                unit_costs += [order.cost_kusd / each for order in o.orders if order.in_service <= period]
+            if not unit_costs:
+                return 0.0
+            total += more * max(0.0, min(unit_costs))
+        return total
