@@ -151,7 +151,9 @@ class Counts:
             return float(sum(n for _, n in racks))
         if position == "white_space":
             area = sum(r.item.get("planning_area_m2", r.item.get("footprint_m2")) * n for r, n in racks)
-            return area + 5.0 * sum(n for _, n in racks)
+            holders = [o.item for o in self.options if "rack_space" in o.supplies]
+            per_rack = max((i.get("planning_area_m2", i.get("footprint_m2")) for i in holders), default=0.0)
+            return area + per_rack * sum(n for _, n in racks)
         if position == "battery_transformer":
             return 6.0 * self.most_mw()
         return self.most_mw()
