@@ -58,12 +58,16 @@ class Shortfall:
 
 
 class InfeasibleError(PlannerError):
-    """No plan satisfies the case; `shortfalls` lists the limits that stand in the way, worst first."""
+    """No plan satisfies the case; `shortfalls` lists the limits that stand in the way.
+
+    alternatives: freeing any one of them by its shortfall is enough; otherwise all of them must give.
+    """
 
     exit_code = 3
 
-    def __init__(self, shortfalls: Iterable[Shortfall]) -> None:
+    def __init__(self, shortfalls: Iterable[Shortfall], *, alternatives: bool = False) -> None:
         self.shortfalls = tuple(shortfalls)
+        self.alternatives = alternatives
         super().__init__("\n".join(str(shortfall) for shortfall in self.shortfalls))
 
 

@@ -94,7 +94,8 @@ class Chooser:
         given = self.given
         result = dict(DEFAULT_REDUNDANCY)
         for stage, scheme in DEFAULT_REDUNDANCY.items():
-            if stage not in given.redundancy and scheme is not None and given.target.milestones:
+            stands = self.by_stage.get("generation" if stage == "onsite_generation" else stage)
+            if stands and stage not in given.redundancy and scheme is not None:
                 self.defaults.append(f"redundancy of {stage}: {scheme.scheme}")
         if "power_lineup" in given.redundancy:
             result |= dict.fromkeys(LINEUP_STAGES, given.redundancy["power_lineup"])

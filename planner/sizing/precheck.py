@@ -32,7 +32,7 @@ def precheck(case: Case) -> None:
             )
         found += _budget(case, plant.racks, options, milestone)
     if found:
-        raise InfeasibleError(found)
+        raise InfeasibleError(sorted(found, key=lambda shortfall: (shortfall.unit, -shortfall.amount)))
 
 
 def _least_design_mw(case: Case, racks: tuple[compute.Compute, ...], milestone: Milestone) -> float:

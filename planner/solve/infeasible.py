@@ -45,7 +45,7 @@ def explain(plant: Plant, hours: Mapping[int, BlockSolver] | None = None) -> Inf
     names = [name for name in LIMITS if name not in firm]
     alone = [found for name in names if (found := _shortfalls(plant, (name,), hours))]
     if alone:
-        return InfeasibleError(shortfall for group in alone for shortfall in group)
+        return InfeasibleError((shortfall for group in alone for shortfall in group), alternatives=True)
     together = _shortfalls(plant, tuple(names), hours)
     if together:
         return InfeasibleError(together)
