@@ -33,6 +33,7 @@ from planner.solve.states import OPERATING, State, cost_variable, link_variables
 Array = NDArray[np.float64]
 _CUTS_PER_STATE = 2  # violated pool cuts added at a time for one month
 _RELAXED_ROUNDS = 25
+_STALLED_ROUNDS = 2
 _ROUNDS = 200
 
 
@@ -196,22 +197,26 @@ class _Engine:
         operating = tuple(s for s in self.states if s.period == OPERATING)
         for states, rounds in ((operating, _RELAXED_ROUNDS), (self.states, 1)):
             centre: dict[State, Array] | None = None
-            best = np.inf
+            best, stalled = np.inf, 0
             for _ in range(rounds):
                 result = self._master(relaxed=True)
                 if result.point is None or time.perf_counter() > self.deadline:
                     return
+                # A bound that has stopped moving is left to the integer rounds, whose cuts are at real plans.
+                stalled = stalled + 1 if result.bound <= self.lower + 0.1 * self._absolute_gap() else 0
                 self.lower = max(self.lower, result.bound)
+                if stalled >= _STALLED_ROUNDS:
+                    break
                 links = self._links(result.point)
                 trial = links if centre is None else {s: 0.5 * links[s] + 0.5 * centre[s] for s in self.states}
                 values = self._evaluate(trial, states)
                 feasible = all(v.feasible for v in values.values())
                 upper = self._cost(result.point, values) if feasible else np.inf
-                if upper < best or centre is None:
-                    best, centre = min(best, upper), trial
+                if upper < best:
+                    best, centre = upper, trial
                 self._round("relaxation", np.inf)
                 added = self._learn(values, links)
-                if centre is not links and not added:
+                if trial is not links and not added:
                     added = self._learn(self._evaluate(links, states), links)
                 if not added or best - result.bound <= self._absolute_gap():
                     break
