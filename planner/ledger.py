@@ -21,6 +21,16 @@ from planner.finance import DAYS_PER_YEAR, discount_factor, residual_value_fract
 from planner.timeline import add_weeks
 
 IT_FAMILIES = ("compute", "network")
+CAPITAL_LINES = (
+    "IT equipment",
+    "equipment",
+    "shell and civil",
+    "installation",
+    "indirects",
+    "contingency",
+    "committed equipment",
+    "utility contribution",
+)
 MONTHS_PER_YEAR = 12
 
 

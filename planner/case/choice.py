@@ -79,14 +79,15 @@ class Chooser:
                 elif (chosen := self._candidate(role, name, ("candidates", role, i))) is not None:
                     self._add(role, chosen)
         self._committed()
-        self._supply()
         if self.reader.sound(("candidates",), ("redundancy",), ("committed",)):
             self._fill_defaults()
+        self._lives()
         if self.given.target.milestones and not self.by_stage.get("compute"):
             names = self.given.candidates.compute
             if not names or names == ["all"]:
                 path = ("candidates", "compute")
                 self.reader.fault(path, None, "milestones need compute", "name at least one compute item")
+        self._unused()
         return {stage: tuple(dict.fromkeys(names)) for stage, names in self.by_stage.items()}
 
     def redundancy(self) -> dict[str, Redundancy | None]:
@@ -101,15 +102,15 @@ class Chooser:
             result |= dict.fromkeys(LINEUP_STAGES, given.redundancy["power_lineup"])
         return result | {k: v for k, v in given.redundancy.items() if k != "power_lineup"}
 
-    def _item(self, item_id: str, path: Path_) -> Item | None:
-        """An item that may be used; None and a fault otherwise."""
+    def _item(self, item_id: str, path: Path_, *, bought: bool = False) -> Item | None:
+        """An item that may be used; None and a fault otherwise. What is bought may be discontinued since."""
         if item_id not in self.catalog:
             if item_id not in self.catalog.broken:
                 remedy = suggest(item_id, self.catalog.entries, "see planner catalog list")
                 self.reader.fault(path, item_id, "unknown item", remedy)
             return None
         refused = refusal(self.catalog.entries[item_id])
-        if refused:
+        if refused and not (bought and self.catalog[item_id].status == "discontinued" and not self.catalog[item_id].missing):
             self.reader.fault(path, item_id, *refused)
             return None
         return self.catalog[item_id]
@@ -171,7 +172,7 @@ class Chooser:
 
     def _committed(self) -> None:
         for i, row in enumerate(self.given.committed):
-            item = self._item(row.item, ("committed", i, "item"))
+            item = self._item(row.item, ("committed", i, "item"), bought=True)
             if item is None:
                 continue
             if item.tenure == "rented":
@@ -185,16 +186,23 @@ class Chooser:
             for stage in [item.family] if item.family == "compute" else item.brings:
                 self.by_stage.setdefault(stage, [])
 
-    def _supply(self) -> None:
-        for name in self.given.supply:
-            self._item(name, ("supply", name))
-        for name in self.given.order_multiples:
-            self._item(name, ("order_multiples", name))
+    def _lives(self) -> None:
         for family in self.given.finance.economic_life_years:
             if family not in FAMILIES:
                 remedy = suggest(family, FAMILIES, "write one of " + ", ".join(FAMILIES))
                 path = ("finance", "economic_life_years", family)
                 self.reader.fault(path, family, "unknown family", remedy)
+
+    def _unused(self) -> None:
+        """Supply and order multiples of items no stage may buy are faults: nothing is accepted and then ignored."""
+        offered = {name for names in self.by_stage.values() for name in names}
+        unclear = any(fault.field.startswith("candidates") for fault in self.reader.faults)
+        for field in ("supply", "order_multiples"):
+            for name in getattr(self.given, field):
+                item = self._item(name, (field, name))
+                if item is not None and name not in offered and not unclear:
+                    remedy = "add it to candidates, or remove the row"
+                    self.reader.fault((field, name), name, "is no candidate, so the row would do nothing", remedy)
 
     def _fill_defaults(self) -> None:
         """Items for stages the case names none for; a fault when it wants no defaults."""

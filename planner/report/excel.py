@@ -14,22 +14,13 @@ from typing import Any
 import pandas as pd
 
 from planner.case.case import Case
+from planner.ledger import CAPITAL_LINES
 from planner.plan.plan import Plan
 from planner.report.excel_table import Column, Formats, as_date, formats, write_cell, write_table
 from planner.units import unit_of
 
 SHEETS = ("Summary", "Orders", "Capacity", "Energy by month", "Ledger", "Ledger entries", "Sources")
 RESIDUAL = "residual value"
-BUILD_LINES = (
-    "IT equipment",
-    "equipment",
-    "shell and civil",
-    "installation",
-    "indirects",
-    "contingency",
-    "committed equipment",
-    "utility contribution",
-)
 _LABELS = {
     "gpus_energised": ("GPUs energised at the end", "GPUs"),
     "design_load_mw": ("design load of the site", "MW"),
@@ -274,7 +265,7 @@ def _energy(sheet: Any, style: Formats, plan: Plan) -> None:
     months = [dispatch.period.map(as_date), dispatch.phase]
     sums = energy.groupby(months, sort=True).sum()
     peaks = dispatch[flows].groupby(months, sort=True).max()
-    ledger = plan.ledger[~plan.ledger.line.isin([*BUILD_LINES, RESIDUAL])]
+    ledger = plan.ledger[~plan.ledger.line.isin([*CAPITAL_LINES, RESIDUAL])]
     lines = sorted(ledger.line.unique())
     cost = ledger.usd.groupby([ledger.date.map(lambda d: as_date(d).replace(day=1)), ledger.line]).sum().to_dict()
     peak_of = [name for name in ("site_load_mw", "grid_import_mw") if name in flows]
@@ -310,7 +301,7 @@ def _quarters(book: Any, sheet: Any, style: Formats, plan: Plan) -> None:
     quarter = days.map(lambda d: d.year * 4 + (d.month - 1) // 3)
     usd = plan.ledger.usd.groupby([quarter, plan.ledger.line]).sum().to_dict()
     present = set(plan.ledger.line)
-    build = [line for line in BUILD_LINES if line in present]
+    build = [line for line in CAPITAL_LINES if line in present]
     lines = [*build, *sorted(present - set(build) - {RESIDUAL})]
     rows: list[list[Any]] = []
     spent = 0.0

@@ -1,0 +1,169 @@
+"""The summary of a plan: status and proof, milestones, key results, trust. All numbers are plain Python ones."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+
+from planner.ledger import CAPITAL_LINES, IT_FAMILIES, discount_factor
+from planner.plan.plan import SCHEMA
+from planner.sizing.targets import target_of
+from planner.solve.reading import CapacityRow, Reading, value
+
+_USUAL_COST_USD_PER_MW = (8e6, 18e6)  # without IT
+_PACKAGES = ("site-planner", "highspy", "pyomo", "pvlib", "numpy", "pandas")
+_WEAK = ("inherited", "estimate", "memory")  # bases nobody has quoted
+_KUSD = 1000.0
+
+
+def summary_of(
+    read: Reading, orders: pd.DataFrame, capacity: list[CapacityRow], dispatch: pd.DataFrame, ledger: pd.DataFrame
+) -> dict[str, Any]:
+    """What plan.json holds."""
+    solution, case, end = read.solution, read.case, capacity[-1]
+    units: dict[str, float] = {}
+    for o in read.sizing.options:
+        units[o.item.id] = units.get(o.item.id, 0.0) + read.units(o, read.last)
+    key = _key_results(read, capacity, dispatch, ledger)
+    return {
+        "schema": SCHEMA,
+        "name": case.input.name,
+        "status": "optimal within the gap" if solution.gap_reached else "time limit: best plan so far",
+        "objectives": [{"name": lv.name, "value": float(lv.value), "bound": float(lv.bound)} for lv in solution.levels],
+        "objective_usd": float(solution.upper_kusd * _KUSD),
+        "lower_bound_usd": float(solution.lower_kusd * _KUSD),
+        "gap_usd": float(solution.gap_kusd * _KUSD),
+        "gap_fraction": float(solution.gap_fraction),
+        "gap_fraction_total": float(solution.gap_fraction_total),
+        "cost_not_open_to_decision_usd": float(solution.forced_kusd * _KUSD),
+        "rounds": solution.rounds,
+        "block_solves": solution.block_solves,
+        "seconds": round(solution.seconds, 3),
+        "units": {k: round(v, 6) for k, v in sorted(units.items()) if v > 1e-9},
+        "milestones": _milestones(read),
+        "key_results": key,
+        "firm": list(case.input.target.firm),
+        "gpus_energised": end.gpus_energised,
+        "design_load_mw": end.design_load_mw,
+        "first_stranded": [
+            {"period": str(row.period), "racks": float(row.racks_stranded), "held_by": row.binding_stage}
+            for row in capacity
+            if row.racks_stranded > 0
+        ][:60],
+        "trust": _trust(read, orders),
+        "sampled_days_per_month": case.input.horizon.sample_days_per_month,
+        "weather": {
+            "name": case.weather.name,
+            "synthetic": case.weather.synthetic,
+            "design_ambient": case.ambient.source,
+        },
+        "defaults_used": list(case.defaults_used),
+        "warnings": [*case.warnings, *_warnings(read, key)],
+        "activities": {k: str(v) for k, v in case.activity_dates.items()},
+        "item_files": {i: _short(case.catalog.entries[i].file) for i in sorted(units) if i in case.catalog},
+        "inputs_sha256": case.hashes,
+        "versions": {p: version(p) for p in _PACKAGES} | {"python": platform.python_version()},
+    }
+
+
+def _milestones(read: Reading) -> list[dict[str, Any]]:
+    rows = []
+    for milestone in read.case.input.target.milestones:
+        needed = milestone.gpus or milestone.pflops or milestone.it_mw or 0.0
+        enough = needed * (1 - 1e-9)
+        met = (p for p in range(read.last + 1) if value(read.sizing.running(milestone, p)) >= enough)
+        first = next(met, None)
+        unit = "GPUs" if milestone.gpus else f"PFLOPS {milestone.precision}" if milestone.pflops else "IT MW"
+        reached = None if first is None else str(read.starts[first])
+        rows.append({"target": needed, "unit": unit, "by": str(milestone.by), "reached": reached})
+    return rows
+
+
+def _key_results(
+    read: Reading, capacity: list[CapacityRow], dispatch: pd.DataFrame, ledger: pd.DataFrame
+) -> dict[str, float | None]:
+    case, end = read.case, capacity[-1]
+    year = dispatch[dispatch["phase"] == "operating year"]
+    energy = float((year["weight_h"] * year["site_load_mw"]).sum())
+    it_items = [i.id for i in case.catalog.items if i.family in IT_FAMILIES]
+    line, is_it = ledger["line"], ledger["item"].isin(it_items)
+    without_it = float(ledger.loc[line.isin(CAPITAL_LINES) & ~is_it, "usd"].sum())
+    of_it = (line == "IT equipment") | (is_it & (line == "installation"))
+    result: dict[str, float | None] = {
+        "peak_site_load_mw": float(year["site_load_mw"].max()),
+        "peak_import_mw": float(year["grid_import_mw"].max()) if "grid_import_mw" in year else 0.0,
+        "site_energy_mwh_per_year": energy,
+        "capital_without_it_usd": without_it,
+        "capital_it_usd": float(ledger.loc[of_it, "usd"].sum()),
+        "undiscounted_cost_usd": float(ledger.loc[line != "residual value", "usd"].sum()),
+    }
+    if not read.sizing.plant.racks or end.it_design_mw <= 0:
+        return result
+    result["annual_pue"] = energy / float((year["weight_h"] * year["it_mw"]).sum())
+    result["peak_pue"] = end.design_load_mw / (end.it_design_mw + read.network_mw(read.last))
+    result["it_design_mw"] = end.it_design_mw
+    result["project_cost_usd_per_mw"] = without_it / end.it_design_mw
+    meter = end.design_load_mw / (1.0 - read.sizing.plant.import_loss_fraction)
+    result["gpus_per_facility_mw"] = end.gpus_energised / meter
+    hours = _discounted_gpu_hours(read, capacity)
+    result["usd_per_gpu_hour"] = float(read.solution.upper_kusd * _KUSD / hours) if hours else None
+    workload = case.input.workload
+    if workload is not None and workload.swing_fraction is not None:
+        result["unsmoothed_swing_mw"] = workload.swing_fraction * workload.largest_job_fraction * end.it_design_mw
+    return result
+
+
+def _discounted_gpu_hours(read: Reading, capacity: list[CapacityRow]) -> float:
+    """Hours of energised GPUs, each discounted from the middle of its month."""
+    timeline, rate = read.case.timeline, read.case.input.finance.discount_rate
+    hours = 0.0
+    for month in range(read.last + 12 * timeline.operating_years):
+        p = min(month, read.last)
+        length = 24 * (read.starts[p + 1] - read.starts[p]).days if p < read.last else 730.0
+        hours += length * capacity[p].gpus_energised * discount_factor(rate, timeline.middle(month), timeline.start)
+    return hours
+
+
+def _warnings(read: Reading, key: dict[str, float | None]) -> list[str]:
+    found = []
+    low, high = _USUAL_COST_USD_PER_MW
+    cost = key.get("project_cost_usd_per_mw")
+    if cost is not None and not low <= cost <= high:
+        found.append(f"project cost without IT is {cost / 1e6:.1f} M$/MW, outside the usual 8-18 M$/MW")
+    if read.case.input.horizon.sample_days_per_month:
+        found.append("hours are sampled: costs are estimates, not a full year")
+    if read.case.weather.synthetic:
+        found.append("weather is a synthetic year from monthly normals: it has no extremes")
+    return found
+
+
+def _trust(read: Reading, orders: pd.DataFrame) -> dict[str, float]:
+    """Share of capital, and of the longest lead times, that rests on figures nobody has quoted."""
+    dollars = weak_dollars = weeks = weak_weeks = 0.0
+    names: list[str] = orders["item"].tolist()
+    capital: list[float] = orders["capital_usd"].tolist()
+    for name, usd in zip(names, capital, strict=True):
+        price = read.case.catalog[name].price_usd
+        dollars += usd
+        if price is not None and price.basis in _WEAK:
+            weak_dollars += usd
+    first_ordered = orders.sort_values("commissioning_date").groupby("commissioning_date")["order_date"].idxmin()
+    for i in first_ordered.tolist():
+        item = read.case.catalog[names[i]]
+        lead = item.get("lead_time_weeks")
+        weeks += lead
+        if item.lead_time_weeks is not None and item.lead_time_weeks.basis in _WEAK:
+            weak_weeks += lead
+    return {
+        "dollars_fraction_on_weak_figures": weak_dollars / dollars if dollars else 0.0,
+        "critical_weeks_fraction_on_weak_figures": weak_weeks / weeks if weeks else 0.0,
+    }
+
+
+def _short(path: str) -> str:
+    """File and its folder, enough to find it."""
+    parts = path.replace("\\", "/").split("/")
+    return "/".join(parts[-2:])
