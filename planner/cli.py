@@ -48,7 +48,9 @@ def main() -> None:
         typer.echo(f"{error}\n{count} fault{'s' if count != 1 else ''} in the input", err=True)
         sys.exit(error.exit_code)
     except InfeasibleError as error:
-        words = "any one of these limits, freed by its shortfall, would allow one" if error.alternatives else "in the way"
+        words = (
+            "any one of these limits, freed by its shortfall, would allow one" if error.alternatives else "in the way"
+        )
         typer.echo(f"no plan satisfies the case; {words}:", err=True)
         for shortfall in error.shortfalls:
             typer.echo(f"  {shortfall}", err=True)

@@ -29,7 +29,7 @@ def capital_recovery_factor(discount_rate: float, economic_life_years: float) ->
         raise ValueError(f"economic_life_years must be positive (got {economic_life_years})")
     if discount_rate == 0:
         return 1.0 / economic_life_years
-    growth = (1.0 + discount_rate) ** economic_life_years
+    growth: float = (1.0 + discount_rate) ** economic_life_years
     return discount_rate * growth / (growth - 1.0)
 
 

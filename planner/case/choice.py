@@ -110,7 +110,9 @@ class Chooser:
                 self.reader.fault(path, item_id, "unknown item", remedy)
             return None
         refused = refusal(self.catalog.entries[item_id])
-        if refused and not (bought and self.catalog[item_id].status == "discontinued" and not self.catalog[item_id].missing):
+        if refused and not (
+            bought and self.catalog[item_id].status == "discontinued" and not self.catalog[item_id].missing
+        ):
             self.reader.fault(path, item_id, *refused)
             return None
         return self.catalog[item_id]

@@ -70,7 +70,7 @@ def weather_of(reader: Reader, given: CaseInput) -> Weather | None:
             path,
             kind,
             latitude=location.latitude,
-            longitude=location.longitude,  # type: ignore[arg-type]
+            longitude=location.longitude,
             elevation_m=location.elevation_m,
             time_zone=zone,
         )

@@ -29,6 +29,7 @@ from planner.case.base import (
 )
 from planner.case.catalog import STAGES
 from planner.case.tariff import TariffInput
+from planner.case.weather import WEATHER_KINDS, WeatherKind
 
 QUARTER = re.compile(r"(20[0-9]{2})Q([1-4])\Z")
 SCHEME = re.compile(r"N|N\+([1-9])|2N|2\(N\+1\)|3N/2|4N/3")
@@ -73,9 +74,9 @@ class WeatherFile(Strict):
         return self
 
     @property
-    def given(self) -> list[tuple[str, str]]:
+    def given(self) -> list[tuple[WeatherKind, str]]:
         """(kind, path) of the files named."""
-        return [(k, v) for k in ("epw", "tmy3", "psm3", "monthly_normals") if (v := getattr(self, k))]
+        return [(k, v) for k in WEATHER_KINDS if (v := getattr(self, k))]
 
 
 class DesignAmbient(Strict):

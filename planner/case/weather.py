@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 WeatherKind = Literal["epw", "tmy3", "psm3", "monthly_normals"]
+WEATHER_KINDS: tuple[WeatherKind, ...] = get_args(WeatherKind)
 
 NOMINAL_YEAR = 2001  # any year of 365 days; only sun angles are computed from it
 DAYS_OF_MONTH = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)

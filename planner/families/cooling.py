@@ -103,7 +103,7 @@ def rejections(case: Case) -> tuple[Rejection, ...]:
     result = []
     needs_wet_bulb = np.array([case.ambient.wet_bulb_c])
     extreme = np.array([case.ambient.extreme_dry_bulb_c])
-    ids = {i for i in case.candidates.get("heat_rejection", ())}
+    ids = set(case.candidates.get("heat_rejection", ()))
     ids |= {c.item for c in case.input.committed if "heat_rejection" in case.catalog[c.item].brings}
     for loop in LOOPS:
         supply = loop_supply_c(case, loop)

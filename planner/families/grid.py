@@ -11,6 +11,7 @@ are taken on all import.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def _energy(builder: BlockBuilder, hours: Hours, tariff: Tariff, imported: np.nd
             continue
         # The first tier's price is on the import itself; each higher tier costs its step more.
         below = 0.0
-        for k, (tier, above) in enumerate(zip(tiers, tiers[1:], strict=False), 1):
+        for k, (tier, above) in enumerate(pairwise(tiers), 1):
             below = tier.up_to_mwh_per_month
             extra = builder.add_single(f"energy_above_tier:{p}:{k}")
             builder.price("energy", extra, above.usd_per_mwh - tier.usd_per_mwh)

@@ -295,7 +295,7 @@ def _key_results(case: Case, tables: Tables, site: Site) -> dict[str, float | No
         return result
     load = float(tables.capacity.design_load_mw.iloc[-1])
     result["annual_pue"] = energy / float((year.weight_h * year.it_mw).sum())
-    result["peak_pue"] = load / float(design + site.network_mw[site.last])
+    result["peak_pue"] = load / (1.0 - site.import_loss) / float(design + site.network_mw[site.last])
     result["it_design_mw"] = float(design)
     result["project_cost_usd_per_mw"] = without / float(design)
     gpus = site.sum_racks({r.item.id: r.gpus for r in site.racks})

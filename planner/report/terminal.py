@@ -15,8 +15,9 @@ from planner.plan.plan import Plan
 from planner.units import unit_of
 
 
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=False)
+def _console(least_width: int = 300) -> Console:
+    """A console that cuts no name and folds no line; a narrow terminal folds them itself. [characters]"""
+    return Console(highlight=False, soft_wrap=True, width=max(Console().width, least_width))
 
 
 def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
@@ -24,8 +25,9 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
     s, key, console = plan.summary, plan.summary["key_results"], _console()
     console.print(Text(s["name"], style="bold"))
     console.print(
-        f"{s['status']}: {s['objective_usd'] / 1e6:,.1f} M$ present value, at least {s['lower_bound_usd'] / 1e6:,.1f} M$"
-        f" possible; gap {s['gap_fraction']:.3%} of the cost open to decision ({s['gap_usd'] / 1e6:,.2f} M$)"
+        f"{s['status']}: {s['objective_usd'] / 1e6:,.1f} M$ present value, "
+        f"at least {s['lower_bound_usd'] / 1e6:,.1f} M$ possible; gap {s['gap_fraction']:.3%} of the cost open to "
+        f"decision ({s['gap_usd'] / 1e6:,.2f} M$)"
     )
     for level in s["objectives"][:-1]:
         console.print(f"first {level['name']}: {level['value']:,.0f} (proven bound {level['bound']:,.0f})")
@@ -124,8 +126,8 @@ def print_catalog(items: Sequence[Item]) -> None:
             else "-",
             "yes" if item.sizeable else "no: " + (", ".join(item.missing) or item.status),
         )
-    console = Console(highlight=False, width=max(_console().width, 150))
-    console.print(table)
+    console = _console(least_width=150)
+    console.print(table, soft_wrap=False)  # the reasons at the end of a line may be long
     console.print(f"{len(items)} items, {sum(item.sizeable for item in items)} sizeable; * inherited from the class")
 
 

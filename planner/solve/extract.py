@@ -24,7 +24,6 @@ from planner.solve.reading import (
     Payment,
     Reading,
     StageRow,
-    frame,
     position_of,
     value,
 )
@@ -40,17 +39,19 @@ _SOURCES = ("grid_import", "generation", "renewable", "discharge", "compute_shed
 def plan_of(solution: Solution) -> Plan:
     """The plan of a solution."""
     read = Reading(solution)
-    orders = frame(OrderRow, sorted(_orders(read), key=lambda row: (row.order_date, row.item, row.position)))
+    bought = sorted(_orders(read), key=lambda row: (row.order_date, row.item, row.position))
+    orders = pd.DataFrame(bought, columns=OrderRow._fields)
     stages = sorted(_stages(read), key=lambda row: (row.period, row.position))
     capacity = _capacity(read, stages)
     dispatch = pd.concat([_month(read, s) for s in solution.states], ignore_index=True)
-    ledger = frame(Payment, _payments(read)).groupby(["date", "line", "item"], as_index=False, sort=True).sum()
+    payments = pd.DataFrame(_payments(read), columns=Payment._fields)
+    ledger = payments.groupby(["date", "line", "item"], as_index=False, sort=True).sum()
     return Plan(
         summary_of(read, orders, capacity, dispatch, ledger),
         orders,
-        frame(InstalledRow, _installed(read)),
-        frame(StageRow, stages),
-        frame(CapacityRow, capacity),
+        pd.DataFrame(_installed(read), columns=InstalledRow._fields),
+        pd.DataFrame(stages, columns=StageRow._fields),
+        pd.DataFrame(capacity, columns=CapacityRow._fields),
         dispatch,
         ledger,
     )

@@ -14,6 +14,7 @@ from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from planner.sizing.model import Sizing
 
 Array = NDArray[np.float64]
+Index = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -84,15 +85,15 @@ class Master:
         """Set the objective, to be minimised."""
         self._h.changeColsCost(self._size, self._all, cost)
 
-    def add_row(self, lower: float, upper: float, columns: Array, values: Array) -> None:
+    def add_row(self, lower: float, upper: float, columns: Index, values: Array) -> None:
         """A row over columns by index."""
         self._h.addRow(lower, upper, len(columns), np.asarray(columns, np.int32), np.asarray(values, float))
 
-    def fix(self, columns: Array, values: Array) -> None:
+    def fix(self, columns: Index, values: Array) -> None:
         """Fix columns at values until `free`."""
         self._h.changeColsBounds(len(columns), np.asarray(columns, np.int32), values, values)
 
-    def free(self, columns: Array) -> None:
+    def free(self, columns: Index) -> None:
         """Give columns their own bounds back."""
         index = np.asarray(columns, np.int32)
         self._h.changeColsBounds(len(index), index, self._base_lower[index], self._base_upper[index])
@@ -147,10 +148,9 @@ class Master:
         optimal = status == highspy.HighsModelStatus.kOptimal
         has_point = optimal or info.primal_solution_status == 2
         point = np.array(h.getSolution().col_value) if has_point else None
+        bound = info.mip_dual_bound
         if relaxed:
             bound = info.objective_function_value if optimal else -np.inf
-        else:
-            bound = info.mip_dual_bound
         objective = info.objective_function_value if has_point else np.inf
         return MasterResult(point, objective, bound, False, not optimal)
 

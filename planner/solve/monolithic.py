@@ -73,7 +73,7 @@ class Monolithic:
         """Solve every level in order. fixed: sizing variables by name; cost is then the only level."""
         begin = time.perf_counter()
         held = {name: value for name, value in (fixed or {}).items() if name in self._by_name}
-        index = np.array([self._by_name[name] for name in held], dtype=float)
+        index = np.array([self._by_name[name] for name in held], dtype=np.int32)
         values = np.array(list(held.values()))
         self.master.fix(index, values)
         levels: list[Level] = []
@@ -96,7 +96,7 @@ class Monolithic:
             if name != "cost":  # integer goals: hold what was reached and go on
                 columns = np.flatnonzero(gradient)
                 low, high = (value - 1e-6, np.inf) if name == "gpus" else (-np.inf, value + 1e-6)
-                self.master.add_row(low, high, columns.astype(float), gradient[columns])
+                self.master.add_row(low, high, columns, gradient[columns])
             levels.append(Level(name, value + constant, bound + constant))
         self.master.free(index)
         point = result.point

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
 from typing import Any, NamedTuple
 
-import pandas as pd
 import pyomo.environ as pyo
 
 from planner.sizing.options import Option
@@ -71,11 +69,6 @@ class Payment(NamedTuple):
     line: str
     item: str
     usd: float
-
-
-def frame(kind: type[tuple[Any, ...]], rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
-    """Table of rows of a kind, its column names also when there are none."""
-    return pd.DataFrame(list(rows), columns=list(getattr(kind, "_fields")))  # noqa: B009
 
 
 def value(expression: Any) -> float:

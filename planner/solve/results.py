@@ -8,12 +8,16 @@ from typing import Any
 
 import pandas as pd
 
-from planner.ledger import CAPITAL_LINES, IT_FAMILIES, discount_factor
+from planner.families.cooling import LOOPS
+from planner.finance import discount_factor
+from planner.ledger import CAPITAL_LINES, IT_FAMILIES
 from planner.plan.plan import SCHEMA
-from planner.sizing.targets import target_of
 from planner.solve.reading import CapacityRow, Reading, value
 
+# Bands a practitioner expects; a plan outside them explains itself.
 _USUAL_COST_USD_PER_MW = (8e6, 18e6)  # without IT
+_USUAL_PEAK_PUE = (1.15, 1.30)  # liquid-cooled, at design ambient
+_USUAL_GPUS_PER_MW = (400.0, 460.0)  # rack-scale systems of 72 GPUs
 _PACKAGES = ("site-planner", "highspy", "pyomo", "pvlib", "numpy", "pandas")
 _WEAK = ("inherited", "estimate", "memory")  # bases nobody has quoted
 _KUSD = 1000.0
@@ -103,10 +107,11 @@ def _key_results(
     if not read.sizing.plant.racks or end.it_design_mw <= 0:
         return result
     result["annual_pue"] = energy / float((year["weight_h"] * year["it_mw"]).sum())
-    result["peak_pue"] = end.design_load_mw / (end.it_design_mw + read.network_mw(read.last))
+    meter = end.design_load_mw / (1.0 - read.sizing.plant.import_loss_fraction)
+    it = end.it_design_mw + read.network_mw(read.last)
+    result["peak_pue"] = meter / it
     result["it_design_mw"] = end.it_design_mw
     result["project_cost_usd_per_mw"] = without_it / end.it_design_mw
-    meter = end.design_load_mw / (1.0 - read.sizing.plant.import_loss_fraction)
     result["gpus_per_facility_mw"] = end.gpus_energised / meter
     hours = _discounted_gpu_hours(read, capacity)
     result["usd_per_gpu_hour"] = float(read.solution.upper_kusd * _KUSD / hours) if hours else None
@@ -114,6 +119,17 @@ def _key_results(
     if workload is not None and workload.swing_fraction is not None:
         result["unsmoothed_swing_mw"] = workload.swing_fraction * workload.largest_job_fraction * end.it_design_mw
     return result
+
+
+def _rejection_mw(read: Reading) -> float:
+    """Power of heat rejection at design load and design ambient, at the end. [MW]"""
+    total, m = 0.0, read.sizing.model
+    for loop in LOOPS:
+        options = [r for r in read.sizing.plant.rejections if r.loop == loop]
+        for r in options:
+            heat = read.sizing.design[f"heat_rejection:{loop}", read.last]
+            total += r.design_power_fraction * value(heat if len(options) == 1 else m.heat_assigned[r.key, read.last])
+    return total
 
 
 def _discounted_gpu_hours(read: Reading, capacity: list[CapacityRow]) -> float:
@@ -133,10 +149,33 @@ def _warnings(read: Reading, key: dict[str, float | None]) -> list[str]:
     cost = key.get("project_cost_usd_per_mw")
     if cost is not None and not low <= cost <= high:
         found.append(f"project cost without IT is {cost / 1e6:.1f} M$/MW, outside the usual 8-18 M$/MW")
+    found += _out_of_band(read, key)
     if read.case.input.horizon.sample_days_per_month:
         found.append("hours are sampled: costs are estimates, not a full year")
     if read.case.weather.synthetic:
         found.append("weather is a synthetic year from monthly normals: it has no extremes")
+    return found
+
+
+def _out_of_band(read: Reading, key: dict[str, float | None]) -> list[str]:
+    """Why PUE and GPUs per MW lie outside what is usual, where they do."""
+    racks = read.sizing.plant.racks
+    pue, density, it = key.get("peak_pue"), key.get("gpus_per_facility_mw"), key.get("it_design_mw")
+    if pue is None or density is None or it is None or any(r.gpus != 72 for r in racks):
+        return []
+    found = []
+    rejection = _rejection_mw(read) / (it + read.network_mw(read.last))
+    parts = f"heat rejection adds {rejection:.3f}, losses, fans and pumps {pue - 1 - rejection:.3f}"
+    if not _USUAL_PEAK_PUE[0] <= pue <= _USUAL_PEAK_PUE[1]:
+        coolant = read.case.input.cooling.coolant_supply_c
+        found.append(
+            f"PUE at design ambient is {pue:.3f}, outside the usual 1.15-1.30: {parts}, with coolant at {coolant:g} C"
+        )
+    if not _USUAL_GPUS_PER_MW[0] <= density <= _USUAL_GPUS_PER_MW[1]:
+        kw = max(1000.0 * r.design_mw / r.gpus for r in racks)
+        found.append(
+            f"{density:.0f} GPUs per facility MW, outside the usual 400-460: {kw:.2f} kW a GPU in racks, {parts}"
+        )
     return found
 
 

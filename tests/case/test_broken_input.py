@@ -1144,3 +1144,18 @@ def test_a_new_case_is_sound_whatever_its_name(name: str, tmp_path: Path, capsys
     code, out = run(capsys, "new", str(tmp_path / name))
     assert code == 0, out
     assert load_case(tmp_path / name).input.name == name
+
+
+@pytest.mark.parametrize("change", ["supply.nvidia_gb200_nvl72.2027Q4=8", "order_multiples.nvidia_gb200_nvl72=8"])
+def test_rows_for_an_item_nobody_may_buy(tmp_path: Path, change: str) -> None:
+    """Nothing is accepted and then ignored: the item exists, but is no candidate."""
+    (fault,) = faults_of(write(tmp_path, GOOD), change)
+    assert fault.field == change.rsplit(".2027Q4", 1)[0].split("=")[0]
+    assert "is no candidate" in fault.rule
+    assert "add it to candidates" in fault.remedy
+
+
+def test_what_is_bought_may_be_discontinued_since(tmp_path: Path) -> None:
+    """A DGX H100 is no longer sold; racks of it bought before are a fact, not an order."""
+    row = "committed=[{item: nvidia_dgx_h100, units: 4, on_site: 2027-06-01}]"
+    assert load_case(write(tmp_path, GOOD), [row]).input.committed[0].item == "nvidia_dgx_h100"

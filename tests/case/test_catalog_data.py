@@ -54,7 +54,9 @@ def test_power_and_cooling_items_carry_what_their_physics_needs(catalog: Catalog
         if "cdu" in item.brings:
             assert item.approach_k, item.id
         if item.family == "generation":
-            assert item.fuel and item.permit_class and item.availability_fraction, item.id
+            assert item.fuel, item.id
+            assert item.permit_class, item.id
+            assert item.availability_fraction, item.id
             assert item.nox_kg_per_mwh, f"{item.id}: an air permit needs it"
 
 
@@ -155,10 +157,12 @@ def test_ups_losses_give_the_published_efficiency(catalog: Catalog) -> None:
 
 def test_inheritance_shows_where_a_price_comes_from(catalog: Catalog) -> None:
     own = catalog["tesla_megapack_2xl_4h"].price_usd
-    assert own is not None and not own.inherited_from
+    assert own is not None
+    assert not own.inherited_from
     taken = catalog["huawei_ups5000_h"].price_usd
     generic = catalog["ups_generic"]
-    assert taken is not None and taken.inherited_from == "ups_generic" and taken.basis == "inherited"
+    assert taken is not None
+    assert (taken.inherited_from, taken.basis) == ("ups_generic", "inherited")
     assert taken.planning == pytest.approx(generic.get("price_usd") * 1600 / generic.get("rating_kw"))
 
 

@@ -30,7 +30,8 @@ def tracked(weather: Weather) -> np.ndarray:
 
 def test_solar_bounds(weather: Weather, tracked: np.ndarray) -> None:
     assert tracked.shape == (8760,)
-    assert tracked.min() == 0.0 and tracked.max() == pytest.approx(1.0)
+    assert tracked.min() == 0.0
+    assert tracked.max() == pytest.approx(1.0)
     assert (tracked[(weather.ghi_w_per_m2 == 0)] == 0.0).all()
     assert (tracked.reshape(365, 24)[:, [0, 1, 2, 3, 22, 23]] == 0.0).all()
     assert not ((tracked > 0) & (tracked < 1e-6)).any()
@@ -101,7 +102,9 @@ def test_wind_curve_by_hand(weather: Weather) -> None:
 
 def test_wind_height_density_and_losses(weather: Weather) -> None:
     output = wind_output_fraction(weather)
-    assert output.shape == (8760,) and output.min() == 0.0 and output.max() == pytest.approx(0.85)
+    assert output.shape == (8760,)
+    assert output.min() == 0.0
+    assert output.max() == pytest.approx(0.85)
     assert wind_output_fraction(weather, hub_height_m=140.0).mean() > output.mean()
     thin = replace(weather, pressure_pa=weather.pressure_pa * 0.8)
     assert wind_output_fraction(thin).mean() < output.mean()

@@ -299,7 +299,8 @@ def test_urdb_without_demand(tmp_path: Path) -> None:
     )
     tariff = tariff_from_urdb(write(tmp_path, bare))
     assert not tariff.flat_demand_usd_per_kw.any()
-    assert tariff.tou_demand_usd_per_kw == () and (tariff.demand_weekday == -1).all()
+    assert tariff.tou_demand_usd_per_kw == ()
+    assert (tariff.demand_weekday == -1).all()
     assert tariff.fixed_usd_per_month == 20.0
 
 

@@ -92,7 +92,7 @@ def test_sun_at_mid_hour_agrees_with_the_files_extraterrestrial_column(
 
 
 def test_arrays_are_read_only(greensboro: Weather) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="read-only"):
         greensboro.dry_bulb_c[0] = 0.0
 
 
@@ -316,7 +316,8 @@ def test_synthetic_temperature_keeps_the_normals(synthetic: Weather) -> None:
         assert means == pytest.approx(NORMALS[f"dry_bulb_{name}_c"], abs=0.05)
     assert set(days.argmax(axis=1)) == {15}
     assert np.abs(np.diff(synthetic.dry_bulb_c)).max() < 4.0  # no step where months or days meet
-    assert synthetic.synthetic and synthetic.design_wet_bulb_c is None
+    assert synthetic.synthetic
+    assert synthetic.design_wet_bulb_c is None
 
 
 def test_synthetic_sun_and_air_keep_the_normals(synthetic: Weather) -> None:
@@ -327,7 +328,8 @@ def test_synthetic_sun_and_air_keep_the_normals(synthetic: Weather) -> None:
     )
     assert by_month(synthetic.wind_speed_m_per_s) == pytest.approx(NORMALS["wind_speed_m_per_s"])
     assert synthetic.pressure_pa[0] == pytest.approx(98_090, rel=1e-3)  # 101325 (1 - 2.25577e-5 z)^5.25588
-    assert (synthetic.dni_w_per_m2 >= 0).all() and (synthetic.dhi_w_per_m2 <= synthetic.ghi_w_per_m2 + 1e-9).all()
+    assert (synthetic.dni_w_per_m2 >= 0).all()
+    assert (synthetic.dhi_w_per_m2 <= synthetic.ghi_w_per_m2 + 1e-9).all()
     assert synthetic.utc_offset_hours == -5.0  # America/New_York without daylight saving
 
 
@@ -361,7 +363,8 @@ def test_faults_of_normals(tmp_path: Path) -> None:
     assert [fault.line for fault in faults] == list(range(2, 14))
     too_bright = [11.0] * 12  # more than a clear sky gives
     faults = faults_of(normals_csv(tmp_path, ghi_kwh_per_m2_day=too_bright), "monthly_normals")
-    assert len(faults) == 12 and "clear sky" in faults[0].rule
+    assert len(faults) == 12
+    assert "clear sky" in faults[0].rule
     assert "month" in {f.field for f in faults_of(normals_csv(tmp_path, month=[1.0] * 12), "monthly_normals")}
     path = normals_csv(tmp_path)
     path.write_text(path.read_text().replace("wind_speed_m_per_s", "wind"))

@@ -125,6 +125,17 @@ def test_the_case_is_worth_auditing(plan: Plan) -> None:
     assert plan.orders.commissioning_date.nunique() >= 2
 
 
+def test_the_summary_holds_plain_values(plan: Plan) -> None:
+    """No NumPy number slips into plan.json's mapping: readers compare and print what they find."""
+
+    def kinds(value: Any) -> set[type]:
+        if isinstance(value, dict):
+            return set().union(*map(kinds, value.values()))
+        return set().union(*map(kinds, value)) if isinstance(value, list) else {type(value)}
+
+    assert kinds(plan.summary) <= {str, int, float, bool, type(None)}
+
+
 # -- mutations ---------------------------------------------------------------------------------------------
 
 Edit = Callable[[dict[str, Any]], None]

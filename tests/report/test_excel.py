@@ -12,7 +12,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import openpyxl
+import openpyxl  # type: ignore[import-untyped]
 import pandas as pd
 import pytest
 
@@ -229,7 +229,7 @@ def test_same_plan_same_bytes_and_dated_by_the_case(plan: Plan, case: Case, book
 
 def test_a_plan_read_back_from_csv_gives_the_same_workbook(plan: Plan, case: Case) -> None:
     """Dates as ISO texts and whole numbers as floats make no difference."""
-    tables = {
+    tables: dict[str, Any] = {
         name: pd.read_csv(io.StringIO(plan.table(name).to_csv(index=False)))
         for name in ("orders", "capacity", "dispatch", "ledger")
     }
