@@ -26,7 +26,8 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
     console.print(Text(s["name"], style="bold"))
     console.print(
         f"{s['status']}: {s['objective_usd'] / 1e6:,.1f} M$ present value, "
-        f"at least {s['lower_bound_usd'] / 1e6:,.1f} M$ possible; gap {s['gap_fraction']:.3%} of the cost open to "
+        f"at least {s['lower_bound_usd'] / 1e6:,.1f} M$ possible; "
+        f"gap {s['gap_fraction']:.3%} of the cost open to "
         f"decision ({s['gap_usd'] / 1e6:,.2f} M$)"
     )
     for level in s["objectives"][:-1]:
