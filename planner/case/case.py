@@ -149,7 +149,7 @@ def _at(data: Any, path: Path_) -> Any:
 
 
 def _check_dates(reader: Reader, given: CaseInput, timeline: Timeline) -> None:
-    first, last = timeline.start, timeline.end
+    first = timeline.start
     if not reader.sound(("start",), ("horizon",)):
         return
     dated: list[tuple[Path_, date]] = [
@@ -165,11 +165,16 @@ def _check_dates(reader: Reader, given: CaseInput, timeline: Timeline) -> None:
         if row.by < first:
             rule = f"must not be before the start {first}"
             reader.fault(("budget", i, "by"), row.by, rule, "remove the row")
-    for i, step in enumerate(given.site.grid.interconnection):
-        if step.from_ >= last:
-            rule = f"must be before the horizon ends on {last}"
-            path = ("site", "grid", "interconnection", i, "from")
-            reader.fault(path, step.from_, rule, "remove the step")
+    # The operating years repeat one year with the site as the build leaves it: what comes later would be ignored.
+    final = timeline.starts[-1]
+    remedy = f"lengthen horizon.build_months to reach it (the operating years start on {final}), or remove it"
+    late = [
+        (("site", "grid", "interconnection", i, "from"), s.from_) for i, s in enumerate(given.site.grid.interconnection)
+    ]
+    late += [(("committed", i, "on_site"), row.on_site) for i, row in enumerate(given.committed)]
+    for place, day in late:
+        if day > final:
+            reader.fault(place, day, "comes after the build, in the operating years", remedy)
     base = given.finance.base_year
     if abs(base - first.year) > 10:
         rule = f"must be within 10 years of the start {first}"

@@ -215,6 +215,10 @@ class Item(Strict):
         for a, b in (("price_usd", "price_usd_per_kw"), ("rating_kw", "rating_kva")):
             if getattr(self, a) and getattr(self, b):
                 found.append(Rule(f"has both {a} and {b}", "keep one of the two", (b,)))
+        if "heat_rejection" in self.brings and self.family != "cooling":
+            remedy = "leave it out: it is bought beside the pod"
+            at = ("brings", self.brings.index("heat_rejection"))
+            found.append(Rule("only cooling items may bring heat_rejection", remedy, at))
         if self.heat_rate_btu_per_kwh_lhv and self.heat_rate_btu_per_kwh_hhv:
             found.append(Rule("has an LHV and an HHV heat rate", "keep one", ("heat_rate_btu_per_kwh_hhv",)))
         require(found)

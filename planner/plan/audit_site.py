@@ -26,7 +26,7 @@ FUELLED = ("generation", "renewable", "battery")
 LOOPS = ("liquid", "air")
 COMMISSIONED = (
     *PLAIN,
-    *POWER_STAGES,
+    *FLOW,
     "cdu",
     "air_unit",
     "heat_rejection:liquid",
@@ -198,6 +198,17 @@ class Standing:
         scheme = self.case.stage_redundancy(stage)
         return active_units(scheme, n, self.unit_capacity(item, lead), self._racks_per_group_mw(scheme, lead))
 
+    def _carries(self, item: Item, parts: tuple[str, ...], part: str) -> float:
+        """Load one active unit may carry: its rating, or its share of a group that is limited to so many racks."""
+        rating = self.unit_capacity(item, part)
+        lead = next((s for s in FLOW if s in item.brings and s in parts), min(parts))
+        scheme = self.case.stage_redundancy(lead.split(":")[0])
+        block = None if "white_space" in item.brings else self._racks_per_group_mw(scheme, lead)
+        if block is None or scheme is None or not (scheme.spares or scheme.scheme == "2(N+1)"):
+            return rating
+        unit = self.unit_capacity(item, lead)
+        return rating * block / (unit * math.ceil(block / unit - 1e-9))
+
     def _racks_per_group_mw(self, scheme: Redundancy | None, lead: str) -> float | None:
         """Load of a group of group_racks racks in a stage; None for groups of another kind."""
         if scheme is None or scheme.group_racks is None or not self.racks or lead == "standby_generation":
@@ -214,7 +225,7 @@ class Standing:
         """Firm capacity of what is switched on (or stands) in a part of the chain, and the hall there before."""
         total = self.existing_hall_m2(p) if part == "white_space" else 0.0
         for item, parts, on in self.at(part, standing=standing):
-            total += self.active(item, parts, on[p]) * self.unit_capacity(item, part)
+            total += self.active(item, parts, on[p]) * self._carries(item, parts, part)
         for rack in self.racks:
             if part in rack.item.brings:
                 total += float(self.runs(rack)[p]) * self.unit_capacity(rack.item, part)

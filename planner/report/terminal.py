@@ -31,16 +31,22 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
         f"decision ({s['gap_usd'] / 1e6:,.2f} M$)"
     )
     for level in s["objectives"][:-1]:
-        console.print(f"first {level['name']}: {level['value']:,.0f} (proven bound {level['bound']:,.0f})")
+        if level["name"] == "date":
+            proven = "no month earlier is possible" if level["value"] <= level["bound"] else "not proven"
+            console.print(f"first the date: {s['earliest_date']} ({proven})")
+        else:
+            console.print(f"first the GPUs: {level['value']:,.0f} (at most {level['bound']:,.0f} are possible)")
     rows = [
         (
             f"{m['target']:,.0f} {m['unit']} by {m['by']}",
-            f"running from {m['reached']}" if m["reached"] else "not reached",
+            f"running from {m['reached']}" + (" (late)" if m["reached"] > m["by"] else "")
+            if m["reached"]
+            else "not reached",
         )
         for m in s["milestones"]
     ]
     formats = {
-        "gpus_energised": ("GPUs running at the end", "{:,.0f}", 1.0),
+        "gpus_energised": ("GPUs running at the end, spares included", "{:,.0f}", 1.0),
         "it_design_mw": ("IT design power", "{:,.1f} MW", 1.0),
         "peak_site_load_mw": ("peak site load", "{:,.1f} MW", 1.0),
         "peak_import_mw": ("peak import", "{:,.1f} MW", 1.0),
@@ -80,6 +86,13 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
             "dispatch.csv, ledger.csv"
         )
     )
+
+
+def _reached(month: str | None, by: str) -> str:
+    """When a milestone runs, marked where that is after its date."""
+    if month is None:
+        return "not reached"
+    return f"running from {month}" + (" (late)" if month > by else "")
 
 
 def _print_orders(plan: Plan, console: Console) -> None:

@@ -26,7 +26,7 @@ WAITS_FOR_COMMISSIONING = (
     "fit_out",
     "rack_space",
     "network",
-    *POWER_STAGES,
+    *power.CHAIN,  # the substation has erection and tests of its own in its installation weeks
     "cdu",
     "air_unit",
     "heat_rejection:liquid",
@@ -90,6 +90,8 @@ def group_of(scheme: Redundancy | None, unit: float, block: float | None) -> Gro
     Group(units_per_set=1, firm_per_set=1.25, spares_per_group=1, sets_per_group=4)
     >>> group_of(Redundancy(scheme="4N/3", group_mw=10), 2.0, None)     # 4 to make 3
     Group(units_per_set=4, firm_per_set=6.0, spares_per_group=0, sets_per_group=None)
+    >>> group_of(Redundancy(scheme="N+1", group_racks=16), 1.0, 2.25)   # 3 carry 16 racks of .14 MW, no more
+    Group(units_per_set=1, firm_per_set=0.75, spares_per_group=1, sets_per_group=3)
     """
     name = scheme.scheme if scheme is not None else "N"
     if name in ("3N/2", "4N/3"):
@@ -102,8 +104,10 @@ def group_of(scheme: Redundancy | None, unit: float, block: float | None) -> Gro
     size = block if block is not None else scheme.group_mw if scheme is not None else None
     if size is None:
         return Group(paths, unit, spares)
-    fit = math.ceil(size / unit - 1e-9) if block is not None else math.floor(size / unit + 1e-9)
-    return Group(paths, unit, spares, max(1, fit))
+    if block is not None:  # as many units as carry the block, and no more than the block on them
+        fit = max(1, math.ceil(size / unit - 1e-9))
+        return Group(paths, size / fit, spares, fit)
+    return Group(paths, unit, spares, max(1, math.floor(size / unit + 1e-9)))
 
 
 def possible_sets(group: Group, units: float) -> int:

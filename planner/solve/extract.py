@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyomo.environ as pyo
 from numpy.typing import NDArray
 
 from planner.families import cooling
 from planner.ledger import CAPITAL_LINES, fixed_flows
 from planner.plan.plan import Plan
-from planner.sizing.options import possible_sets
+from planner.sizing.options import USD_PER_KUSD, possible_sets
 from planner.sizing.targets import grid_steps, target_of
 from planner.solve.decomposition import Solution
 from planner.solve.reading import (
@@ -113,7 +114,7 @@ def _capacity(read: Reading, stages: list[StageRow]) -> list[CapacityRow]:
             start,
             grid_steps(read.case, p)[1],
             _grid_available(read, p),
-            value(read.model.firm_generation[p]),
+            _firm_generation(read, p),
             value(read.sizing.design["mv_bus", p]),
             value(read.sizing.design.get(("it", p), 0.0)),
             sum(r.gpus * runs[r.item.id] for r in read.sizing.plant.racks),
@@ -139,32 +140,50 @@ def _grid_available(read: Reading, p: int) -> float:
     return max(feeders, min(total, behind))
 
 
+def _firm_generation(read: Reading, p: int) -> float:
+    """Generation that stands, at the hottest hour and with its largest units out. [MW]"""
+    scheme = read.case.stage_redundancy("onsite_generation")
+    spares = scheme.spares if scheme is not None else 0
+    standing = [(g.firm_mw, read.units(read.sizing.option(g.item.id), p)) for g in read.sizing.plant.generators]
+    largest = max((mw for mw, units in standing if units > 0), default=0.0)
+    return max(0.0, sum(mw * units for mw, units in standing) - spares * largest)
+
+
 def _binding(read: Reading, p: int, now: CapacityRow, stages: list[StageRow]) -> str:
-    """The stage that would stop the next rack, judged by the room it leaves in racks."""
+    """What would stop the next rack: the limit that leaves the least room, counted in racks.
+
+    Limits no order can lift come before equipment. Where every limit leaves room, waiting is what costs least.
+    """
     case, running = read.case, now.racks_energised
     if not read.sizing.plant.racks:
         return ""
+    kind = case.input.objective.kind
+    wanted = [t for t in case.input.target.milestones if case.timeline.period_of(t.by) <= p]
+    if kind == "earliest":
+        wanted = case.input.target.milestones  # the last one is wanted as soon as it can be had
+    met = all(value(read.sizing.running(t, p)) >= target_of(t) for t in wanted)
+    if kind != "max_gpus" and wanted and met:
+        return "target met"
     rack_mw = max(r.design_mw for r in read.sizing.plant.racks)
-    room = {"racks on site": now.racks_stranded}
-    for row in stages:
-        if row.design_load > 0 and running:
-            room[row.position] = (row.firm_capacity - row.design_load) / (row.design_load / running)
+    room: dict[str, float] = {"racks on site": now.racks_stranded}
     overhead = now.design_load_mw / (rack_mw * running) if running else 1.3
     supply = now.grid_mw * (1 - read.sizing.plant.import_loss_fraction) + now.firm_generation_mw
     room["firm source"] = (supply - now.design_load_mw) / (rack_mw * overhead)
     if hasattr(read.model, "blocks"):
         commissioned = value(read.model.blocks[p]) * case.input.commissioning.block_mw
         room["commissioning"] = (commissioned - rack_mw * running) / rack_mw
-    wanted = [t for t in case.input.target.milestones if case.timeline.period_of(t.by) <= p]
-    staged = case.input.objective.kind in ("max_gpus", "earliest")
-    met = (value(read.sizing.running(t, p)) >= target_of(t) for t in wanted)
-    if case.input.objective.kind != "max_gpus" and wanted and all(met):
-        return "target met"
-    if not running and not room["racks on site"]:
-        return "racks on site"
-    name = min(room, key=lambda name: (room[name], name))
+    if kind == "max_gpus" and case.input.budget:
+        left = min(pyo.value(row.upper) - value(row.body) for row in read.model.budget.values())
+        room["budget"] = left * USD_PER_KUSD / max(r.item.get("price_usd") for r in read.sizing.plant.racks)
+    outside = set(room)
+    for row in stages:
+        if row.design_load > 0 and running:
+            room[row.position] = (row.firm_capacity - row.design_load) / (row.design_load / running)
+    name = min(room, key=lambda name: (round(room[name], 2) >= 1.0, name not in outside, round(room[name], 2), name))
+    if round(room[name], 2) >= 1.0:
+        return "least cost"
     buyable = any(o.buyable and name in o.supplies for o in read.sizing.options)
-    return f"{name} (not built yet)" if staged and buyable and now.racks_stranded > 0 else name
+    return f"{name} (not built yet)" if buyable and kind != "min_cost" and now.racks_stranded > 0 else name
 
 
 # -- operation ---------------------------------------------------------------------------------------------

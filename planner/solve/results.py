@@ -37,6 +37,7 @@ def summary_of(
         "name": case.input.name,
         "status": "optimal within the gap" if solution.gap_reached else "time limit: best plan so far",
         "objectives": [{"name": lv.name, "value": float(lv.value), "bound": float(lv.bound)} for lv in solution.levels],
+        "earliest_date": next((str(read.starts[round(v.value)]) for v in solution.levels if v.name == "date"), None),
         "objective_usd": float(solution.upper_kusd * _KUSD),
         "lower_bound_usd": float(solution.lower_kusd * _KUSD),
         "gap_usd": float(solution.gap_kusd * _KUSD),
