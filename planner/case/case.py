@@ -168,10 +168,11 @@ def _check_dates(reader: Reader, given: CaseInput, timeline: Timeline) -> None:
     # The operating years repeat one year with the site as the build leaves it: what comes later would be ignored.
     final = timeline.starts[-1]
     remedy = f"lengthen horizon.build_months to reach it (the operating years start on {final}), or remove it"
-    late = [
-        (("site", "grid", "interconnection", i, "from"), s.from_) for i, s in enumerate(given.site.grid.interconnection)
-    ]
-    late += [(("committed", i, "on_site"), row.on_site) for i, row in enumerate(given.committed)]
+    late: list[tuple[Path_, date]] = []
+    for i, step in enumerate(given.site.grid.interconnection):
+        late.append((("site", "grid", "interconnection", i, "from"), step.from_))
+    for i, bought in enumerate(given.committed):
+        late.append((("committed", i, "on_site"), bought.on_site))
     for place, day in late:
         if day > final:
             reader.fault(place, day, "comes after the build, in the operating years", remedy)

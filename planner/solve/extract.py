@@ -164,6 +164,8 @@ def _binding(read: Reading, p: int, now: CapacityRow, stages: list[StageRow]) ->
     met = all(value(read.sizing.running(t, p)) >= target_of(t) for t in wanted)
     if kind != "max_gpus" and wanted and met:
         return "target met"
+    if not now.racks_ready:
+        return "racks on site"
     rack_mw = max(r.design_mw for r in read.sizing.plant.racks)
     room: dict[str, float] = {"racks on site": now.racks_stranded}
     overhead = now.design_load_mw / (rack_mw * running) if running else 1.3
