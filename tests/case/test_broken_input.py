@@ -1159,3 +1159,33 @@ def test_what_is_bought_may_be_discontinued_since(tmp_path: Path) -> None:
     """A DGX H100 is no longer sold; racks of it bought before are a fact, not an order."""
     row = "committed=[{item: nvidia_dgx_h100, units: 4, on_site: 2027-06-01}]"
     assert load_case(write(tmp_path, GOOD), [row]).input.committed[0].item == "nvidia_dgx_h100"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ("site.grid.interconnection[1].from=2033-01-01", "site.grid.interconnection[1].from"),
+        ("committed=[{item: ups_generic, units: 4, on_site: 2033-01-01}]", "committed[0].on_site"),
+    ],
+)
+def test_what_comes_after_the_build_is_not_ignored(tmp_path: Path, change: str, field: str) -> None:
+    """The operating years repeat one year, so nothing may be promised for them."""
+    (fault,) = faults_of(write(tmp_path, GOOD), change)
+    assert fault.field == field
+    assert "comes after the build" in fault.rule
+    assert "build_months" in fault.remedy
+
+
+def test_a_pod_may_not_bring_heat_rejection(tmp_path: Path) -> None:
+    """What rejects a pod's heat outdoors is bought beside it; a claim to bring it would count for nothing."""
+    folder = write(tmp_path, GOOD)
+    (folder.parent if folder.is_file() else folder).joinpath("own").mkdir()
+    own = (folder.parent if folder.is_file() else folder) / "own" / "pod.yaml"
+    own.write_text(
+        "schema: catalog/1\nitems:\n  - {id: my_pod, family: enclosure, class: my_pod, vendor: own, model: pod,\n"
+        "     status: hypothetical, brings: [white_space, heat_rejection]}\n",
+        encoding="utf-8",
+    )
+    (fault,) = faults_of(folder, "catalogs=[own]")
+    assert "only cooling items" in fault.rule
+    assert fault.field.endswith("brings[1]")

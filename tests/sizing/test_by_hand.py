@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 
 from planner.case.case import Case
+from planner.case.schema import Redundancy
 from planner.ledger import present_value, unit_dates, unit_flows
 from planner.operation.blocks import plant_of
 from planner.sizing.model import build_sizing
+from planner.sizing.options import Group, group_of, possible_sets
 from planner.solve.decomposition import solve
 from planner.solve.master import Master
 
@@ -282,3 +285,25 @@ def test_a_grid_step_inside_a_month_counts_from_the_next(make_case: Make) -> Non
     limits = [most(case, lambda m, p=p: m.grid[p]) for p in (0, 2, 3)]
     assert limits == pytest.approx([20, 20, 50])
     assert np.isclose(most(case, lambda m: m.grid[6]), 50)
+
+
+def test_a_group_of_racks_carries_its_racks_and_no_more() -> None:
+    """1,567 racks in groups of 16 are 98 groups; 16 x .9 x 142 kW = 2.04 MW takes 3 units of 1 MW: 98 x (3 + 1) = 392.
+
+    Were the three units loaded to their 3 MW, 67 groups of 23 racks would do, which is not the group asked for.
+    """
+    block = 16 * 0.9 * 0.142
+    group = group_of(Redundancy(scheme="N+1", group_racks=16), 1.0, block)
+    assert (group.sets_per_group, group.spares_per_group) == (3, 1)
+    assert group.firm_per_set * 3 == pytest.approx(block, rel=1e-12)
+    sets = math.ceil(1567 * 0.9 * 0.142 / group.firm_per_set - 1e-9)
+    assert sets + math.ceil(sets / 3) == 392
+
+
+def test_units_that_may_carry_load() -> None:
+    """Of three transformers two carry; 36 lineups in 4-to-make-3 are nine sets; of five units in 4 + 1, four."""
+    assert possible_sets(Group(1, 95.0, spares_per_group=1), 3) == 2
+    assert possible_sets(Group(4, 8.55), 36) == 9
+    assert possible_sets(Group(1, 1.25, spares_per_group=1, sets_per_group=4), 5) == 4
+    assert possible_sets(Group(1, 1.25, spares_per_group=1, sets_per_group=4), 6) == 4  # the sixth is a group's spare
+    assert possible_sets(Group(1, 1.25, spares_per_group=1, sets_per_group=4), 7) == 5
