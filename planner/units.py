@@ -5,8 +5,6 @@ from __future__ import annotations
 HOURS_PER_YEAR = 8760
 DAYS_PER_WEEK = 7
 KW_PER_MW = 1000.0
-M2_PER_ACRE = 4046.8564224
-BTU_PER_KWH = 3412.14
 HHV_OVER_LHV_GAS = 1.108  # pipeline gas; gas is sold on HHV, heat rates are often LHV
 BTU_PER_MMBTU = 1.0e6
 

@@ -59,13 +59,6 @@ def computes(case: Case) -> tuple[Compute, ...]:
     return tuple(result)
 
 
-def network_items(case: Case) -> tuple[Item, ...]:
-    """Network items the case may buy or has committed."""
-    ids = [*case.candidates.get("network", ())]
-    ids += [c.item for c in case.input.committed if case.catalog[c.item].family == "network"]
-    return tuple(case.catalog[i] for i in dict.fromkeys(ids))
-
-
 def nodes_per_rack(node: Item, rack: Item) -> int:
     """Nodes one rack takes by height and by power; 0 when it takes none."""
     by_height = rack.get("rack_units", 48.0) / max(node.get("rack_units", 1.0), 1.0)

@@ -39,9 +39,7 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
     rows = [
         (
             f"{m['target']:,.0f} {m['unit']} by {m['by']}",
-            f"running from {m['reached']}" + (" (late)" if m["reached"] > m["by"] else "")
-            if m["reached"]
-            else "not reached",
+            _reached(m["reached"], m["by"]),
         )
         for m in s["milestones"]
     ]

@@ -20,8 +20,7 @@ from pyomo.common.errors import InfeasibleConstraintException
 
 from planner.algebra import Block
 from planner.case.case import Case
-from planner.errors import NoPlanError, PlannerError
-from planner.ledger import month_weights
+from planner.errors import NoPlanError
 from planner.operation.blocks import Plant, build_block, plant_of
 from planner.operation.evaluate import BlockSolver, Value
 from planner.sizing.model import Sizing, build_sizing
@@ -146,8 +145,6 @@ class _Engine:
         self.link_vars = {s: link_variables(self.sizing, s) for s in self.states}
         self.link_columns = {s: [self.master.index(v) for v in row] for s, row in self.link_vars.items()}
         self.cost_columns = {s: self.master.index(cost_variable(self.sizing, s)) for s in self.states}
-        build, operating = month_weights(self.case)
-        self.weights = {s: operating[s.place] if s.period == OPERATING else build[s.period] for s in self.states}
         self.cost_gradient, constant = self.master.gradient(self.sizing.levels["cost"])
         self.constant = constant + self.sizing.constant_kusd
 
@@ -156,10 +153,13 @@ class _Engine:
         kind = self.case.input.objective.kind
         if kind != "min_cost":
             levels.append(self._first_level("gpus" if kind == "max_gpus" else "date"))
-        self.lower, self.best = -np.inf, _Best()
+        # A plan that reached the first goal is already a plan: it is what a time limit leaves.
+        self.lower = -np.inf
         self.master.minimise(self.cost_gradient)
         if kind == "min_cost":
             self._relaxation()
+        else:
+            self.lower = self._master(relaxed=True).bound
         self._integers()
         best = self.best
         if best.point is None:
@@ -200,11 +200,13 @@ class _Engine:
             best, stalled = np.inf, 0
             for _ in range(rounds):
                 result = self._master(relaxed=True)
-                if result.point is None or time.perf_counter() > self.deadline:
+                if result.point is None:
                     return
                 # A bound that has stopped moving is left to the integer rounds, whose cuts are at real plans.
                 stalled = stalled + 1 if result.bound <= self.lower + 0.1 * self._absolute_gap() else 0
                 self.lower = max(self.lower, result.bound)
+                if time.perf_counter() > self.deadline:
+                    return
                 if stalled >= _STALLED_ROUNDS:
                     break
                 links = self._links(result.point)
@@ -434,6 +436,3 @@ class _Engine:
                 time.perf_counter() - self.begin,
             )
         )
-
-
-__all__ = ["Level", "PlannerError", "Progress", "Solution", "State", "solve"]

@@ -19,13 +19,12 @@ Index = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class MasterResult:
-    """A solved sizing model: its point (None when there is none), its proven bound, and how it ended."""
+    """A solved sizing model: its point (None when there is none), its proven bound, and whether there is none."""
 
     point: Array | None
     objective: float
     bound: float
     infeasible: bool
-    timed_out: bool
 
 
 class Master:
@@ -143,7 +142,7 @@ class Master:
             highspy.HighsModelStatus.kUnboundedOrInfeasible,
         )
         if infeasible:
-            return MasterResult(None, np.inf, np.inf, True, False)
+            return MasterResult(None, np.inf, np.inf, True)
         info = h.getInfo()
         optimal = status == highspy.HighsModelStatus.kOptimal
         has_point = optimal or info.primal_solution_status == 2
@@ -152,7 +151,7 @@ class Master:
         if relaxed:
             bound = info.objective_function_value if optimal else -np.inf
         objective = info.objective_function_value if has_point else np.inf
-        return MasterResult(point, objective, bound, False, not optimal)
+        return MasterResult(point, objective, bound, False)
 
 
 def _row_bounds(form: Any) -> tuple[Array, Array]:
