@@ -261,10 +261,11 @@ def _refuse(field: str, value: str, rule: str, remedy: str) -> InputError:
 
 def _progress(progress: Progress) -> None:
     gap = f"{progress.gap_fraction:.3%}" if progress.gap_fraction < 10 else "no plan yet"
+    lower = f"{progress.lower_kusd / 1e3:,.1f}" if progress.lower_kusd > -1e15 else "-"
     upper = f"{progress.upper_kusd / 1e3:,.1f}" if progress.upper_kusd < 1e15 else "-"
     typer.echo(
         f"{progress.seconds:6.1f} s  {progress.phase:<10}  round {progress.round:<3}  "
-        f"at least {progress.lower_kusd / 1e3:,.1f} M$  found {upper} M$  gap {gap}",
+        f"at least {lower} M$  found {upper} M$  gap {gap}",
         err=True,
     )
 
