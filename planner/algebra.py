@@ -32,6 +32,7 @@ class Columns:
     name: str
     index: Index
     hours: Index
+    start: str | None = None  # of a stored quantity: the linking component it begins from
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,13 @@ class Block:
     month: int
     links: tuple[str, ...]
     columns: dict[str, Columns]
-    column_names: tuple[str, ...]
     cost_lines: dict[str, Array]  # ledger line -> USD per unit of each column
     shortage: Index  # columns of forbidden violation
     matrix: sp.csr_matrix  # rows x (columns + links)
     row_lower: Array
     row_upper: Array
-    row_names: tuple[str, ...]
+    row_group: Index  # of each row: its constraint, as a number in `constraints`
+    constraints: tuple[str, ...]
     hours: int
     weight: float  # real hours one modelled hour stands for
 
@@ -60,7 +61,26 @@ class Block:
     @property
     def size(self) -> int:
         """Columns without the links."""
-        return len(self.column_names)
+        return int(self.matrix.shape[1]) - len(self.links)
+
+    @property
+    def column_names(self) -> list[str]:
+        """A name for every column: its group and hour."""
+        names = [""] * self.size
+        for group in self.columns.values():
+            for i, t in zip(group.index.tolist(), group.hours.tolist(), strict=True):
+                names[i] = f"{group.name}[{t}]" if len(group.index) > 1 else group.name
+        return names
+
+    @property
+    def row_names(self) -> list[str]:
+        """A name for every row: its constraint, and its place where there are several."""
+        place, names = [0] * len(self.constraints), []
+        several = np.bincount(self.row_group, minlength=len(self.constraints)) > 1
+        for g in self.row_group.tolist():
+            names.append(f"{self.constraints[g]}[{place[g]}]" if several[g] else self.constraints[g])
+            place[g] += 1
+        return names
 
 
 class BlockBuilder:
@@ -71,7 +91,7 @@ class BlockBuilder:
         self.links = tuple(links)
         self._link_index = {link: i for i, link in enumerate(self.links)}
         self._columns: dict[str, Columns] = {}
-        self._names: list[str] = []
+        self._size = self._height = 0
         self._costs: list[tuple[str, Index, Array]] = []
         self._shortage: list[Index] = []
         self._rows: list[Index] = []
@@ -82,7 +102,8 @@ class BlockBuilder:
         self._link_values: list[Array] = []
         self._lower: list[Array] = []
         self._upper: list[Array] = []
-        self._row_names: list[str] = []
+        self._row_groups: list[Index] = []
+        self._groups: dict[str, int] = {}
         self._balance: list[tuple[Array, Columns]] = []
         self._balance_links: list[tuple[Array, str]] = []
 
@@ -91,12 +112,14 @@ class BlockBuilder:
         """Indices of all hours."""
         return np.arange(self.hours)
 
-    def add(self, name: str, *, hours: Index | None = None, shortage: bool = False) -> Columns:
-        """New columns, one for each hour given (all by default), non-negative."""
+    def add(
+        self, name: str, *, hours: Index | None = None, shortage: bool = False, start: str | None = None
+    ) -> Columns:
+        """New columns, one for each hour given (all by default), non-negative. start: link a stored quantity has."""
         hours = self.every_hour if hours is None else hours
-        start = len(self._names)
-        columns = Columns(name, np.arange(start, start + len(hours)), hours)
-        self._names += [f"{name}[{t}]" for t in hours] if len(hours) != 1 else [name]
+        first = self._size
+        columns = Columns(name, np.arange(first, first + len(hours)), hours, start)
+        self._size += len(hours)
         self._columns[name] = columns
         if shortage:
             self._shortage.append(columns.index)
@@ -141,7 +164,7 @@ class BlockBuilder:
     ) -> None:
         """Rows  sum(terms) + sum(links) <= 0  (or = 0), one for each entry of the index arrays."""
         count = max([len(index) for _, index in terms], default=1)
-        start = len(self._row_names)
+        start = self._height
         here = np.arange(start, start + count)
         for factor, index in terms:
             values = np.broadcast_to(np.asarray(factor, float), index.shape)
@@ -149,7 +172,7 @@ class BlockBuilder:
         for factor, link in links:
             values = np.broadcast_to(np.asarray(factor, float), (count,))
             self._put_link(here, link, values)
-        self._row_names += [f"{name}[{t}]" for t in range(count)] if count > 1 else [name]
+        self._group(name, count)
         self._lower.append(np.full(count, 0.0 if equal else -np.inf))
         self._upper.append(np.zeros(count))
 
@@ -162,13 +185,13 @@ class BlockBuilder:
         equal: bool = False,
     ) -> None:
         """One row over all entries:  sum of every term + sum(links) <= 0  (or = 0)."""
-        row = len(self._row_names)
+        row = self._height
         for factor, index in terms:
             values = np.broadcast_to(np.asarray(factor, float), index.shape)
             self._put(np.full(len(index), row), index, values)
         for value, link in links:
             self._put_link(np.array([row]), link, np.array([float(value)]))
-        self._row_names.append(name)
+        self._group(name, 1)
         self._lower.append(np.array([0.0 if equal else -np.inf]))
         self._upper.append(np.zeros(1))
 
@@ -178,15 +201,15 @@ class BlockBuilder:
         excess = self.add("shortage_excess_power", shortage=True)
         self.supply(short)
         self.draw(excess)
-        start = len(self._row_names)
+        start = self._height
         for factor, columns in self._balance:
             self._put(start + columns.hours, columns.index, factor)
         for factor, link in self._balance_links:
             self._put_link(start + self.every_hour, link, -factor)
-        self._row_names += [f"power_balance[{t}]" for t in range(self.hours)]
+        self._group("power_balance", self.hours)
         self._lower.append(np.zeros(self.hours))
         self._upper.append(np.zeros(self.hours))
-        n, k, m = len(self._names), len(self.links), len(self._row_names)
+        n, k, m = self._size, len(self.links), self._height
         rows = np.concatenate([*self._rows, *self._link_rows])
         cols = np.concatenate([*self._cols, *[c + n for c in self._link_cols]])
         values = np.concatenate([*self._values, *self._link_values])
@@ -200,16 +223,20 @@ class BlockBuilder:
             month=self.month,
             links=self.links,
             columns=self._columns,
-            column_names=tuple(self._names),
             cost_lines=lines,
             shortage=np.concatenate(self._shortage),
             matrix=matrix,
             row_lower=np.concatenate(self._lower),
             row_upper=np.concatenate(self._upper),
-            row_names=tuple(self._row_names),
+            row_group=np.concatenate(self._row_groups),
+            constraints=tuple(self._groups),
             hours=self.hours,
             weight=self.weight,
         )
+
+    def _group(self, name: str, count: int) -> None:
+        self._height += count
+        self._row_groups.append(np.full(count, self._groups.setdefault(name, len(self._groups))))
 
     def _put(self, rows: Index, cols: Index, values: Array) -> None:
         self._rows.append(np.broadcast_to(rows, values.shape))

@@ -58,14 +58,14 @@ def operate(builder: BlockBuilder, hours: Hours, stores: tuple[Battery, ...]) ->
     for store in stores:
         name = store.item.id
         charge, discharge = builder.add(f"charge:{name}"), builder.add(f"discharge:{name}")
-        soc = builder.add(f"soc:{name}")
+        soc = builder.add(f"soc:{name}", start=f"soc_start:{name}")
         builder.draw(charge)
         builder.supply(discharge)
         builder.price("battery wear", discharge, store.wear_usd_per_mwh * hours.weight)
         inward, outward = -store.efficiency, 1.0 / store.efficiency
         first, rest = slice(0, 1), slice(1, None)
         builder.rows(
-            f"battery_energy_balance:{name}:first",
+            f"battery_energy_balance:{name}",
             [(1.0, soc.index[first]), (inward, charge.index[first]), (outward, discharge.index[first])],
             [(-1.0, f"soc_start:{name}")],
             equal=True,

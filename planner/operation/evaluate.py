@@ -1,4 +1,8 @@
-"""Value, dispatch and cut of an operating block at a linking vector, with the solver kept alive and warm."""
+"""Value, dispatch and cut of an operating block at a linking vector, with the solver kept alive and warm.
+
+Rows that hold one column below equipment are column bounds here, set anew for every linking vector: that leaves
+half the rows. Their duals, and so the cut's slopes, come from `repair`.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,16 @@ from dataclasses import dataclass
 
 import highspy
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from planner.algebra import Block
+from planner.operation.repair import Repair
 
 Array = NDArray[np.float64]
-# A warm start pays only after a small step with the same equipment standing; after a larger one the dual simplex
-# takes 5 to 20 times as long from the old basis as from scratch with presolve.
-_SMALL_STEP = 0.02
+# A warm start pays after a small step with the same equipment standing; after a larger one the dual simplex takes
+# longer from the old basis than from scratch.
+_SMALL_STEP = 0.3
 # What counts as no violation at all: MWh over a block.
 SHORTAGE_TOLERANCE_MWH = 1e-4
 
@@ -26,6 +32,8 @@ class Value:
     slope: Array  # over the links; V(x') >= slope . x' for every x'
     primal: Array  # columns
     shortage_mwh: float
+    duals: Array  # rows; those of rows kept as column bounds stay 0
+    prices: Array  # of them what a cut can be made from again (`Repair.core`)
 
     @property
     def feasible(self) -> bool:
@@ -34,64 +42,87 @@ class Value:
 
 
 class BlockSolver:
-    """One block in HiGHS: linking columns fixed by their bounds, dual simplex, warm after the first solve."""
+    """One block in HiGHS, dual simplex, warm after small steps."""
 
-    def __init__(self, block: Block) -> None:
-        self.block = block
+    def __init__(self, block: Block, small_step: float = _SMALL_STEP) -> None:
+        self.block, self._small_step = block, small_step
+        self.repair = Repair(block)
         self.solves = 0
-        self._h = highspy.Highs()
-        self._h.setOptionValue("output_flag", False)
-        self._h.setOptionValue("threads", 1)
-        self._h.setOptionValue("solver", "simplex")
-        n, k = block.size, len(block.links)
-        csc = block.matrix.tocsc()
+        n = block.size
+        self._bounded, bounding, self._ceilings = _bounds(block)
+        kept = np.ones(block.matrix.shape[0], bool)
+        kept[bounding] = False
+        self._keep = np.flatnonzero(kept)
+        matrix = sp.csc_matrix(block.matrix[self._keep])
+        csc, self._links = matrix[:, :n], sp.csr_matrix(matrix[:, n:])
+        self._rows = np.arange(len(self._keep), dtype=np.int32)
+        self._below = np.isinf(block.row_lower[self._keep])
+        self._columns = np.arange(n, dtype=np.int32)
         lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = n + k, block.matrix.shape[0]
-        lp.col_cost_ = np.concatenate([block.cost, np.zeros(k)])
-        upper = np.full(n + k, highspy.kHighsInf)
+        lp.num_col_, lp.num_row_ = n, len(self._keep)
+        lp.col_cost_ = block.cost
+        upper = np.full(n, highspy.kHighsInf)
         upper[block.shortage] = 0.0
-        upper[n:] = 0.0
-        lp.col_lower_, lp.col_upper_ = np.zeros(n + k), upper
-        lp.row_lower_ = np.where(np.isinf(block.row_lower), -highspy.kHighsInf, block.row_lower)
-        lp.row_upper_ = block.row_upper
+        lp.col_lower_, lp.col_upper_ = np.zeros(n), upper
+        lp.row_lower_ = np.where(self._below, -highspy.kHighsInf, 0.0)
+        lp.row_upper_ = np.zeros(len(self._keep))
         lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = csc.indptr, csc.indices, csc.data
+        self._h = highspy.Highs()
+        for name, value in (("output_flag", False), ("threads", 1), ("solver", "simplex"), ("presolve", "off")):
+            self._h.setOptionValue(name, value)
         self._h.passModel(lp)
-        self._link_columns = np.arange(n, n + k, dtype=np.int32)
+        # A state of charge at an edge moves two rows; a warm start takes any step of it.
+        self._sized = np.array([not link.startswith("soc_") for link in block.links])
         self._shortage_mode = False
         self._last: Array | None = None
 
     def solve(self, x: Array) -> Value:
         """Least cost at x, or the least shortage where x cannot be run without one."""
-        n = self.block.size
         if not self._near(x):
             self._h.clearSolver()
         self._last = x.copy()
-        self._h.changeColsBounds(len(x), self._link_columns, x, x)
+        right = -(self._links @ x)
+        left = np.where(self._below, -highspy.kHighsInf, right)
+        self._h.changeRowsBounds(len(right), self._rows, left, right)
+        ceiling = np.maximum(self._ceilings @ x, 0.0)
+        self._h.changeColsBounds(len(ceiling), self._bounded, np.zeros(len(ceiling)), ceiling)
         self._mode(False)
         if self._run():
-            solution = self._h.getSolution()
-            primal, dual = np.array(solution.col_value), np.array(solution.col_dual)
-            return Value(self._h.getInfo().objective_function_value, dual[n:], primal[:n], 0.0)
+            return self._value(x, shortage=False)
         self._mode(True)
         if not self._run():
             raise RuntimeError(f"block {self.block.name} has no least shortage: {self._h.getModelStatus()}")
+        return self._value(x, shortage=True)
+
+    def _value(self, x: Array, *, shortage: bool) -> Value:
         solution = self._h.getSolution()
-        primal, dual = np.array(solution.col_value), np.array(solution.col_dual)
-        shortage = float(self._h.getInfo().objective_function_value)
-        return Value(np.inf, dual[n:], primal[:n], shortage)
+        primal, duals = np.array(solution.col_value), np.zeros(self.block.matrix.shape[0])
+        duals[self._keep] = solution.row_dual
+        prices = duals[self.repair.core]
+        objective = float(self._h.getInfo().objective_function_value)
+        slope = self.repair.cut(prices, shortage=shortage)
+        if slope is None:  # the solver's own duals, exact to its tolerance
+            reduced = np.array(solution.col_dual)[self._bounded]
+            slope = -(self._links.T @ duals[self._keep]) + self._ceilings.T @ np.minimum(reduced, 0.0)
+        if shortage:
+            return Value(np.inf, slope, primal, objective, duals, prices)
+        return Value(objective, slope, primal, 0.0, duals, prices)
 
     def _near(self, x: Array) -> bool:
         """Whether x is a small step from the last one, with the same components at zero."""
         last = self._last
-        if last is None or not np.array_equal(last > 0, x > 0):
+        if last is None:
             return False
-        return bool(np.all(np.abs(x - last) <= _SMALL_STEP * np.maximum(last, x)))
+        if self._small_step == np.inf:
+            return True
+        last, x = last[self._sized], x[self._sized]
+        if not np.array_equal(last > 0, x > 0):
+            return False
+        return bool(np.all(np.abs(x - last) <= self._small_step * np.maximum(last, x)))
 
     def _run(self) -> bool:
         self.solves += 1
-        warm = self._h.getBasis().valid
-        self._h.setOptionValue("presolve", "off" if warm else "on")
         self._h.run()
         if self._h.getModelStatus() == highspy.HighsModelStatus.kOptimal:
             return True
@@ -100,6 +131,7 @@ class BlockSolver:
         self._h.clearSolver()  # numerical trouble on a warm basis: once more from scratch
         self._h.setOptionValue("presolve", "on")
         self._h.run()
+        self._h.setOptionValue("presolve", "off")
         status = self._h.getModelStatus()
         if status not in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible):
             raise RuntimeError(f"block {self.block.name} could not be solved: {status}")
@@ -110,14 +142,30 @@ class BlockSolver:
         if shortage == self._shortage_mode:
             return
         self._shortage_mode = shortage
-        block, n = self.block, self.block.size
-        columns = np.arange(n, dtype=np.int32)
-        cost = np.zeros(n)
+        block = self.block
+        cost = np.zeros(block.size)
         if shortage:
             cost[block.shortage] = block.weight
         else:
             cost = block.cost
-        self._h.changeColsCost(n, columns, cost)
+        self._h.changeColsCost(block.size, self._columns, cost)
         closed = block.shortage.astype(np.int32)
         ceiling = np.full(len(closed), highspy.kHighsInf if shortage else 0.0)
         self._h.changeColsBounds(len(closed), closed, np.zeros(len(closed)), ceiling)
+
+
+def _bounds(block: Block) -> tuple[NDArray[np.int32], NDArray[np.int64], sp.csr_matrix]:
+    """Columns bounded by one row alone, those rows, and their ceilings as a matrix over the links."""
+    n, m = block.size, block.matrix.shape[0]
+    entries = block.matrix.tocoo()
+    row, column, value = entries.row, entries.col, entries.data
+    shortage = np.zeros(n + len(block.links), bool)
+    shortage[block.shortage] = True
+    single = np.isinf(block.row_lower) & (np.bincount(row[column < n], minlength=m) == 1)
+    found = np.flatnonzero((column < n) & single[row] & (value > 0) & ~shortage[column])
+    found = found[np.argsort(column[found], kind="stable")]
+    found = found[np.diff(column[found], prepend=-1) > 0]
+    rows = row[found].astype(np.int64)
+    ceilings = sp.csr_matrix(block.matrix[rows, n:])
+    ceilings.data = -ceilings.data / np.repeat(value[found], np.diff(ceilings.indptr))
+    return column[found].astype(np.int32), rows, ceilings

@@ -7,6 +7,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from planner.families import power
+from planner.families.battery import Battery
 from planner.sizing.limits import Limits
 from planner.sizing.targets import grid_steps
 
@@ -32,6 +33,7 @@ class Linking(Limits):
         """State of charge between months: build months in a row from empty, the operating year in a circle."""
         m, last = self.m, self.last
         m.edges = pyo.ConstraintList()
+        self.edges: list[tuple[Any, float, Any]] = []
         for store in self.plant.batteries:
             start, end = f"soc_start:{store.item.id}", f"soc_end:{store.item.id}"
             for p in range(last):
@@ -49,8 +51,22 @@ class Linking(Limits):
                     m.edges.add(m.edge_link[k, end] == m.edge_link[k, start])
                 m.edges.add(m.edge_link[k, end] == m.edge_link[(k + 1) % 12, start])
                 m.edges.add(m.edge_link[k, end] <= store.hours * m.link[last, store.key])
+            if not sampled:
+                self._edge_columns(store, start, end)
             m.link[last, start].fix(0.0)
             m.link[last, end].fix(0.0)
+
+    def _edge_columns(self, store: Battery, start: str, end: str) -> None:
+        """Every state of charge between months, with the hours and the power that bound it."""
+        m, last, hours = self.m, self.last, store.hours
+        for p in range(last):
+            self.edges.append((m.link[p, end], hours, m.link[p, store.key]))
+            if p:
+                self.edges.append((m.link[p, start], hours, m.link[p - 1, store.key]))
+        for k in range(12):
+            self.edges.append((m.edge_link[k, start], hours, m.link[last - 1 if last and not k else last, store.key]))
+            after = last - 1 if last and k == 11 else last
+            self.edges.append((m.edge_link[k, end], hours, m.link[after, store.key]))
 
     def _components(self, p: int) -> dict[str, Any]:
         """Linking component -> expression in the counts of a period."""

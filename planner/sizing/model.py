@@ -68,6 +68,7 @@ class Sizing:
     running: Callable[[Milestone, int], Any]  # what runs in a milestone's measure, net of spares
     energised_units: Callable[[Option, int], Any]  # units switched on, with the spares of their groups
     committed_om: list[tuple[str, Cash]]  # fixed O&M of what is already bought
+    edges: list[tuple[Any, float, Any]]  # states of charge between months, each with the hours and power that bound it
     levels: dict[str, Any] = field(default_factory=dict)  # objective name -> expression
 
     def option(self, key: str) -> Option:
@@ -109,6 +110,7 @@ def build_sizing(plant: Plant, *, relax: Iterable[str] = (), milestones: bool = 
         s.running,
         s.energised_units,
         s.committed_om(),
+        s.edges,
     )
     _objectives(s, sizing)
     return sizing

@@ -12,7 +12,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from planner.algebra import Block
 from planner.case.case import Case
 from planner.errors import NoPlanError
 from planner.operation.blocks import Plant, build_block, plant_of
+from planner.operation.coarse import Coarse, coarsen
 from planner.operation.evaluate import BlockSolver, Value
 from planner.sizing.model import Sizing, build_sizing
 from planner.sizing.options import USD_PER_KUSD
@@ -30,8 +32,13 @@ from planner.solve.master import Master, MasterResult
 from planner.solve.states import OPERATING, State, cost_variable, link_variables, states_of
 
 Array = NDArray[np.float64]
+_Found = TypeVar("_Found")
 _CUTS_PER_STATE = 2  # violated pool cuts added at a time for one month
-_RELAXED_ROUNDS = 25
+_COARSE_STEPS_H = (4, 2)
+_LEAST_COARSE_H = 96  # a block this short is solved on its own steps at once
+_FORBIDDEN_USD_PER_MWH = 5e3  # in the coarse model alone, whose prices are repaired to cuts of the true block
+_RELAXED_ROUNDS = 40
+_HOURLY_ROUNDS = 0
 _STALLED_ROUNDS = 2
 _ROUNDS = 200
 
@@ -133,6 +140,7 @@ class _Engine:
         months = sorted({s.month for s in self.states})
         self.blocks = {month: build_block(self.plant, month) for month in months}
         self.solvers = {month: BlockSolver(block) for month, block in self.blocks.items()}
+        self.coarse: dict[int, tuple[Coarse, BlockSolver]] = {}
         self.pool: dict[int, list[Array]] = {month: [] for month in months}
         self.forbidden: dict[int, list[Array]] = {month: [] for month in months}
         self.cache: dict[int, dict[bytes, Value]] = {month: {} for month in months}
@@ -145,6 +153,12 @@ class _Engine:
         self.link_vars = {s: link_variables(self.sizing, s) for s in self.states}
         self.link_columns = {s: [self.master.index(v) for v in row] for s, row in self.link_vars.items()}
         self.cost_columns = {s: self.master.index(cost_variable(self.sizing, s)) for s in self.states}
+        self.edges = [
+            (column, hours, of)
+            for soc, hours, power in self.sizing.edges
+            if (column := self.master.index(soc)) is not None and (of := self.master.index(power)) is not None
+        ]
+        self.fill = np.full(len(self.edges), 0.5)
         self.cost_gradient, constant = self.master.gradient(self.sizing.levels["cost"])
         self.constant = constant + self.sizing.constant_kusd
 
@@ -190,38 +204,76 @@ class _Engine:
     # -- phases --------------------------------------------------------------------------------------------
 
     def _relaxation(self) -> None:
-        """Continuous sizing, cuts halfway between the new point and the best so far.
+        """Continuous sizing: first with prices of coarse blocks, then with the blocks themselves."""
+        centre: Array | None = None
+        if min(block.hours for block in self.blocks.values()) >= _LEAST_COARSE_H:
+            for step_h in _COARSE_STEPS_H:
+                self._coarsen(step_h)
+                centre = self._descend(self._coarse_values, _RELAXED_ROUNDS, "coarse", centre)
+        self._descend(self._evaluate, _HOURLY_ROUNDS, "relaxation", centre)
 
-        First only the operating year's months, whose cuts also serve the build months; then every month once.
+    def _descend(
+        self,
+        evaluate: Callable[[dict[State, Array]], dict[State, Value]],
+        rounds: int,
+        phase: str,
+        centre: Array | None,
+    ) -> Array | None:
+        """Rounds of the continuous sizing, tried halfway between its point and the best so far, which is returned."""
+        best, stalled = np.inf, 0
+        for _ in range(rounds):
+            result = self._master(relaxed=True)
+            if result.point is None:
+                break
+            # A bound that has stopped moving is left to what comes next.
+            stalled = stalled + 1 if result.bound <= self.lower + self._absolute_gap() else 0
+            self.lower = max(self.lower, result.bound)
+            if stalled >= _STALLED_ROUNDS or time.perf_counter() > self.deadline:
+                break
+            near = centre is not None and (best == np.inf or best - result.bound <= 0.5 * abs(best))
+            trial = self._settle(0.5 * result.point + 0.5 * centre if near else result.point)
+            values = evaluate(self._links(trial))
+            upper = self._cost(trial, values) if all(v.feasible for v in values.values()) else np.inf
+            if upper < best:
+                best, centre = upper, trial
+            self._round(phase, np.inf)
+            added = self._learn(values, self._links(result.point))
+            if not added and near:
+                added = self._learn(evaluate(self._links(result.point)), self._links(result.point))
+            if not added or best - self.lower <= self._absolute_gap():
+                break
+        return centre
+
+    def _coarsen(self, step_h: int) -> None:
+        """Blocks on steps of several hours."""
+        for month, block in self.blocks.items():
+            coarse = coarsen(block, step_h, _FORBIDDEN_USD_PER_MWH)
+            self.coarse[month] = coarse, BlockSolver(coarse.block, np.inf)
+
+    def _settle(self, point: Array) -> Array:
+        """The point with states of charge at month edges halfway between it and the edges tried before.
+
+        The sizing model sends edges to their limits on small differences in price; the middle settles them.
         """
-        operating = tuple(s for s in self.states if s.period == OPERATING)
-        for states, rounds in ((operating, _RELAXED_ROUNDS), (self.states, 1)):
-            centre: dict[State, Array] | None = None
-            best, stalled = np.inf, 0
-            for _ in range(rounds):
-                result = self._master(relaxed=True)
-                if result.point is None:
-                    return
-                # A bound that has stopped moving is left to the integer rounds, whose cuts are at real plans.
-                stalled = stalled + 1 if result.bound <= self.lower + 0.1 * self._absolute_gap() else 0
-                self.lower = max(self.lower, result.bound)
-                if time.perf_counter() > self.deadline:
-                    return
-                if stalled >= _STALLED_ROUNDS:
-                    break
-                links = self._links(result.point)
-                trial = links if centre is None else {s: 0.5 * links[s] + 0.5 * centre[s] for s in self.states}
-                values = self._evaluate(trial, states)
-                feasible = all(v.feasible for v in values.values())
-                upper = self._cost(result.point, values) if feasible else np.inf
-                if upper < best:
-                    best, centre = upper, trial
-                self._round("relaxation", np.inf)
-                added = self._learn(values, links)
-                if trial is not links and not added:
-                    added = self._learn(self._evaluate(links, states), links)
-                if not added or best - result.bound <= self._absolute_gap():
-                    break
+        result = point.copy()
+        for i, (soc, hours, power) in enumerate(self.edges):
+            if point[power] > 0:
+                self.fill[i] = 0.5 * (self.fill[i] + min(1.0, point[soc] / (hours * point[power])))
+            result[soc] = self.fill[i] * hours * point[power]
+        return result
+
+    def _coarse_values(self, links: dict[State, Array]) -> dict[State, Value]:
+        """Values of the coarse blocks, with slopes repaired to hold for the blocks themselves."""
+        found = self._by_month(links, self._coarse_value, self.states)
+        return {s: value for s, value in found.items() if value is not None}
+
+    def _coarse_value(self, month: int, x: Array) -> Value | None:
+        coarse, solver = self.coarse[month]
+        value = solver.solve(np.maximum(np.round(x, 9), 0.0))
+        repair = self.solvers[month].repair
+        prices = coarse.prices(value.duals)[repair.core]
+        slope = repair.cut(prices)
+        return None if slope is None else replace(value, slope=slope, prices=prices)
 
     def _integers(self) -> None:
         """Integer sizing until the gap closes, no cut is left, or the time is up."""
@@ -327,12 +379,10 @@ class _Engine:
     def _learn(self, values: dict[State, Value], links: dict[State, Array]) -> int:
         """Put new slopes into the pool, and their violated cuts into the sizing model."""
         for s, value in values.items():
-            slope = value.slope.copy()
-            if value.feasible:
-                slope /= USD_PER_KUSD
-            target = self.pool[s.month] if value.feasible else self.forbidden[s.month]
-            if not any(np.array_equal(slope, old) for old in target):
-                target.append(slope)
+            if not value.feasible:
+                self._remember(self.forbidden[s.month], value.slope)
+                continue
+            self._remember(self.pool[s.month], value.slope / USD_PER_KUSD)
         added = 0
         for s in self.states:
             column = self.cost_columns[s]
@@ -345,15 +395,25 @@ class _Engine:
                     added += self._add_cut(s, slope, None)
         return added
 
+    @staticmethod
+    def _remember(slopes: list[Array], slope: Array) -> None:
+        if not any(np.array_equal(slope, old) for old in slopes):
+            slopes.append(slope)
+
     def _evaluate(self, links: dict[State, Array], states: tuple[State, ...] | None = None) -> dict[State, Value]:
         """Every month's value at its linking vector; months run side by side, each in a fixed order."""
-        by_month: dict[int, list[State]] = {}
-        for s in states or self.states:
-            by_month.setdefault(s.month, []).append(s)
-        values: dict[State, Value] = {}
+        return self._by_month(links, self._value, states or self.states)
 
-        def month(number: int) -> dict[State, Value]:
-            return {s: self._value(number, links[s]) for s in by_month[number]}
+    def _by_month(
+        self, links: dict[State, Array], value: Callable[[int, Array], _Found], states: tuple[State, ...]
+    ) -> dict[State, _Found]:
+        by_month: dict[int, list[State]] = {}
+        for s in states:
+            by_month.setdefault(s.month, []).append(s)
+        values: dict[State, _Found] = {}
+
+        def month(number: int) -> dict[State, _Found]:
+            return {s: value(number, links[s]) for s in by_month[number]}
 
         with ThreadPoolExecutor(max_workers=max(1, self.threads)) as workers:
             for found in workers.map(month, sorted(by_month)):
@@ -370,7 +430,7 @@ class _Engine:
 
     def _evaluate_plan(self, point: Array) -> tuple[dict[State, Value], dict[State, Array]]:
         """Evaluate an integer plan; keep it when it can be run, keeps its budgets and is the best so far."""
-        rounded = np.where(self.master.integer, np.round(point), point)
+        rounded = self._settle(np.where(self.master.integer, np.round(point), point))
         links = self._links(rounded)
         values = self._evaluate(links)
         if all(v.feasible for v in values.values()):

@@ -1,0 +1,122 @@
+"""A block on steps of several hours: a small model whose prices, repaired, give cuts of the hourly block.
+
+Columns are held constant within a step, stored quantities run straight from the end of one step to the end of
+the next, rows are averaged:  A' = R A P.  The result bounds nothing by itself; it is asked for prices alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from planner.algebra import Block, Columns
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Coarse:
+    """The small block, and the average that made its rows."""
+
+    block: Block
+    average: sp.csr_matrix  # coarse rows x rows
+
+    def prices(self, duals: Array) -> Array:
+        """Row duals of the hourly block from those of the small one."""
+        result: Array = self.average.T @ duals
+        return result
+
+
+def coarsen(block: Block, hours_per_step: int, forbidden_usd_per_mwh: float) -> Coarse:
+    """The block on steps of so many hours, where what is forbidden is bought at a price: it can always be run."""
+    step_of = np.arange(block.hours) // hours_per_step
+    columns, spread = _columns(block, step_of)
+    average, first = _rows(block, step_of)
+    n, size = block.size, spread.shape[1] - len(block.links)
+    usd = np.zeros(n)
+    usd[block.shortage] = forbidden_usd_per_mwh * block.weight
+    cost = sp.csr_matrix(spread[:n, :size].T)
+    return Coarse(
+        replace(
+            block,
+            columns=columns,
+            cost_lines={line: cost @ usd for line, usd in {**block.cost_lines, "forbidden": usd}.items()},
+            shortage=np.array([], dtype=np.int64),
+            matrix=sp.csr_matrix(average @ block.matrix @ spread),
+            row_lower=block.row_lower[first],
+            row_upper=block.row_upper[first],
+            row_group=block.row_group[first],
+            hours=int(step_of[-1]) + 1,
+        ),
+        average,
+    )
+
+
+def _columns(block: Block, step_of: Index) -> tuple[dict[str, Columns], sp.csr_matrix]:
+    """Coarse columns, and the matrix P that spreads them and the links over the block's own."""
+    n, k = block.size, len(block.links)
+    columns: dict[str, Columns] = {}
+    rows: list[Index] = []
+    cols: list[Index] = []
+    values: list[Array] = []
+    links: list[tuple[Index, str, Array]] = []
+    size = 0
+    for name, own in block.columns.items():
+        if len(own.index) == 1:
+            columns[name] = Columns(name, np.array([size]), own.hours, own.start)
+            rows.append(own.index)
+            cols.append(np.array([size]))
+            values.append(np.ones(1))
+            size += 1
+            continue
+        steps, place = np.unique(step_of[own.hours], return_inverse=True)
+        columns[name] = Columns(name, np.arange(size, size + len(steps)), steps, own.start)
+        share = np.ones(len(own.index))
+        if own.start is not None:
+            counts = np.bincount(place)
+            share = (np.arange(len(place)) - np.concatenate([[0], np.cumsum(counts)])[place] + 1) / counts[place]
+            later = place > 0
+            rows.append(own.index[later])
+            cols.append(size + place[later] - 1)
+            values.append(1.0 - share[later])
+            links.append((own.index[~later], own.start, 1.0 - share[~later]))
+        rows.append(own.index)
+        cols.append(size + place)
+        values.append(share)
+        size += len(steps)
+    for index, link, share in links:
+        rows.append(index)
+        cols.append(np.full(len(index), size + block.links.index(link)))
+        values.append(share)
+    rows.append(np.arange(n, n + k))
+    cols.append(np.arange(size, size + k))
+    values.append(np.ones(k))
+    triple = (np.concatenate(values), (np.concatenate(rows), np.concatenate(cols)))
+    return columns, sp.csr_matrix(triple, shape=(n + k, size + k))
+
+
+def _rows(block: Block, step_of: Index) -> tuple[sp.csr_matrix, Index]:
+    """The averaging matrix R, and one row of the block for each of its own.
+
+    A row that spans more than two hours, or none, stays as it is.
+    """
+    hour = np.full(block.size + len(block.links), -1)
+    for own in block.columns.values():
+        if len(own.index) > 1:
+            hour[own.index] = own.hours
+    entries = block.matrix.tocoo()
+    m = block.matrix.shape[0]
+    at = hour[entries.col]
+    row, at = entries.row[at >= 0], at[at >= 0]
+    last, first = np.full(m, -1), np.full(m, block.hours)
+    np.maximum.at(last, row, at)
+    np.minimum.at(first, row, at)
+    hourly = (last >= 0) & (last - first <= 1)
+    key = np.where(hourly, step_of[np.maximum(last, 0)], np.arange(m) + block.hours)
+    _, one, place = np.unique(block.row_group * (m + block.hours + 1) + key, return_index=True, return_inverse=True)
+    counts = np.bincount(place)
+    return sp.csr_matrix((1.0 / counts[place], (place, np.arange(m))), shape=(len(counts), m)), one
