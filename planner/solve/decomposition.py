@@ -27,7 +27,7 @@ from planner.sizing.model import Sizing, build_sizing
 from planner.sizing.options import USD_PER_KUSD
 from planner.solve.infeasible import explain
 from planner.solve.master import Master, MasterResult
-from planner.solve.states import OPERATING, State, cost_variable, link_variables, states_of
+from planner.solve.states import State, cost_variable, link_variables, states_of
 
 Array = NDArray[np.float64]
 _CUTS_PER_STATE = 2  # violated pool cuts added at a time for one month
@@ -63,7 +63,7 @@ class Solution:
 
     sizing: Sizing
     master: Master
-    blocks: dict[int, Block]
+    blocks: dict[str, Block]
     states: tuple[State, ...]
     point: Array
     values: dict[State, Value]
@@ -130,12 +130,12 @@ class _Engine:
         except InfeasibleConstraintException:  # a limit already broken by what is committed
             raise explain(self.plant) from None
         self.states = states_of(case)
-        months = sorted({s.month for s in self.states})
+        months = sorted({s.block for s in self.states})
         self.blocks = {month: build_block(self.plant, month) for month in months}
         self.solvers = {month: BlockSolver(block) for month, block in self.blocks.items()}
-        self.pool: dict[int, list[Array]] = {month: [] for month in months}
-        self.forbidden: dict[int, list[Array]] = {month: [] for month in months}
-        self.cache: dict[int, dict[bytes, Value]] = {month: {} for month in months}
+        self.pool: dict[str, list[Array]] = {month: [] for month in months}
+        self.forbidden: dict[str, list[Array]] = {month: [] for month in months}
+        self.cache: dict[str, dict[bytes, Value]] = {month: {} for month in months}
         self.present: set[tuple[State, bytes]] = set()
         self.lower, self.best, self.rounds = -np.inf, _Best(), 0
         self._prepare()
@@ -194,7 +194,7 @@ class _Engine:
 
         First only the operating year's months, whose cuts also serve the build months; then every month once.
         """
-        operating = tuple(s for s in self.states if s.period == OPERATING)
+        operating = tuple(s for s in self.states if s.period == self.case.timeline.last_period)
         for states, rounds in ((operating, _RELAXED_ROUNDS), (self.states, 1)):
             centre: dict[State, Array] | None = None
             best, stalled = np.inf, 0
@@ -292,14 +292,14 @@ class _Engine:
         added = 0
         for s in self.states:
             column = self.cost_columns[s]
-            pool = self.pool[s.month]
+            pool = self.pool[s.block]
             if pool and column is not None:
                 slopes = np.array(pool)
                 heights = slopes @ links[s]
                 for i in np.argsort(heights)[::-1][:_CUTS_PER_STATE]:
                     if heights[i] > point[column] + 1e-6 * max(1.0, abs(heights[i])):
                         added += self._add_cut(s, pool[i], column)
-            for slope in self.forbidden[s.month]:
+            for slope in self.forbidden[s.block]:
                 if float(slope @ links[s]) > 1e-6:
                     added += self._add_cut(s, slope, None)
         return added
@@ -330,29 +330,29 @@ class _Engine:
             slope = value.slope.copy()
             if value.feasible:
                 slope /= USD_PER_KUSD
-            target = self.pool[s.month] if value.feasible else self.forbidden[s.month]
+            target = self.pool[s.block] if value.feasible else self.forbidden[s.block]
             if not any(np.array_equal(slope, old) for old in target):
                 target.append(slope)
         added = 0
         for s in self.states:
             column = self.cost_columns[s]
-            pool = self.pool[s.month]
+            pool = self.pool[s.block]
             if pool and column is not None:
                 best = max(pool, key=lambda g: float(g @ links[s]))
                 added += self._add_cut(s, best, column)
-            for slope in self.forbidden[s.month]:
+            for slope in self.forbidden[s.block]:
                 if float(slope @ links[s]) > 1e-7:
                     added += self._add_cut(s, slope, None)
         return added
 
     def _evaluate(self, links: dict[State, Array], states: tuple[State, ...] | None = None) -> dict[State, Value]:
         """Every month's value at its linking vector; months run side by side, each in a fixed order."""
-        by_month: dict[int, list[State]] = {}
+        by_month: dict[str, list[State]] = {}
         for s in states or self.states:
-            by_month.setdefault(s.month, []).append(s)
+            by_month.setdefault(s.block, []).append(s)
         values: dict[State, Value] = {}
 
-        def month(number: int) -> dict[State, Value]:
+        def month(number: str) -> dict[State, Value]:
             return {s: self._value(number, links[s]) for s in by_month[number]}
 
         with ThreadPoolExecutor(max_workers=max(1, self.threads)) as workers:
@@ -360,7 +360,7 @@ class _Engine:
                 values |= found
         return values
 
-    def _value(self, month: int, x: Array) -> Value:
+    def _value(self, month: str, x: Array) -> Value:
         key = np.round(x, 9).tobytes()
         held = self.cache[month].get(key)
         if held is None:

@@ -207,7 +207,7 @@ class Both:
         return {
             var.name: round(point[j]) if master.integer[j] else float(point[j])
             for j, var in enumerate(master.columns)
-            if not var.name.startswith(("cost[", "operating_cost["))
+            if not var.name.startswith("cost[")
         }
 
 
@@ -229,7 +229,7 @@ def test_the_case_uses_what_it_is_about(both: Both) -> None:
         if o.orders and plan.master.value(plan.sizing.model.bought[o.key, len(o.orders) - 1], plan.point) > 1e-3:
             used.add(o.key)
     for s, value in plan.values.items():
-        used |= {line for line, usd in plan.blocks[s.month].cost_lines.items() if usd @ value.primal > 1.0}
+        used |= {line for line, usd in plan.blocks[s.block].cost_lines.items() if usd @ value.primal > 1.0}
     assert set(both.needs) <= used
 
 
