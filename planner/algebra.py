@@ -40,7 +40,6 @@ class Block:
     """One operating block, ready for a solver."""
 
     name: str
-    month: int
     links: tuple[str, ...]
     columns: dict[str, Columns]
     cost_lines: dict[str, Array]  # ledger line -> USD per unit of each column
@@ -86,8 +85,8 @@ class Block:
 class BlockBuilder:
     """Collects columns and rows; families add terms to the shared power balance, which `build` closes once."""
 
-    def __init__(self, name: str, month: int, hours: int, weight: float, links: Sequence[str]) -> None:
-        self.name, self.month, self.hours, self.weight = name, month, hours, weight
+    def __init__(self, name: str, hours: int, weight: float, links: Sequence[str]) -> None:
+        self.name, self.hours, self.weight = name, hours, weight
         self.links = tuple(links)
         self._link_index = {link: i for i, link in enumerate(self.links)}
         self._columns: dict[str, Columns] = {}
@@ -220,7 +219,6 @@ class BlockBuilder:
             np.add.at(lines.setdefault(line, np.zeros(n)), index, cost)
         return Block(
             name=self.name,
-            month=self.month,
             links=self.links,
             columns=self._columns,
             cost_lines=lines,

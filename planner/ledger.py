@@ -18,7 +18,7 @@ from datetime import date
 from planner.case.case import Case
 from planner.case.catalog import Item
 from planner.finance import DAYS_PER_YEAR, discount_factor, residual_value_fraction
-from planner.timeline import add_weeks
+from planner.timeline import MONTHS_PER_YEAR, add_weeks
 
 IT_FAMILIES = ("compute", "network")
 CAPITAL_LINES = (
@@ -31,7 +31,6 @@ CAPITAL_LINES = (
     "committed equipment",
     "utility contribution",
 )
-MONTHS_PER_YEAR = 12
 
 
 @dataclass(frozen=True)
@@ -115,8 +114,7 @@ def fixed_om(case: Case, item: Item, in_service: date) -> list[Cash]:
     if not monthly:
         return []
     timeline = case.timeline
-    first = timeline.first_period(in_service)
-    months = range(first, timeline.build_months + MONTHS_PER_YEAR * timeline.operating_years)
+    months = timeline.months[timeline.months_of(timeline.first_period(in_service))[0] :]
     return [Cash(timeline.middle(m), "fixed O&M", monthly) for m in months]
 
 
@@ -136,8 +134,7 @@ def fixed_flows(case: Case) -> list[tuple[str, Cash]]:
         flows.append(("grid", Cash(day, "utility contribution", step.utility_contribution_usd)))
     if case.tariff is not None and case.tariff.fixed_usd_per_month:
         connected = case.input.site.grid.interconnection[0].from_
-        months = timeline.build_months + MONTHS_PER_YEAR * timeline.operating_years
-        for m in range(months):
+        for m in timeline.months:
             if timeline.middle(m) >= connected:
                 flows.append(("grid", Cash(timeline.middle(m), "fixed charge", case.tariff.fixed_usd_per_month)))
     return [(name, cash) for name, cash in flows if cash.usd]
@@ -154,18 +151,14 @@ def cash_by(flows: Iterable[Cash], day: date) -> float:
     return sum(cash.usd for cash in flows if cash.on <= day and cash.line != "residual value")
 
 
-def month_weights(case: Case) -> tuple[list[float], list[float]]:
-    """Discount weights of operating costs: one per build month, and one per month of the operating year.
+def operating_weights(case: Case) -> dict[tuple[int, int], float]:
+    """Discount weight of the operating cost of every (period, place). [fraction; over 1 where years repeat]
 
-    The operating month's weight adds up its years, each bill discounted from the middle of its month.
+    A place's weight adds up the months it stands for, each bill discounted from the middle of its month.
     """
     rate, timeline = case.input.finance.discount_rate, case.timeline
-    build = [discount_factor(rate, timeline.middle(p), timeline.start) for p in range(timeline.build_months)]
-    operating = [
-        sum(
-            discount_factor(rate, timeline.middle(timeline.build_months + 12 * year + k), timeline.start)
-            for year in range(timeline.operating_years)
-        )
-        for k in range(12)
-    ]
-    return build, operating
+    return {
+        (p, k): sum(discount_factor(rate, timeline.middle(month), timeline.start) for month in timeline.months_at(p, k))
+        for p in range(timeline.last_period + 1)
+        for k in timeline.places(p)
+    }

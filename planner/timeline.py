@@ -1,7 +1,12 @@
-"""Build periods, operating years and the reference calendar of operating blocks.
+"""Periods of the horizon and the reference calendar of operating blocks.
 
-Period p = 0 .. build_months - 1 is a build month; period build_months stands for the operating years. A thing
-dated d exists from the first period that starts on or after d: rounding is never optimistic.
+    period 0 .. B - 1        build months                 B = build_months, may be 0
+    period B .. B + E - 1    expansion years              E = expansion_years, each a year in its own right
+    period B + E             the operating period         one year, repeated operating_years times
+
+A period is operated in places, in order of time: one in a build month, twelve in a year, one a calendar month.
+A thing dated d exists from the first period that starts on or after d: rounding is never optimistic. So what
+comes inside a month counts from the next month, and what comes inside a year from the next year.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from numpy.typing import NDArray
 from planner.units import DAYS_PER_WEEK
 
 DAYS_IN_MONTH = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+MONTHS_PER_YEAR = 12
 NEVER = 10**6  # a period beyond every horizon
 
 
@@ -42,48 +48,80 @@ def add_weeks(day: date, weeks: float) -> date:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The build calendar and the operating years after it."""
+    """Build months, expansion years, and the operating period after them. Months are counted from the start."""
 
     start: date  # first of a month
     build_months: int
     operating_years: int
+    expansion_years: int = 0
 
     @property
     def last_period(self) -> int:
-        """Index of the period that stands for the operating years."""
-        return self.build_months
+        """Index of the operating period."""
+        return self.build_months + self.expansion_years
+
+    def months_of(self, period: int) -> range:
+        """Months of a period; the operating period has those of all its years.
+
+        >>> t = Timeline(date(2027, 1, 1), build_months=2, operating_years=3, expansion_years=1)
+        >>> [t.months_of(p) for p in range(t.last_period + 1)]
+        [range(0, 1), range(1, 2), range(2, 14), range(14, 50)]
+        """
+        if period < self.build_months:
+            return range(period, period + 1)
+        first = self.build_months + MONTHS_PER_YEAR * (period - self.build_months)
+        years = self.operating_years if period == self.last_period else 1
+        return range(first, first + MONTHS_PER_YEAR * years)
+
+    def places(self, period: int) -> range:
+        """Places of a period, in order of time: one in a build month, twelve in a year."""
+        return range(min(MONTHS_PER_YEAR, len(self.months_of(period))))
+
+    def months_at(self, period: int, place: int) -> range:
+        """Months a place stands for: one, or in the operating period one a year."""
+        return self.months_of(period)[place::MONTHS_PER_YEAR]
+
+    @property
+    def months(self) -> range:
+        """All months of the horizon."""
+        return range(self.months_of(self.last_period).stop)
+
+    def is_yearly(self, period: int) -> bool:
+        """Whether a period is a year, that closes on itself; else it is a build month."""
+        return period >= self.build_months
+
+    def phase(self, period: int) -> str:
+        """What a period is called in tables."""
+        if not self.is_yearly(period):
+            return "build"
+        return "operating year" if period == self.last_period else "expansion year"
 
     @cached_property
     def starts(self) -> tuple[date, ...]:
-        """First day of every period, the operating one included. Length build_months + 1."""
-        return tuple(add_months(self.start, p) for p in range(self.build_months + 1))
+        """First day of every period, the operating one included. Length last_period + 1."""
+        return tuple(add_months(self.start, self.months_of(p)[0]) for p in range(self.last_period + 1))
 
     @cached_property
     def end(self) -> date:
         """First day after the horizon."""
-        return add_months(self.start, self.build_months + 12 * self.operating_years)
+        return add_months(self.start, len(self.months))
 
     def first_period(self, day: date) -> int:
         """First period that starts on or after a day; NEVER when none does."""
         p = bisect_left(self.starts, day)
-        return p if p <= self.build_months else NEVER
+        return p if p <= self.last_period else NEVER
 
     def period_of(self, day: date) -> int:
         """Last period that has started by a day; -1 before the start."""
         return bisect_right(self.starts, day) - 1
 
-    def calendar_month(self, period: int) -> int:
-        """Calendar month 0-11 of a build period (or of the first operating month)."""
-        return (self.start.month - 1 + period) % 12
+    def first_day(self, month: int) -> date:
+        """First day of a month."""
+        return add_months(self.start, month)
 
-    @cached_property
-    def operating_months(self) -> tuple[int, ...]:
-        """The twelve calendar months of an operating year in their order."""
-        return tuple(self.calendar_month(self.build_months + k) for k in range(12))
-
-    def middle(self, months_from_start: int) -> date:
-        """Middle of a month counted from the start, when its bills are taken as paid."""
-        return add_months(self.start, months_from_start) + timedelta(days=14)
+    def middle(self, month: int) -> date:
+        """Middle of a month, when its bills are taken as paid."""
+        return self.first_day(month) + timedelta(days=14)
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,8 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         if reader.sound(*((name,) for name in rule.reads)):
             value = _at(reader.document.data, rule.at)
             reader.fault(rule.at, value, rule.rule, rule.remedy)
-    timeline = Timeline(given.start, given.horizon.build_months, given.horizon.operating_years)
+    horizon = given.horizon
+    timeline = Timeline(given.start, horizon.build_months, horizon.operating_years, horizon.expansion_years)
     _check_dates(reader, given, timeline)
     chooser = Chooser(reader, given, catalog, timeline)
     candidates, redundancy = chooser.candidates(), chooser.redundancy()
@@ -160,17 +161,21 @@ def _check_dates(reader: Reader, given: CaseInput, timeline: Timeline) -> None:
     for path, day in dated:
         if timeline.period_of(day) < 0 or day > timeline.starts[-1]:
             rule = f"must lie in the build calendar ({first} to {timeline.starts[-1]})"
-            reader.fault(path, day, rule, "move the date or lengthen horizon.build_months")
+            remedy = "move the date, or lengthen horizon.build_months or expansion_years"
+            reader.fault(path, day, rule, remedy)
     for i, row in enumerate(given.budget):
         if row.by < first:
             rule = f"must not be before the start {first}"
             reader.fault(("budget", i, "by"), row.by, rule, "remove the row")
-    # The operating years repeat one year with the site as the build leaves it: what comes later would be ignored.
+    # The operating years repeat one year with the site as it is at their start: what comes later would be ignored.
     final = timeline.starts[-1]
-    remedy = f"lengthen horizon.build_months to reach it (the operating years start on {final}), or remove it"
+    longer = "lengthen horizon.build_months or expansion_years to reach it"
+    remedy = f"{longer} (the operating years start on {final}), or remove it"
     late: list[tuple[Path_, date]] = []
     for i, step in enumerate(given.site.grid.interconnection):
         late.append((("site", "grid", "interconnection", i, "from"), step.from_))
+    for i, scale in enumerate(given.target.load_scale):
+        late.append((("target", "load_scale", i, "from"), scale.from_))
     for i, bought in enumerate(given.committed):
         late.append((("committed", i, "on_site"), bought.on_site))
     for place, day in late:

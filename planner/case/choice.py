@@ -132,7 +132,7 @@ class Chooser:
         elif item.permit_class == "emergency" and role in ("generation", "bridge_power"):
             rule = "has an emergency permit: it may not bridge or shave peaks"
             remedy = "move it to standby_generation"
-        elif item.orderable_from is not None and item.orderable_from >= last:
+        elif item.orderable_from is not None and item.orderable_from > last:
             if self.reader.sound(("start",), ("horizon",)):
                 rule = f"cannot be ordered before {item.orderable_from}, after the build ({last})"
                 remedy = "remove it or lengthen the build"

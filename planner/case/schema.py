@@ -45,9 +45,10 @@ NotYet = Annotated[Any, BeforeValidator(_not_yet)]
 
 
 class Horizon(Strict):
-    """How long the build and the operation last."""
+    """Build months, then expansion years that begin with additions, then operating years that repeat one year."""
 
-    build_months: Annotated[int, Field(ge=1, le=120)]
+    build_months: Annotated[int, Field(ge=0, le=120)]  # 0: what serves the first year is there at the start
+    expansion_years: Annotated[int, Field(ge=0, le=40)] = 0
     operating_years: Annotated[int, Field(ge=1, le=40)]
     sample_days_per_month: Annotated[int, Field(ge=1, le=31)] | None = None  # fewer hours, labelled in the plan
 
@@ -233,9 +234,17 @@ def _firm(value: Any) -> Any:
 Firm = Annotated[Literal[FIRM_NAMES], BeforeValidator(_firm)]  # type: ignore[valid-type]
 
 
+class LoadStep(Strict):
+    """The load series times a fraction from a date on, until the next step."""
+
+    from_: Day = Field(alias="from")
+    fraction: NonNegative  # may be above 1
+
+
 class Target(Strict):
     milestones: list[Milestone] = []
     load_series: Series | None = None  # facility MW by hour, instead of racks
+    load_scale: list[LoadStep] = []  # 1 before the first step
     firm: list[Firm] = []  # never offered as a way out
 
     @model_validator(mode="after")
@@ -250,6 +259,13 @@ class Target(Strict):
             if b.by <= a.by:
                 rule = f"milestones must be in order of date (the one before is {a.by})"
                 found.append(Rule(rule, "sort them", ("milestones", i, "by"), ("milestones",)))
+        if self.load_scale and self.load_series is None:
+            reads = ("load_series", "load_scale")
+            found.append(Rule("scales a load_series, and there is none", "remove it", ("load_scale",), reads))
+        for i, (x, y) in enumerate(pairwise(self.load_scale), 1):
+            if y.from_ <= x.from_:
+                rule = f"steps must be in order of date (the one before is {x.from_})"
+                found.append(Rule(rule, "sort them", ("load_scale", i, "from"), ("load_scale",)))
         require(found)
         return self
 

@@ -4,8 +4,8 @@ Symbols, per item k (P MW and E MWh of one MW installed, eta the one-way efficie
     battery_energy_balance[t]:   soc(t) = soc(t-1) + eta ch(t) - dis(t) / eta
     battery_power[t]:            ch(t) + dis(t) <= P n         also halves simultaneous charge and discharge
     battery_energy[t]:           soc(t) <= E n
-    edges:                       soc before the block and after it are linking components; over the operating
-                                 year they close a circle, so there is no free energy
+    edges:                       soc before the block and after it are linking components; over a year
+                                 they close a circle, so there is no free energy
 Wear is a cost per MWh discharged and a ledger line. Not modelled yet: fade, self-discharge, reserves.
 """
 
@@ -29,6 +29,16 @@ class Battery:
     energy_mwh: float  # per unit
     efficiency: float  # one way
     wear_usd_per_mwh: float
+
+    @property
+    def soc_start(self) -> str:
+        """Linking component: energy held before the block. [MWh]"""
+        return f"soc_start:{self.item.id}"
+
+    @property
+    def soc_end(self) -> str:
+        """Linking component: energy held after the block. [MWh]"""
+        return f"soc_end:{self.item.id}"
 
     @property
     def hours(self) -> float:
@@ -58,7 +68,7 @@ def operate(builder: BlockBuilder, hours: Hours, stores: tuple[Battery, ...]) ->
     for store in stores:
         name = store.item.id
         charge, discharge = builder.add(f"charge:{name}"), builder.add(f"discharge:{name}")
-        soc = builder.add(f"soc:{name}", start=f"soc_start:{name}")
+        soc = builder.add(f"soc:{name}", start=store.soc_start)
         builder.draw(charge)
         builder.supply(discharge)
         builder.price("battery wear", discharge, store.wear_usd_per_mwh * hours.weight)
@@ -67,7 +77,7 @@ def operate(builder: BlockBuilder, hours: Hours, stores: tuple[Battery, ...]) ->
         builder.rows(
             f"battery_energy_balance:{name}",
             [(1.0, soc.index[first]), (inward, charge.index[first]), (outward, discharge.index[first])],
-            [(-1.0, f"soc_start:{name}")],
+            [(-1.0, store.soc_start)],
             equal=True,
         )
         builder.rows(
@@ -80,6 +90,6 @@ def operate(builder: BlockBuilder, hours: Hours, stores: tuple[Battery, ...]) ->
             ],
             equal=True,
         )
-        builder.total(f"battery_edge:{name}", [(1.0, soc.index[-1:])], [(-1.0, f"soc_end:{name}")], equal=True)
+        builder.total(f"battery_edge:{name}", [(1.0, soc.index[-1:])], [(-1.0, store.soc_end)], equal=True)
         builder.rows(f"battery_power:{name}", [(1.0, charge.index), (1.0, discharge.index)], [(-1.0, store.key)])
         builder.rows(f"battery_energy:{name}", [(1.0, soc.index)], [(-store.hours, store.key)])

@@ -1,11 +1,14 @@
 """The site as operating blocks: every family's terms put into one linear program per calendar month.
 
+A block is known by its key, "m01" to "m12"; the same key is the same block in every period.
+
 The reading order of `build_block` is the order of the flow: load, losses, cooling, sources, storage, bill.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
 import numpy as np
@@ -48,6 +51,7 @@ class Plant:
     def links(self) -> tuple[str, ...]:
         """Components of the linking vector, in order."""
         names = ["one", "grid_mw", "contract_mw"]
+        names += ["load_scale"] if self.case.load_series_mw is not None else []
         if self.racks:
             names += ["it_mw", "standing_mw", *[r.key for r in self.racks]]
             names += ["pdu_mw"] if self.has_pdu else []
@@ -58,8 +62,13 @@ class Plant:
             names += [r.key for r in options] if len(options) > 1 else []
         names += [g.key for g in self.generators] + [r.key for r in self.renewables]
         for store in self.batteries:
-            names += [store.key, f"soc_start:{store.item.id}", f"soc_end:{store.item.id}"]
+            names += [store.key, store.soc_start, store.soc_end]
         return tuple(names + (["reserve_mw"] if self.spinning_reserve else []))
+
+    @cached_property
+    def edges(self) -> tuple[str, ...]:
+        """Links that belong to a state alone, not to its whole period: charge at the edges of its block."""
+        return tuple(name for store in self.batteries for name in (store.soc_start, store.soc_end))
 
 
 def plant_of(case: Case) -> Plant:
@@ -96,13 +105,27 @@ def main_transformer_loss(case: Case) -> float:
     )
 
 
-def build_block(plant: Plant, month: int) -> Block:
-    """The block of a calendar month (0-11)."""
+def block_key(day: date) -> str:
+    """Key of the block that operates the month of a day.
+
+    >>> block_key(date(2027, 7, 1))
+    'm07'
+    """
+    return f"m{day.month:02d}"
+
+
+def hours_of(case: Case, key: str) -> Hours:
+    """Hours of a block, on the calendar of the first operating year."""
+    return block_hours(int(key[1:]) - 1, case.timeline.starts[-1].year, case.input.horizon.sample_days_per_month)
+
+
+def build_block(plant: Plant, key: str) -> Block:
+    """The block of a key."""
     case = plant.case
-    hours = block_hours(month, case.timeline.starts[-1].year, case.input.horizon.sample_days_per_month)
-    builder = BlockBuilder(f"month_{month + 1:02d}", month, len(hours), hours.weight, plant.links)
+    hours = hours_of(case, key)
+    builder = BlockBuilder(key, len(hours), hours.weight, plant.links)
     if case.load_series_mw is not None:
-        builder.draw_link("one", case.load_series_mw[hours.hour_of_year])
+        builder.draw_link("load_scale", case.load_series_mw[hours.hour_of_year])
     if plant.racks:
         compute.operate(builder, hours, case.load_shape, plant.racks, case)
         power.operate(builder, hours, case.load_shape, plant.stages, "pdu_mw")

@@ -13,6 +13,7 @@ from planner.case.catalog import Item
 from planner.plan.audit_base import Array
 from planner.plan.audit_physics import floor_m2, site_rating
 from planner.plan.audit_site import FLOW, LOOPS, Standing
+from planner.units import HOURS_PER_YEAR
 
 IN_THE_ROOM = ("rack_pdu", "busway", "ups")  # their losses heat the air of the hall
 
@@ -79,6 +80,14 @@ class Site(Standing):
 
     # -- design loads --------------------------------------------------------------------------------------
 
+    def load_by_hour(self, p: int) -> Array:
+        """The load series as it has grown by the start of a period, (8760,); zero where there is none. [MW]"""
+        series, scale = self.case.load_series_mw, 1.0
+        for step in self.case.input.target.load_scale:
+            if step.from_ <= self.starts[p]:
+                scale = step.fraction
+        return series * scale if series is not None else np.zeros(HOURS_PER_YEAR)
+
     @cached_property
     def design(self) -> list[dict[str, tuple[float, float]]]:
         """By period: position -> (least, most) design load. They differ where two items share a loop."""
@@ -93,7 +102,7 @@ class Site(Standing):
         )
         loads["battery_transformer"] = (batteries, batteries)
         if not self.racks:
-            peak = float(self.case.load_series_mw.max()) if self.case.load_series_mw is not None else 0.0
+            peak = float(self.load_by_hour(p).max())
             return loads | {"mv_bus": (peak, peak)}
         loads |= {name: (value, value) for name, value in self._space(p).items()}
         loss = {s.stage: s.proportional + s.square for s in self.losses}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections import defaultdict
 from datetime import date
 
@@ -11,6 +12,7 @@ from planner.case.case import Case
 from planner.case.catalog import Item
 from planner.plan.audit_base import Checks, Tables, first_start, says
 from planner.plan.audit_loads import Site
+from planner.plan.audit_site import periods_of
 from planner.timeline import add_weeks
 
 Key = tuple[date, str, str]
@@ -96,12 +98,15 @@ def yearly_om_usd(item: Item) -> float:
 
 
 def months_from(case: Case, served: date) -> list[date]:
-    """Middle of every month from a service date to the horizon."""
-    timeline = case.timeline
-    first = first_start(timeline.starts, served)
-    if first is None:
-        return []
-    return [timeline.middle(m) for m in range(first, timeline.build_months + 12 * timeline.operating_years)]
+    """Middle of every month from the first period that starts on or after a service date to the horizon."""
+    periods = periods_of(case)
+    first = first_start([days[0] for days in periods], served)
+    return [middle(day) for days in periods[first:] for day in days] if first is not None else []
+
+
+def middle(first_day: date) -> date:
+    """Day a month's bills are paid."""
+    return first_day.replace(day=15)
 
 
 def purchases(case: Case, tables: Tables) -> defaultdict[Key, float]:
@@ -138,9 +143,9 @@ def fixed_lines(case: Case) -> dict[Key, float]:
     for step in steps:
         rows[max(step.from_, timeline.start), "utility contribution", "grid"] += step.utility_contribution_usd
     if case.tariff is not None and steps:
-        for m in range(timeline.build_months + 12 * timeline.operating_years):
-            if timeline.middle(m) >= steps[0].from_:
-                rows[timeline.middle(m), "fixed charge", "grid"] += case.tariff.fixed_usd_per_month
+        for day in (middle(day) for days in periods_of(case) for day in days):
+            if day >= steps[0].from_:
+                rows[day, "fixed charge", "grid"] += case.tariff.fixed_usd_per_month
     return rows
 
 
@@ -239,7 +244,7 @@ def _bounds(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
             checks.equal("objectives", "GPUs", got, gpus, 0.5, says("value of gpus"))
             checks.at_most("objectives", "GPUs", got, low, 0.5, says("gpus over their bound"))
         else:
-            checks.at_most("objectives", "months", low, got, 1e-6, says("bound of date over its value"))
+            checks.at_most("objectives", "periods", low, got, 1e-6, says("bound of date over its value"))
 
 
 def _budget(checks: Checks, case: Case, tables: Tables) -> None:
@@ -309,10 +314,8 @@ def _key_results(case: Case, tables: Tables, site: Site) -> dict[str, float | No
 
 def _usd_per_gpu_hour(case: Case, tables: Tables, gpus: list[float]) -> float | None:
     """Cost over discounted hours of energised GPUs."""
-    timeline = case.timeline
     hours = 0.0
-    for m in range(timeline.build_months + 12 * timeline.operating_years):
-        p = min(m, timeline.build_months)
-        length = 24.0 * (timeline.starts[p + 1] - timeline.starts[p]).days if p < timeline.build_months else 730.0
-        hours += length * gpus[p] * present_worth(case, timeline.middle(m))
+    for days, running in zip(periods_of(case), gpus, strict=True):
+        length = 24.0 * monthrange(days[0].year, days[0].month)[1] if len(days) == 1 else 730.0
+        hours += length * running * sum(present_worth(case, middle(day)) for day in days)
     return float(tables.summary["objective_usd"]) / hours if hours else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -18,10 +18,10 @@ from planner.case.tariff import monthly_bill
 from planner.case.weather import Weather
 from planner.plan.audit_base import Array, Checks, Tables, says
 from planner.plan.audit_loads import IN_THE_ROOM, Site
-from planner.plan.audit_money import Key
+from planner.plan.audit_money import Key, middle
 from planner.plan.audit_physics import fuel_usd_per_mwh
-from planner.plan.audit_site import LOOPS, Rack
-from planner.timeline import Hours, add_months, block_hours
+from planner.plan.audit_site import LOOPS, Rack, periods_of
+from planner.timeline import Hours, block_hours
 from planner.units import HOURS_PER_YEAR
 
 LOSS_TOLERANCE = 2e-4  # of the load: the model's losses lie on tangents of the square
@@ -46,8 +46,9 @@ class Month:
     """One month of the dispatch: its hours as they must be, and its rows."""
 
     p: int  # period whose units stand
-    place: int  # 0-11 in the operating year, -1 in the build
+    place: int  # 0-11 in a year, -1 in the build
     start: date
+    days: tuple[date, ...]  # first days of every month it stands for: itself, or one in every operating year
     hours: Hours
     rows: pd.DataFrame
 
@@ -83,14 +84,14 @@ def audit_power(checks: Checks, case: Case, tables: Tables, site: Site) -> dict[
 
 def _months(checks: Checks, case: Case, tables: Tables, site: Site) -> list[Month]:
     """The months of the dispatch with all their hours; months with wrong hours are reported and left out."""
-    timeline, found, rows_used = case.timeline, [], 0
+    reference_year, found, rows_used = site.starts[-1].year, [], 0
     groups = {
         key: rows.reset_index(drop=True) for key, rows in tables.dispatch.groupby(["phase", "period"], sort=False)
     }
-    for m in range(timeline.build_months + 12):
-        build = m < timeline.build_months
-        start, phase = add_months(timeline.start, m), "build" if build else "operating year"
-        hours = block_hours(start.month - 1, timeline.starts[-1].year, case.input.horizon.sample_days_per_month)
+    for p, place, days in _month_places(case):
+        start = days[0]
+        phase = "build" if place < 0 else "operating year" if p == site.last else "expansion year"
+        hours = block_hours(start.month - 1, reference_year, case.input.horizon.sample_days_per_month)
         rows = groups.get((phase, start))
         complete = (
             rows is not None
@@ -103,14 +104,23 @@ def _months(checks: Checks, case: Case, tables: Tables, site: Site) -> list[Mont
         checks.true("hours complete", complete, f"{phase} {start}: must hold its {len(hours)} hours once, in order")
         if rows is not None and complete:
             rows_used += len(rows)
-            place = -1 if build else m - timeline.build_months
-            found.append(Month(m if build else site.last, place, start, hours, rows))
+            found.append(Month(p, place, start, days, hours, rows))
     if all(check.ok for check in checks.results() if check.name == "hours complete"):
         checks.true("hours complete", rows_used == len(tables.dispatch), "dispatch has rows of no month")
     if not case.input.horizon.sample_days_per_month:
-        total = sum(len(m.rows) for m in found if m.place >= 0)
-        checks.true("hours complete", total == HOURS_PER_YEAR, f"the operating year has {total} hours")
+        for p in sorted({m.p for m in found if m.place >= 0} | {site.last}):
+            total = sum(len(m.rows) for m in found if m.p == p)
+            checks.true("hours complete", total == HOURS_PER_YEAR, f"the year {site.starts[p]} has {total} hours")
     return found
+
+
+def _month_places(case: Case) -> Iterator[tuple[int, int, tuple[date, ...]]]:
+    """(period, place in its year or -1, first days of the months operated alike) of all that is operated."""
+    for p, days in enumerate(periods_of(case)):
+        if len(days) == 1:
+            yield p, -1, tuple(days)
+        else:
+            yield from ((p, k, tuple(days[k::12])) for k in range(12))
 
 
 def _columns(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
@@ -197,13 +207,14 @@ def _balance(checks: Checks, case: Case, site: Site, month: Month) -> None:
             supply = supply - month.flow(name)
     load = np.zeros(len(at))
     if case.load_series_mw is not None:
-        load = load + case.load_series_mw[at]
+        series = site.load_by_hour(month.p)[at]
+        load = load + series
         checks.equal(
             "load by hour",
             "MW",
             month.flow("facility_load_mw"),
-            case.load_series_mw[at],
-            _MW,
+            series,
+            _MW * (1.0 + series),
             month.where("facility_load_mw"),
         )
     if site.racks:
@@ -338,10 +349,10 @@ def _output(weather: Weather, dc_ac_ratio: float | None) -> Array:
 
 
 def _battery(checks: Checks, site: Site, months: list[Month], item: Item) -> None:
-    """Power, energy and state of charge: build months from empty, then a circle over the operating year."""
+    """Power, energy and state of charge: build months from empty, then a circle over every year."""
     one_way = item.get("round_trip_efficiency_fraction") ** 0.5
     power, energy = item.get("nameplate_power_mw"), item.get("nameplate_energy_mwh")
-    last = next((m for m in reversed(months) if m.place >= 0), None)
+    year_end = {m.p: float(m.flow(f"soc:{item.id}_mwh")[-1]) for m in months}  # the last month of each period
     before, built, throughput, both = 0.0, 0.0, 0.0, 0.0
     for month in months:
         charge, discharge, soc = (
@@ -360,14 +371,14 @@ def _battery(checks: Checks, site: Site, months: list[Month], item: Item) -> Non
         checks.at_most("battery energy", "MWh", soc, energy * n, _MW * (1.0 + energy * n), month.where(item.id))
         if month.place == 0:
             built = before
-            before = float(last.flow(f"soc:{item.id}_mwh")[-1]) if last is not None else 0.0
+            before = year_end[month.p]
             checks.at_most(
-                "battery starts from the build",
+                "battery starts from what was charged",
                 "MWh",
                 before,
                 built,
                 1e-4 * (1.0 + energy * n),
-                says(f"{text}: charge at the start of the operating year"),
+                says(f"{text}: charge at the start of the year"),
             )
         previous = np.concatenate([[before], soc[:-1]])
         want = previous + one_way * charge - discharge / one_way
@@ -391,14 +402,9 @@ def _battery(checks: Checks, site: Site, months: list[Month], item: Item) -> Non
 def _bill(case: Case, site: Site, month: Month, bills: defaultdict[Key, float]) -> None:
     """Operating lines of a month, put on the day each of its bills is paid."""
     lines = _month_lines(case, site, month)
-    timeline = case.timeline
-    if month.place < 0:
-        days = [timeline.middle(month.p)]
-    else:
-        days = [timeline.middle(site.last + 12 * y + month.place) for y in range(timeline.operating_years)]
     for line, usd in lines.items():
-        for day in days:
-            bills[day, line, "operation"] += usd
+        for day in month.days:
+            bills[middle(day), line, "operation"] += usd
 
 
 def _month_lines(case: Case, site: Site, month: Month) -> dict[str, float]:

@@ -62,6 +62,16 @@ class Rejector:
     power: Array
 
 
+def periods_of(case: Case) -> list[list[date]]:
+    """First days of the months of every period; the operating period, last, has those of all its years."""
+    horizon = case.input.horizon
+    count = horizon.build_months + 12 * (horizon.expansion_years + horizon.operating_years)
+    first = case.input.start.year * 12 + case.input.start.month - 1
+    days = [date(m // 12, m % 12 + 1, 1) for m in range(first, first + count)]
+    years = [days[horizon.build_months + 12 * y :][:12] for y in range(horizon.expansion_years)]
+    return [*([day] for day in days[: horizon.build_months]), *years, days[-12 * horizon.operating_years :]]
+
+
 class Standing:
     """What stands on a site and what it can carry. Index p is the period."""
 

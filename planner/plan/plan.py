@@ -9,7 +9,7 @@ Tables (index order item, period, hour; units in the column names)
                racks_delivered, racks_ready, racks_energised, racks_stranded, binding_stage
     dispatch   period, hour_of_year, weight_h, flows in MW, state of charge in MWh
     ledger     date, line, item, usd              payments positive; present value at the start is the objective
-`period` is the first day of the month; the operating year's months carry their own first days.
+`period` is the first day of the period; in dispatch, the first day of the month, in every year too.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
     )
     for level in s["objectives"][:-1]:
         if level["name"] == "date":
-            proven = "no month earlier is possible" if level["value"] <= level["bound"] else "not proven"
+            proven = "no earlier one is possible" if level["value"] <= level["bound"] else "not proven"
             console.print(f"first the date: {s['earliest_date']} ({proven})")
         else:
             console.print(f"first the GPUs: {level['value']:,.0f} (at most {level['bound']:,.0f} are possible)")
@@ -114,7 +114,7 @@ def _print_stranded(plan: Plan, console: Console) -> None:
     for stage, rows in held.groupby("binding_stage", sort=False):
         console.print(
             Text(
-                f"racks ready but not running: up to {rows.racks_stranded.max():,.0f} over {len(rows)} months from "
+                f"racks ready but not running: up to {rows.racks_stranded.max():,.0f} over {len(rows)} periods from "
                 f"{rows.period.iloc[0]} ({stage})"
             )
         )

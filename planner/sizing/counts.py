@@ -11,7 +11,7 @@ import pyomo.environ as pyo
 from planner.case.case import Case
 from planner.operation.blocks import Plant
 from planner.sizing.options import Option
-from planner.sizing.targets import contribution, target_of
+from planner.sizing.targets import contribution, load_scale, target_of
 
 # Limits that may be relaxed to see what stands in the way, with the unit of their shortfall.
 LIMITS = {
@@ -36,6 +36,7 @@ class Counts:
         self.case, self.plant, self.options, self.m, self.relax = case, plant, options, m, relax
         self.last = case.timeline.last_period
         self.periods = range(self.last + 1)
+        self.states = [(p, k) for p in self.periods for k in case.timeline.places(p)]  # period, place
         self.racks = {r.item.id: r for r in plant.racks}
         self.constant_kusd = 0.0
         m.slack = pyo.Var(list(LIMITS), range(self.last + 2), within=pyo.NonNegativeReals)
@@ -160,9 +161,13 @@ class Counts:
 
     def most_mw(self) -> float:
         """Upper bound of the site's design load. [MW]"""
-        series = self.case.load_series_mw
         racks = sum(self.most_racks(i) * r.design_mw for i, r in self.racks.items())
-        return max(1.8 * racks, float(series.max()) * 1.2 if series is not None else 0.0, 1.0)
+        return max(1.8 * racks, 1.2 * max(self.series_peak_mw(p) for p in self.periods), 1.0)
+
+    def series_peak_mw(self, p: int) -> float:
+        """Highest hour of the load series in a period; 0 where there is none. [MW]"""
+        series = self.case.load_series_mw
+        return load_scale(self.case, p) * float(series.max()) if series is not None else 0.0
 
     # -- compute -------------------------------------------------------------------------------------------
 

@@ -9,69 +9,62 @@ import pyomo.environ as pyo
 from planner.families import power
 from planner.families.battery import Battery
 from planner.sizing.limits import Limits
-from planner.sizing.targets import grid_steps
+from planner.sizing.targets import grid_steps, load_scale
 
 
 class Linking(Limits):
-    """Linking components and the state of charge between months."""
+    """Linking components of every period, and the state of charge at the edges of every state."""
 
     def linking(self) -> None:
-        m = self.m
-        m.link = pyo.Var(self.periods, self.plant.links, within=pyo.NonNegativeReals)
+        m, edges = self.m, self.plant.edges
+        m.link = pyo.Var(self.periods, [n for n in self.plant.links if n not in edges], within=pyo.NonNegativeReals)
         m.linking = pyo.Constraint(pyo.Any)
-        for store in self.plant.batteries:
-            name = store.item.id
-            m.link[0, f"soc_start:{name}"].fix(0.0)
-        edges = [f"soc_{side}:{b.item.id}" for b in self.plant.batteries for side in ("start", "end")]
-        m.edge_link = pyo.Var(range(12), edges, within=pyo.NonNegativeReals)
+        m.edge = pyo.Var([(p, k, name) for p, k in self.states for name in edges], within=pyo.NonNegativeReals)
         self._edges()
         for p in self.periods:
             for name, value in self._components(p).items():
                 m.linking[p, name] = m.link[p, name] == value
 
     def _edges(self) -> None:
-        """State of charge between months: build months in a row from empty, the operating year in a circle."""
-        m, last = self.m, self.last
+        """State of charge between states: from empty at the start, build months in a row, each year in a circle."""
+        m, timeline = self.m, self.case.timeline
+        sampled = self.case.input.horizon.sample_days_per_month is not None
         m.edges = pyo.ConstraintList()
         self.edges: list[tuple[Any, float, Any]] = []
         for store in self.plant.batteries:
-            start, end = f"soc_start:{store.item.id}", f"soc_end:{store.item.id}"
-            for p in range(last):
-                m.edges.add(m.link[p, end] <= store.hours * m.link[p, store.key])
-                if p:
-                    m.edges.add(m.link[p, start] == m.link[p - 1, end])
-            # What the operating year starts from was charged during the build.
-            if last:
-                m.edges.add(m.edge_link[0, start] <= m.link[last - 1, end])
-            sampled = self.case.input.horizon.sample_days_per_month is not None
-            for p in range(last) if sampled else ():  # a sample may not hoard energy for days it leaves out
-                m.edges.add(m.link[p, end] == m.link[p, start])
-            for k in range(12):
-                if sampled:
-                    m.edges.add(m.edge_link[k, end] == m.edge_link[k, start])
-                m.edges.add(m.edge_link[k, end] == m.edge_link[(k + 1) % 12, start])
-                m.edges.add(m.edge_link[k, end] <= store.hours * m.link[last, store.key])
+            start, end = store.soc_start, store.soc_end
+            m.edge[0, 0, start].fix(0.0)
+            for p, k in self.states:
+                m.edges.add(m.edge[p, k, end] <= store.hours * m.link[p, store.key])
+                if sampled:  # a sample may not hoard energy for days it leaves out
+                    m.edges.add(m.edge[p, k, end] == m.edge[p, k, start])
+                if timeline.is_yearly(p):
+                    m.edges.add(m.edge[p, k, end] == m.edge[p, (k + 1) % len(timeline.places(p)), start])
+            for p in self.periods[1:]:
+                before = m.edge[p - 1, timeline.places(p - 1)[-1], end]
+                # A year starts, whenever it repeats, from no more than was charged before it.
+                m.edges.add(m.edge[p, 0, start] <= before if timeline.is_yearly(p) else m.edge[p, 0, start] == before)
             if not sampled:
-                self._edge_columns(store, start, end)
-            m.link[last, start].fix(0.0)
-            m.link[last, end].fix(0.0)
+                self._edge_columns(store)
 
-    def _edge_columns(self, store: Battery, start: str, end: str) -> None:
-        """Every state of charge between months, with the hours and the power that bound it."""
-        m, last, hours = self.m, self.last, store.hours
-        for p in range(last):
-            self.edges.append((m.link[p, end], hours, m.link[p, store.key]))
-            if p:
-                self.edges.append((m.link[p, start], hours, m.link[p - 1, store.key]))
-        for k in range(12):
-            self.edges.append((m.edge_link[k, start], hours, m.link[last - 1 if last and not k else last, store.key]))
-            after = last - 1 if last and k == 11 else last
-            self.edges.append((m.edge_link[k, end], hours, m.link[after, store.key]))
+    def _edge_columns(self, store: Battery) -> None:
+        """Every state of charge between states, with the hours and the power that bound it."""
+        m, timeline = self.m, self.case.timeline
+        for p, k in self.states:
+            yearly, last = timeline.is_yearly(p), k == len(timeline.places(p)) - 1
+            # A year ends as it starts, and so no later year starts with more than the build months leave.
+            before = (timeline.build_months if yearly else p) - 1
+            for name, first in ((store.soc_start, k == 0), (store.soc_end, yearly and last)):
+                if not first or before >= 0:  # the horizon starts empty
+                    power = m.link[before if first else p, store.key]
+                    self.edges.append((m.edge[p, k, name], store.hours, power))
 
     def _components(self, p: int) -> dict[str, Any]:
         """Linking component -> expression in the counts of a period."""
         m, case, plant = self.m, self.case, self.plant
         values: dict[str, Any] = {"one": 1.0, "grid_mw": m.grid[p], "contract_mw": grid_steps(case, p)[1]}
+        if case.load_series_mw is not None:
+            values["load_scale"] = load_scale(case, p)
         if plant.racks:
             values |= self._load_components(p)
         for loop in ("liquid", "air"):

@@ -94,7 +94,7 @@ class Loads(Counts):
     def _loads(self, p: int, loops: dict[str, list[Any]]) -> None:
         m, design, racks = self.m, self.design, self.plant.racks
         if not racks:
-            design["mv_bus", p] = float(self.case.load_series_mw.max()) if self.case.load_series_mw is not None else 0.0
+            design["mv_bus", p] = self.series_peak_mw(p)
             self._battery_transformers(p)
             return
         run = {r.item.id: m.energised[r.item.id, p] for r in racks}

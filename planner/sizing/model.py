@@ -1,6 +1,7 @@
 """The sizing model: what to buy, how many, ordered when. A Pyomo MIP without any hours.
 
-Index order: option, period. Period 0 .. P-1 are build months, P the operating years. Money in thousand USD.
+Index order: option, period, place. Periods are build months, expansion years and the operating period; places are
+the operating blocks inside a period. Money in thousand USD.
 
 Variables
     bought[o,k]      units of option o ordered by its k-th order day, cumulative     integer (or divisible)
@@ -11,8 +12,9 @@ Variables
     present[j,p]     whether generator type j stands                                  binary
     substation[p]    whether import goes through the substation                       binary
     grid[p], firm_generation[p], heat_assigned[...]                                   MW
-    link[p,c]        linking vector of the operating blocks
-    cost[p], operating_cost[m]   cost of a build month and of a month of the operating year, above the cuts
+    link[p,c]        linking vector of the operating blocks, the same in every place of a period
+    edge[p,k,c]      its components that belong to one place: state of charge before and after the block
+    cost[p,k]        operating cost of a place, above the cuts
 
 Constraints (each under this name in the model and the LP file)
     bought_in_order          cumulative orders never fall
@@ -46,7 +48,7 @@ import pyomo.environ as pyo
 
 from planner.case.case import Case
 from planner.case.schema import Milestone
-from planner.ledger import Cash, month_weights
+from planner.ledger import Cash, operating_weights
 from planner.operation.blocks import Plant
 from planner.sizing.money import Money
 from planner.sizing.options import Option, options_of
@@ -119,10 +121,9 @@ def build_sizing(plant: Plant, *, relax: Iterable[str] = (), milestones: bool = 
 def _objectives(s: Money, sizing: Sizing) -> None:
     """Level expressions: `cost` always; `gpus` or `date` first where the case asks for them."""
     m, case = s.m, s.case
-    build, operating = month_weights(case)
+    weights = operating_weights(case)
     cost = sum(order.cost_kusd * s.newly(o, k) for o in s.options for k, order in enumerate(o.orders))
-    cost = cost + sum(build[p] * m.cost[p] for p in range(s.last))
-    cost = cost + sum(operating[k] * m.operating_cost[k] for k in range(12))
+    cost = cost + sum(weights[state] * m.cost[state] for state in s.states)
     objective = case.input.objective
     if s.relax:
         sizing.levels["slack"] = sum(m.slack[name, p] for name in s.relax for p in range(s.last + 2))

@@ -22,8 +22,7 @@ class Money(Linking):
         # Without negative prices no month earns money; with them the floor only keeps the first rounds bounded.
         tiers = [tier for period in case.tariff.energy_tiers for tier in period] if case.tariff else []
         floor = -1e7 if any(tier.usd_per_mwh < 0 for tier in tiers) else 0.0
-        m.cost = pyo.Var(range(self.last), within=pyo.Reals, bounds=(floor, None))
-        m.operating_cost = pyo.Var(range(12), within=pyo.Reals, bounds=(floor, None))
+        m.cost = pyo.Var(self.states, within=pyo.Reals, bounds=(floor, None))
         fixed = [cash for _, cash in fixed_flows(case)] + [cash for _, cash in self.committed_om()]
         self.constant_kusd = present_value(case, fixed) / USD_PER_KUSD
         m.budget = pyo.ConstraintList()
@@ -35,12 +34,11 @@ class Money(Linking):
                 for k, order in enumerate(o.orders)
             )
             spent = spent + cash_by(fixed, row.by) / USD_PER_KUSD
-            spent = spent + sum(m.cost[p] for p in range(self.last) if timeline.middle(p) <= row.by)
             spent = spent + sum(
-                m.operating_cost[k]
-                for k in range(12)
-                for year in range(timeline.operating_years)
-                if timeline.middle(self.last + 12 * year + k) <= row.by
+                m.cost[p, k]
+                for p, k in self.states
+                for month in timeline.months_at(p, k)
+                if timeline.middle(month) <= row.by
             )
             p = min(max(timeline.period_of(row.by), 0), self.last)
             m.budget.add(spent <= row.usd / USD_PER_KUSD + 1000.0 * m.slack["budget", p])

@@ -10,7 +10,10 @@ from planner.families import compute
 
 
 def grid_steps(case: Case, period: int) -> tuple[float, float]:
-    """(MW through existing feeders, MW in all) of the grid in a period. A step inside a month counts from the next."""
+    """(MW through existing feeders, MW in all) of the grid in a period.
+
+    A step inside a month counts from the next month, one inside an expansion year from the next year.
+    """
     start = case.timeline.starts[period]
     feeders = total = 0.0
     gate = case.gates.get("grid", date.min)
@@ -22,6 +25,15 @@ def grid_steps(case: Case, period: int) -> tuple[float, float]:
         elif gate <= start:
             total = max(step.mw, feeders)
     return feeders, total
+
+
+def load_scale(case: Case, period: int) -> float:
+    """What multiplies the load series in a period. [fraction]
+
+    A step inside a month counts from the next month, one inside an expansion year from the next year.
+    """
+    begun = [step.fraction for step in case.input.target.load_scale if step.from_ <= case.timeline.starts[period]]
+    return begun[-1] if begun else 1.0
 
 
 def target_of(milestone: Milestone) -> float:

@@ -29,7 +29,7 @@ from planner.sizing.model import Sizing, build_sizing
 from planner.sizing.options import USD_PER_KUSD
 from planner.solve.infeasible import explain
 from planner.solve.master import Master, MasterResult
-from planner.solve.states import OPERATING, State, cost_variable, link_variables, states_of
+from planner.solve.states import State, cost_variable, link_variables, states_of
 
 Array = NDArray[np.float64]
 _Found = TypeVar("_Found")
@@ -70,7 +70,7 @@ class Solution:
 
     sizing: Sizing
     master: Master
-    blocks: dict[int, Block]
+    blocks: dict[str, Block]
     states: tuple[State, ...]
     point: Array
     values: dict[State, Value]
@@ -137,13 +137,13 @@ class _Engine:
         except InfeasibleConstraintException:  # a limit already broken by what is committed
             raise explain(self.plant) from None
         self.states = states_of(case)
-        months = sorted({s.month for s in self.states})
+        months = sorted({s.block for s in self.states})
         self.blocks = {month: build_block(self.plant, month) for month in months}
         self.solvers = {month: BlockSolver(block) for month, block in self.blocks.items()}
-        self.coarse: dict[int, tuple[Coarse, BlockSolver]] = {}
-        self.pool: dict[int, list[Array]] = {month: [] for month in months}
-        self.forbidden: dict[int, list[Array]] = {month: [] for month in months}
-        self.cache: dict[int, dict[bytes, Value]] = {month: {} for month in months}
+        self.coarse: dict[str, tuple[Coarse, BlockSolver]] = {}
+        self.pool: dict[str, list[Array]] = {month: [] for month in months}
+        self.forbidden: dict[str, list[Array]] = {month: [] for month in months}
+        self.cache: dict[str, dict[bytes, Value]] = {month: {} for month in months}
         self.present: set[tuple[State, bytes]] = set()
         self.lower, self.best, self.rounds = -np.inf, _Best(), 0
         self._prepare()
@@ -267,7 +267,7 @@ class _Engine:
         found = self._by_month(links, self._coarse_value, self.states)
         return {s: value for s, value in found.items() if value is not None}
 
-    def _coarse_value(self, month: int, x: Array) -> Value | None:
+    def _coarse_value(self, month: str, x: Array) -> Value | None:
         coarse, solver = self.coarse[month]
         value = solver.solve(np.maximum(np.round(x, 9), 0.0))
         repair = self.solvers[month].repair
@@ -344,14 +344,14 @@ class _Engine:
         added = 0
         for s in self.states:
             column = self.cost_columns[s]
-            pool = self.pool[s.month]
+            pool = self.pool[s.block]
             if pool and column is not None:
                 slopes = np.array(pool)
                 heights = slopes @ links[s]
                 for i in np.argsort(heights)[::-1][:_CUTS_PER_STATE]:
                     if heights[i] > point[column] + 1e-6 * max(1.0, abs(heights[i])):
                         added += self._add_cut(s, pool[i], column)
-            for slope in self.forbidden[s.month]:
+            for slope in self.forbidden[s.block]:
                 if float(slope @ links[s]) > 1e-6:
                     added += self._add_cut(s, slope, None)
         return added
@@ -380,17 +380,17 @@ class _Engine:
         """Put new slopes into the pool, and their violated cuts into the sizing model."""
         for s, value in values.items():
             if not value.feasible:
-                self._remember(self.forbidden[s.month], value.slope)
+                self._remember(self.forbidden[s.block], value.slope)
                 continue
-            self._remember(self.pool[s.month], value.slope / USD_PER_KUSD)
+            self._remember(self.pool[s.block], value.slope / USD_PER_KUSD)
         added = 0
         for s in self.states:
             column = self.cost_columns[s]
-            pool = self.pool[s.month]
+            pool = self.pool[s.block]
             if pool and column is not None:
                 best = max(pool, key=lambda g: float(g @ links[s]))
                 added += self._add_cut(s, best, column)
-            for slope in self.forbidden[s.month]:
+            for slope in self.forbidden[s.block]:
                 if float(slope @ links[s]) > 1e-7:
                     added += self._add_cut(s, slope, None)
         return added
@@ -405,14 +405,14 @@ class _Engine:
         return self._by_month(links, self._value, states or self.states)
 
     def _by_month(
-        self, links: dict[State, Array], value: Callable[[int, Array], _Found], states: tuple[State, ...]
+        self, links: dict[State, Array], value: Callable[[str, Array], _Found], states: tuple[State, ...]
     ) -> dict[State, _Found]:
-        by_month: dict[int, list[State]] = {}
+        by_month: dict[str, list[State]] = {}
         for s in states:
-            by_month.setdefault(s.month, []).append(s)
+            by_month.setdefault(s.block, []).append(s)
         values: dict[State, _Found] = {}
 
-        def month(number: int) -> dict[State, _Found]:
+        def month(number: str) -> dict[State, _Found]:
             return {s: value(number, links[s]) for s in by_month[number]}
 
         with ThreadPoolExecutor(max_workers=max(1, self.threads)) as workers:
@@ -420,7 +420,7 @@ class _Engine:
                 values |= found
         return values
 
-    def _value(self, month: int, x: Array) -> Value:
+    def _value(self, month: str, x: Array) -> Value:
         key = np.round(x, 9).tobytes()
         held = self.cache[month].get(key)
         if held is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 from itertools import groupby
 from typing import Any
 
@@ -14,9 +13,10 @@ from numpy.typing import NDArray
 
 from planner.families import cooling
 from planner.ledger import CAPITAL_LINES, fixed_flows
+from planner.operation.blocks import hours_of
 from planner.plan.plan import Plan
 from planner.sizing.options import USD_PER_KUSD, possible_sets
-from planner.sizing.targets import grid_steps, target_of
+from planner.sizing.targets import grid_steps, load_scale, target_of
 from planner.solve.decomposition import Solution
 from planner.solve.reading import (
     CapacityRow,
@@ -29,8 +29,8 @@ from planner.solve.reading import (
     value,
 )
 from planner.solve.results import summary_of
-from planner.solve.states import OPERATING, State
-from planner.timeline import Hours, add_months, block_hours
+from planner.solve.states import State
+from planner.timeline import Hours
 
 Array = NDArray[np.float64]
 _UNITS = {"white_space": "m2", "network": "GPU ports", "rack_space": "racks"}  # of positions not in MW
@@ -44,7 +44,7 @@ def plan_of(solution: Solution) -> Plan:
     orders = pd.DataFrame(bought, columns=OrderRow._fields)
     stages = sorted(_stages(read), key=lambda row: (row.period, row.position))
     capacity = _capacity(read, stages)
-    dispatch = pd.concat([_month(read, s) for s in solution.states], ignore_index=True)
+    dispatch = pd.concat([_dispatch(read, s) for s in solution.states], ignore_index=True)
     payments = pd.DataFrame(_payments(read), columns=Payment._fields)
     ledger = payments.groupby(["date", "line", "item"], as_index=False, sort=True).sum()
     return Plan(
@@ -191,16 +191,10 @@ def _binding(read: Reading, p: int, now: CapacityRow, stages: list[StageRow]) ->
 # -- operation ---------------------------------------------------------------------------------------------
 
 
-def _state_start(read: Reading, s: State) -> date:
-    """First day of the month of a state."""
-    months = read.last + s.place if s.period == OPERATING else s.period
-    return add_months(read.case.timeline.start, months)
-
-
-def _month(read: Reading, s: State) -> pd.DataFrame:
-    """Dispatch of a month, hour by hour."""
-    case, block, primal = read.case, read.solution.blocks[s.month], read.solution.values[s].primal
-    hours = block_hours(s.month, read.starts[-1].year, case.input.horizon.sample_days_per_month)
+def _dispatch(read: Reading, s: State) -> pd.DataFrame:
+    """Dispatch of a state, hour by hour."""
+    case, block, primal = read.case, read.solution.blocks[s.block], read.solution.values[s].primal
+    timeline, hours = case.timeline, hours_of(case, s.block)
     flows: dict[str, Array] = {}
     supply = np.zeros(len(hours))
     for name, columns in block.columns.items():
@@ -215,13 +209,13 @@ def _month(read: Reading, s: State) -> pd.DataFrame:
         elif kind == "charge":
             supply -= series
     shown: dict[str, Any] = {
-        "period": _state_start(read, s),
-        "phase": "operating year" if s.period == OPERATING else "build",
+        "period": timeline.first_day(timeline.months_at(s.period, s.place)[0]),
+        "phase": timeline.phase(s.period),
         "hour_of_year": hours.hour_of_year,
         "weight_h": hours.weight,
     }
     if case.load_series_mw is not None:
-        shown["facility_load_mw"] = case.load_series_mw[hours.hour_of_year]
+        shown["facility_load_mw"] = load_scale(case, s.period) * case.load_series_mw[hours.hour_of_year]
     if read.sizing.plant.racks:
         it, heat = _it_and_heat(read, s, hours, flows)
         shown |= {"it_mw": it, "heat_rejection_mw": heat, "losses_and_fans_mw": supply - it - heat}
@@ -232,10 +226,10 @@ def _month(read: Reading, s: State) -> pd.DataFrame:
 
 def _it_and_heat(read: Reading, s: State, hours: Hours, flows: dict[str, Array]) -> tuple[Array, Array]:
     """Draw of IT, and of heat rejection, by hour. [MW]"""
-    link = dict(zip(read.solution.blocks[s.month].links, read.solution.links[s].tolist(), strict=True))
+    link = dict(zip(read.solution.blocks[s.block].links, read.solution.links[s].tolist(), strict=True))
     at = hours.hour_of_year
     shape = read.case.load_shape[at]
-    it = link["it_mw"] * shape + read.network_mw(read.last if s.period == OPERATING else s.period)
+    it = link["it_mw"] * shape + read.network_mw(s.period)
     heat = np.zeros(len(hours))
     for loop in cooling.LOOPS:
         options = [r for r in read.sizing.plant.rejections if r.loop == loop]
@@ -259,11 +253,8 @@ def _payments(read: Reading) -> Iterator[Payment]:
         yield Payment(cash.on, cash.line, name, cash.usd)
     timeline = read.case.timeline
     for s in read.solution.states:
-        if s.period == OPERATING:
-            months = [read.last + 12 * year + s.place for year in range(timeline.operating_years)]
-        else:
-            months = [s.period]
-        for line, cost in read.solution.blocks[s.month].cost_lines.items():
+        months = timeline.months_at(s.period, s.place)
+        for line, cost in read.solution.blocks[s.block].cost_lines.items():
             usd = float(cost @ read.solution.values[s].primal)
             if abs(usd) >= 1e-6:
                 yield from (Payment(timeline.middle(month), line, "operation", usd) for month in months)

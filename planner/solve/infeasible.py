@@ -36,10 +36,10 @@ _WORDS = {
 }
 
 
-def explain(plant: Plant, hours: Mapping[int, BlockSolver] | None = None) -> InfeasibleError:
+def explain(plant: Plant, hours: Mapping[str, BlockSolver] | None = None) -> InfeasibleError:
     """The error that names the limits in the way of a case, the smallest set first.
 
-    hours: solvers by calendar month, where some hour could not be served.
+    hours: solvers by block, where some hour could not be served.
     """
     firm = set(plant.case.input.target.firm)
     names = [name for name in LIMITS if name not in firm]
@@ -53,7 +53,7 @@ def explain(plant: Plant, hours: Mapping[int, BlockSolver] | None = None) -> Inf
     return InfeasibleError([Shortfall(words, float("nan"), "MW", "always")])
 
 
-def _shortfalls(plant: Plant, names: tuple[str, ...], hours: Mapping[int, BlockSolver] | None) -> list[Shortfall]:
+def _shortfalls(plant: Plant, names: tuple[str, ...], hours: Mapping[str, BlockSolver] | None) -> list[Shortfall]:
     """Least slacks with these limits freed; empty when that does not help."""
     wanted = plant.case.input.objective.kind != "max_gpus"
     sizing = build_sizing(plant, relax=names, milestones=wanted)
@@ -91,14 +91,14 @@ def _milestone_unit(plant: Plant) -> str:
     return "GPUs" if first.gpus is not None else "PFLOPS" if first.pflops is not None else "MW of IT"
 
 
-def _cut(master: Master, hours: Mapping[int, BlockSolver], result: MasterResult) -> int:
+def _cut(master: Master, hours: Mapping[str, BlockSolver], result: MasterResult) -> int:
     """Run every month at a point and cut it off where hours fall short; returns how many cuts were added."""
     assert result.point is not None
     added = 0
     for s in states_of(master.sizing.case):
         variables = link_variables(master.sizing, s)
         x = np.array([max(0.0, master.value(v, result.point)) for v in variables])
-        value = hours[s.month].solve(x)
+        value = hours[s.block].solve(x)
         if value.feasible:
             continue
         index = [master.index(v) for v in variables]

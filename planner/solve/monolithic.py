@@ -59,11 +59,11 @@ class Monolithic:
         self.sizing: Sizing = build_sizing(plant, milestones=case.input.objective.kind != "max_gpus")
         self.states = states_of(case)
         m = self.sizing.model
-        self.blocks = {month: build_block(plant, month) for month in sorted({s.month for s in self.states})}
+        self.blocks = {month: build_block(plant, month) for month in sorted({s.block for s in self.states})}
         m.hours = pyo.Var(pyo.Any, within=pyo.NonNegativeReals, dense=False)
         m.block_rows, m.block_cost = pyo.ConstraintList(), pyo.ConstraintList()
         for number, s in enumerate(self.states):
-            self._add_block(number, s, self.blocks[s.month])
+            self._add_block(number, s, self.blocks[s.block])
         self.master = Master(self.sizing, threads)
         self._by_name = {var.name: j for j, var in enumerate(self.master.columns)}
 

@@ -137,10 +137,10 @@ def _discounted_gpu_hours(read: Reading, capacity: list[CapacityRow]) -> float:
     """Hours of energised GPUs, each discounted from the middle of its month."""
     timeline, rate = read.case.timeline, read.case.input.finance.discount_rate
     hours = 0.0
-    for month in range(read.last + 12 * timeline.operating_years):
-        p = min(month, read.last)
-        length = 24 * (read.starts[p + 1] - read.starts[p]).days if p < read.last else 730.0
-        hours += length * capacity[p].gpus_energised * discount_factor(rate, timeline.middle(month), timeline.start)
+    for p, row in enumerate(capacity):
+        length = 730.0 if timeline.is_yearly(p) else 24 * (read.starts[p + 1] - read.starts[p]).days
+        for month in timeline.months_of(p):
+            hours += length * row.gpus_energised * discount_factor(rate, timeline.middle(month), timeline.start)
     return hours
 
 

@@ -1,4 +1,4 @@
-"""The months to operate, and the sizing model's variables that belong to each."""
+"""The states to operate, and the sizing model's variables that belong to each."""
 
 from __future__ import annotations
 
@@ -6,39 +6,35 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.case.case import Case
+from planner.operation.blocks import block_key
 from planner.sizing.model import Sizing
-
-OPERATING = -1  # stands for the operating year where a build month is expected
 
 
 @dataclass(frozen=True)
 class State:
-    """A month to operate: build period and calendar month, or OPERATING and its place in the year."""
+    """One operating block to run with the site of a period."""
 
     period: int
-    place: int  # build: the period again; operating: 0-11
-    month: int
+    place: int  # counts the blocks inside the period in order of time
+    block: str  # key of the operating block
 
 
 def states_of(case: Case) -> tuple[State, ...]:
-    """Every month to operate: the build months, then the twelve of the operating year."""
+    """Every state to operate, in order of time."""
     timeline = case.timeline
-    build = [State(p, p, timeline.calendar_month(p)) for p in range(timeline.build_months)]
-    operating = [State(OPERATING, k, month) for k, month in enumerate(timeline.operating_months)]
-    return tuple(build + operating)
+    return tuple(
+        State(p, k, block_key(timeline.first_day(timeline.months_at(p, k)[0])))
+        for p in range(timeline.last_period + 1)
+        for k in timeline.places(p)
+    )
 
 
 def link_variables(sizing: Sizing, s: State) -> list[Any]:
-    """The Pyomo variables of a month's linking vector, in the order of the plant's links."""
-    m, last = sizing.model, sizing.case.timeline.last_period
-    period = last if s.period == OPERATING else s.period
-    return [
-        m.edge_link[s.place, name] if s.period == OPERATING and name.startswith("soc_") else m.link[period, name]
-        for name in sizing.plant.links
-    ]
+    """The Pyomo variables of a state's linking vector, in the order of the plant's links."""
+    m, edges = sizing.model, set(sizing.plant.edges)
+    return [m.edge[s.period, s.place, name] if name in edges else m.link[s.period, name] for name in sizing.plant.links]
 
 
 def cost_variable(sizing: Sizing, s: State) -> Any:
-    """The Pyomo variable that stands for a month's operating cost. [kUSD]"""
-    m = sizing.model
-    return m.operating_cost[s.place] if s.period == OPERATING else m.cost[s.period]
+    """The Pyomo variable that stands for a state's operating cost. [kUSD]"""
+    return sizing.model.cost[s.period, s.place]

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from planner.algebra import Block
 from planner.case.case import Case
-from planner.operation.blocks import Plant, build_block, plant_of
+from planner.operation.blocks import Plant, build_block, hours_of, plant_of
 from planner.operation.evaluate import BlockSolver, Value
-from planner.timeline import block_hours
 
 Array = NDArray[np.float64]
 Make = Callable[..., Case]
-JANUARY, JULY = 0, 6
+JANUARY, JULY = "m01", "m07"
 EVERYTHING: dict[str, Any] = {
     "horizon": {"sample_days_per_month": 2},
     "site": {
@@ -163,7 +162,7 @@ def test_every_x_has_a_least_shortage(solver: BlockSolver, plant: Plant) -> None
 def test_power_is_conserved_in_every_hour(solver: BlockSolver, plant: Plant, solved: list[tuple[Array, Value]]) -> None:
     """Sources less storage = IT + standing + cooling + losses, added up here from the families' data."""
     block, case = solver.block, plant.case
-    hours = block_hours(block.month, case.timeline.starts[-1].year, 2)
+    hours = hours_of(case, block.name)
     at, shape = hours.hour_of_year, case.load_shape[hours.hour_of_year]
     x, value = solved[1]
     link = dict(zip(plant.links, x, strict=True))
@@ -242,7 +241,7 @@ def load_case_of(
 
 def links(block: Block, **values: float) -> Array:
     """Linking vector with the given parts; keys of batteries by their prefix."""
-    full = {"one": 1.0, "contract_mw": 30.0, **values}
+    full = {"one": 1.0, "load_scale": 1.0, "contract_mw": 30.0, **values}
     return np.array(
         [next((v for key, v in full.items() if name == key or name.startswith(key + ":")), 0.0) for name in block.links]
     )
