@@ -32,8 +32,7 @@ class Value:
     slope: Array  # over the links; V(x') >= slope . x' for every x'
     primal: Array  # columns
     shortage_mwh: float
-    duals: Array  # rows; those of rows kept as column bounds stay 0
-    prices: Array  # of them what a cut can be made from again (`Repair.core`)
+    prices: Array  # row duals that a cut can be made from again (of the rows `Repair.core`)
 
     @property
     def feasible(self) -> bool:
@@ -44,9 +43,9 @@ class Value:
 class BlockSolver:
     """One block in HiGHS, dual simplex, warm after small steps."""
 
-    def __init__(self, block: Block, small_step: float = _SMALL_STEP) -> None:
+    def __init__(self, block: Block, repair: Repair | None = None, *, small_step: float = _SMALL_STEP) -> None:
         self.block, self._small_step = block, small_step
-        self.repair = Repair(block)
+        self.repair = repair or Repair(block)
         self.solves = 0
         n = block.size
         self._bounded, bounding, self._ceilings = _bounds(block)
@@ -74,6 +73,7 @@ class BlockSolver:
         self._h.passModel(lp)
         # A state of charge at an edge moves two rows; a warm start takes any step of it.
         self._sized = np.array([not link.startswith("soc_") for link in block.links])
+        self.duals = np.zeros(block.matrix.shape[0])  # of the last solve; rows kept as column bounds stay 0
         self._shortage_mode = False
         self._last: Array | None = None
 
@@ -84,7 +84,7 @@ class BlockSolver:
         self._last = x.copy()
         right = -(self._links @ x)
         left = np.where(self._below, -highspy.kHighsInf, right)
-        self._h.changeRowsBounds(len(right), self._rows, left, right)
+        self._h.changeRowsBounds(len(right), self._rows, left, right)  # type: ignore[attr-defined]
         ceiling = np.maximum(self._ceilings @ x, 0.0)
         self._h.changeColsBounds(len(ceiling), self._bounded, np.zeros(len(ceiling)), ceiling)
         self._mode(False)
@@ -99,15 +99,15 @@ class BlockSolver:
         solution = self._h.getSolution()
         primal, duals = np.array(solution.col_value), np.zeros(self.block.matrix.shape[0])
         duals[self._keep] = solution.row_dual
-        prices = duals[self.repair.core]
+        self.duals, prices = duals, duals[self.repair.core]
         objective = float(self._h.getInfo().objective_function_value)
         slope = self.repair.cut(prices, shortage=shortage)
         if slope is None:  # the solver's own duals, exact to its tolerance
             reduced = np.array(solution.col_dual)[self._bounded]
             slope = -(self._links.T @ duals[self._keep]) + self._ceilings.T @ np.minimum(reduced, 0.0)
         if shortage:
-            return Value(np.inf, slope, primal, objective, duals, prices)
-        return Value(objective, slope, primal, 0.0, duals, prices)
+            return Value(np.inf, slope, primal, objective, prices)
+        return Value(objective, slope, primal, 0.0, prices)
 
     def _near(self, x: Array) -> bool:
         """Whether x is a small step from the last one, with the same components at zero."""

@@ -8,6 +8,7 @@ import pyomo.environ as pyo
 
 from planner.families import power
 from planner.families.battery import Battery
+from planner.operation.blocks import block_key
 from planner.sizing.limits import Limits
 from planner.sizing.targets import grid_steps, load_scale
 
@@ -30,7 +31,7 @@ class Linking(Limits):
         m, timeline = self.m, self.case.timeline
         sampled = self.case.input.horizon.sample_days_per_month is not None
         m.edges = pyo.ConstraintList()
-        self.edges: list[tuple[Any, float, Any]] = []
+        self.edges: list[tuple[Any, str, float, Any]] = []
         for store in self.plant.batteries:
             start, end = store.soc_start, store.soc_end
             m.edge[0, 0, start].fix(0.0)
@@ -48,16 +49,18 @@ class Linking(Limits):
                 self._edge_columns(store)
 
     def _edge_columns(self, store: Battery) -> None:
-        """Every state of charge between states, with the hours and the power that bound it."""
+        """Every state of charge between states: its edge in the year, and the hours and the power that bound it."""
         m, timeline = self.m, self.case.timeline
         for p, k in self.states:
-            yearly, last = timeline.is_yearly(p), k == len(timeline.places(p)) - 1
+            yearly, month = timeline.is_yearly(p), timeline.months_at(p, k)[0]
+            last = k == len(timeline.places(p)) - 1
             # A year ends as it starts, and so no later year starts with more than the build months leave.
             before = (timeline.build_months if yearly else p) - 1
-            for name, first in ((store.soc_start, k == 0), (store.soc_end, yearly and last)):
+            for name, first, day in ((store.soc_start, k == 0, month), (store.soc_end, yearly and last, month + 1)):
                 if not first or before >= 0:  # the horizon starts empty
                     power = m.link[before if first else p, store.key]
-                    self.edges.append((m.edge[p, k, name], store.hours, power))
+                    edge = store.key + block_key(timeline.first_day(day))
+                    self.edges.append((m.edge[p, k, name], edge, store.hours, power))
 
     def _components(self, p: int) -> dict[str, Any]:
         """Linking component -> expression in the counts of a period."""

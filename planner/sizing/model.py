@@ -70,7 +70,7 @@ class Sizing:
     running: Callable[[Milestone, int], Any]  # what runs in a milestone's measure, net of spares
     energised_units: Callable[[Option, int], Any]  # units switched on, with the spares of their groups
     committed_om: list[tuple[str, Cash]]  # fixed O&M of what is already bought
-    edges: list[tuple[Any, float, Any]]  # states of charge between months, each with the hours and power that bound it
+    edges: list[tuple[Any, str, float, Any]]  # states of charge between states: edge in the year, hours, power
     levels: dict[str, Any] = field(default_factory=dict)  # objective name -> expression
 
     def option(self, key: str) -> Option:

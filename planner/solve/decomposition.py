@@ -10,9 +10,10 @@ on the cost open to decision: the proven least cost of compute that every plan m
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -23,12 +24,12 @@ from planner.algebra import Block
 from planner.case.case import Case
 from planner.errors import NoPlanError
 from planner.operation.blocks import Plant, build_block, plant_of
-from planner.operation.coarse import Coarse, coarsen
-from planner.operation.evaluate import BlockSolver, Value
+from planner.operation.evaluate import Value
 from planner.sizing.model import Sizing, build_sizing
 from planner.sizing.options import USD_PER_KUSD
 from planner.solve.infeasible import explain
 from planner.solve.master import Master, MasterResult
+from planner.solve.pool import Pool
 from planner.solve.states import State, cost_variable, link_variables, states_of
 
 Array = NDArray[np.float64]
@@ -36,9 +37,9 @@ _Found = TypeVar("_Found")
 _CUTS_PER_STATE = 2  # violated pool cuts added at a time for one month
 _COARSE_STEPS_H = (4, 2)
 _LEAST_COARSE_H = 96  # a block this short is solved on its own steps at once
-_FORBIDDEN_USD_PER_MWH = 5e3  # in the coarse model alone, whose prices are repaired to cuts of the true block
+_MIXED_SHARE = 0.5  # of a sizing solve's gap: what blocks not solved at a point may add to its cost
 _RELAXED_ROUNDS = 40
-_HOURLY_ROUNDS = 0
+_HOURLY_ROUNDS = 8
 _STALLED_ROUNDS = 2
 _ROUNDS = 200
 
@@ -115,17 +116,26 @@ def solve(
     time_limit: float = 600.0,
     threads: int = 2,
     report: Callable[[Progress], None] | None = None,
+    pool: Pool | None = None,
 ) -> Solution:
     """Find a plan within `gap` of the best possible, on every hour.
 
+    pool: what earlier solves have learnt, shared and added to.
+
     Raises InfeasibleError with the limits in the way, or NoPlanError when the time passes first.
     """
-    return _Engine(case, gap, time_limit, threads, report).run()
+    return _Engine(case, gap, time_limit, threads, report, pool).run()
 
 
 class _Engine:
     def __init__(
-        self, case: Case, gap: float, time_limit: float, threads: int, report: Callable[[Progress], None] | None
+        self,
+        case: Case,
+        gap: float,
+        time_limit: float,
+        threads: int,
+        report: Callable[[Progress], None] | None,
+        pool: Pool | None,
     ) -> None:
         self.case, self.gap, self.threads, self.report = case, gap, threads, report
         self.begin = time.perf_counter()
@@ -137,13 +147,9 @@ class _Engine:
         except InfeasibleConstraintException:  # a limit already broken by what is committed
             raise explain(self.plant) from None
         self.states = states_of(case)
-        months = sorted({s.block for s in self.states})
-        self.blocks = {month: build_block(self.plant, month) for month in months}
-        self.solvers = {month: BlockSolver(block) for month, block in self.blocks.items()}
-        self.coarse: dict[str, tuple[Coarse, BlockSolver]] = {}
-        self.pool: dict[str, list[Array]] = {month: [] for month in months}
-        self.forbidden: dict[str, list[Array]] = {month: [] for month in months}
-        self.cache: dict[str, dict[bytes, Value]] = {month: {} for month in months}
+        self.blocks = {key: build_block(self.plant, key) for key in sorted({s.block for s in self.states})}
+        known = pool or Pool()
+        self.pool = {key: known.of(block) for key, block in self.blocks.items()}
         self.present: set[tuple[State, bytes]] = set()
         self.lower, self.best, self.rounds = -np.inf, _Best(), 0
         self._prepare()
@@ -153,13 +159,15 @@ class _Engine:
         self.link_vars = {s: link_variables(self.sizing, s) for s in self.states}
         self.link_columns = {s: [self.master.index(v) for v in row] for s, row in self.link_vars.items()}
         self.cost_columns = {s: self.master.index(cost_variable(self.sizing, s)) for s in self.states}
-        self.edges = [
-            (column, hours, of)
-            for soc, hours, power in self.sizing.edges
-            if (column := self.master.index(soc)) is not None and (of := self.master.index(power)) is not None
-        ]
-        self.fill = np.full(len(self.edges), 0.5)
+        self.edges: dict[str, list[tuple[int, float, int]]] = {}
+        for soc, edge, hours, power in self.sizing.edges:
+            column, of = self.master.index(soc), self.master.index(power)
+            if column is not None and of is not None:
+                self.edges.setdefault(edge, []).append((column, hours, of))
+        self.fill = dict.fromkeys(self.edges, 0.5)
+        self.settling = True
         self.cost_gradient, constant = self.master.gradient(self.sizing.levels["cost"])
+        self.weights = {s: 0.0 if j is None else float(self.cost_gradient[j]) for s, j in self.cost_columns.items()}
         self.constant = constant + self.sizing.constant_kusd
 
     def run(self) -> Solution:
@@ -194,7 +202,7 @@ class _Engine:
             min(cost),
             forced,
             self.rounds,
-            sum(s.solves for s in self.solvers.values()),
+            sum(p.solves for p in self.pool.values()),
             time.perf_counter() - self.begin,
             False,
         )
@@ -208,8 +216,8 @@ class _Engine:
         centre: Array | None = None
         if min(block.hours for block in self.blocks.values()) >= _LEAST_COARSE_H:
             for step_h in _COARSE_STEPS_H:
-                self._coarsen(step_h)
-                centre = self._descend(self._coarse_values, _RELAXED_ROUNDS, "coarse", centre)
+                centre = self._descend(partial(self._coarse, step_h), _RELAXED_ROUNDS, "coarse", centre)
+        self.settling = False
         self._descend(self._evaluate, _HOURLY_ROUNDS, "relaxation", centre)
 
     def _descend(
@@ -230,50 +238,39 @@ class _Engine:
             self.lower = max(self.lower, result.bound)
             if stalled >= _STALLED_ROUNDS or time.perf_counter() > self.deadline:
                 break
-            near = centre is not None and (best == np.inf or best - result.bound <= 0.5 * abs(best))
-            trial = self._settle(0.5 * result.point + 0.5 * centre if near else result.point)
+            near = best == np.inf or best - result.bound <= 0.5 * abs(best)
+            trial = self._settle(0.5 * (result.point + centre) if near and centre is not None else result.point)
             values = evaluate(self._links(trial))
             upper = self._cost(trial, values) if all(v.feasible for v in values.values()) else np.inf
             if upper < best:
                 best, centre = upper, trial
             self._round(phase, np.inf)
             added = self._learn(values, self._links(result.point))
-            if not added and near:
+            if not added and trial is not result.point:
                 added = self._learn(evaluate(self._links(result.point)), self._links(result.point))
             if not added or best - self.lower <= self._absolute_gap():
                 break
         return centre
 
-    def _coarsen(self, step_h: int) -> None:
-        """Blocks on steps of several hours."""
-        for month, block in self.blocks.items():
-            coarse = coarsen(block, step_h, _FORBIDDEN_USD_PER_MWH)
-            self.coarse[month] = coarse, BlockSolver(coarse.block, np.inf)
-
     def _settle(self, point: Array) -> Array:
-        """The point with states of charge at month edges halfway between it and the edges tried before.
+        """The point with states of charge between states at shares of their limits that are the same in every year.
 
-        The sizing model sends edges to their limits on small differences in price; the middle settles them.
+        The sizing model sends edges to their limits on small differences in price; the middle of those and of the
+        edges tried before settles them. Equal shares let what one year teaches serve the others.
         """
         result = point.copy()
-        for i, (soc, hours, power) in enumerate(self.edges):
-            if point[power] > 0:
-                self.fill[i] = 0.5 * (self.fill[i] + min(1.0, point[soc] / (hours * point[power])))
-            result[soc] = self.fill[i] * hours * point[power]
+        for edge, entries in self.edges.items():
+            shares = [min(1.0, point[soc] / (hours * point[of])) for soc, hours, of in entries if point[of] > 0]
+            if shares and self.settling:
+                self.fill[edge] = 0.5 * (self.fill[edge] + sum(shares) / len(shares))
+            for soc, hours, of in entries:
+                result[soc] = self.fill[edge] * hours * point[of]
         return result
 
-    def _coarse_values(self, links: dict[State, Array]) -> dict[State, Value]:
-        """Values of the coarse blocks, with slopes repaired to hold for the blocks themselves."""
-        found = self._by_month(links, self._coarse_value, self.states)
+    def _coarse(self, step_h: int, links: dict[State, Array]) -> dict[State, Value]:
+        """Values of blocks on coarse steps, with slopes repaired to hold for the blocks themselves."""
+        found = self._side_by_side(lambda s: self.pool[s.block].coarse(links[s], step_h), self.states)
         return {s: value for s, value in found.items() if value is not None}
-
-    def _coarse_value(self, month: str, x: Array) -> Value | None:
-        coarse, solver = self.coarse[month]
-        value = solver.solve(np.maximum(np.round(x, 9), 0.0))
-        repair = self.solvers[month].repair
-        prices = coarse.prices(value.duals)[repair.core]
-        slope = repair.cut(prices)
-        return None if slope is None else replace(value, slope=slope, prices=prices)
 
     def _integers(self) -> None:
         """Integer sizing until the gap closes, no cut is left, or the time is up."""
@@ -293,7 +290,9 @@ class _Engine:
                 return
             added = self._learn(values, links)
             if not added and result.bound >= result.objective - self._absolute_gap():
-                return
+                if self.settling:
+                    return
+                self.settling = True  # the edges of months are what is left
 
     def _first_level(self, name: str) -> Level:
         """The integer goal that comes before cost; only plans that can be run count."""
@@ -345,13 +344,12 @@ class _Engine:
         for s in self.states:
             column = self.cost_columns[s]
             pool = self.pool[s.block]
-            if pool and column is not None:
-                slopes = np.array(pool)
-                heights = slopes @ links[s]
+            if len(pool.slopes) and column is not None:
+                heights = pool.slopes @ links[s] / USD_PER_KUSD
                 for i in np.argsort(heights)[::-1][:_CUTS_PER_STATE]:
                     if heights[i] > point[column] + 1e-6 * max(1.0, abs(heights[i])):
-                        added += self._add_cut(s, pool[i], column)
-            for slope in self.forbidden[s.block]:
+                        added += self._add_cut(s, pool.slopes[i] / USD_PER_KUSD, column)
+            for slope in pool.forbidden:
                 if float(slope @ links[s]) > 1e-6:
                     added += self._add_cut(s, slope, None)
         return added
@@ -377,56 +375,62 @@ class _Engine:
         return 1
 
     def _learn(self, values: dict[State, Value], links: dict[State, Array]) -> int:
-        """Put new slopes into the pool, and their violated cuts into the sizing model."""
+        """Put new slopes into the pool, and the cuts highest at the links into the sizing model."""
         for s, value in values.items():
-            if not value.feasible:
-                self._remember(self.forbidden[s.block], value.slope)
-                continue
-            self._remember(self.pool[s.block], value.slope / USD_PER_KUSD)
+            self.pool[s.block].learn(value)
         added = 0
         for s in self.states:
-            column = self.cost_columns[s]
-            pool = self.pool[s.block]
-            if pool and column is not None:
-                best = max(pool, key=lambda g: float(g @ links[s]))
-                added += self._add_cut(s, best, column)
-            for slope in self.forbidden[s.block]:
+            column, pool = self.cost_columns[s], self.pool[s.block]
+            if len(pool.slopes) and column is not None:
+                best = int(np.argmax(pool.slopes @ links[s]))
+                added += self._add_cut(s, pool.slopes[best] / USD_PER_KUSD, column)
+            for slope in pool.forbidden:
                 if float(slope @ links[s]) > 1e-7:
                     added += self._add_cut(s, slope, None)
         return added
 
-    @staticmethod
-    def _remember(slopes: list[Array], slope: Array) -> None:
-        if not any(np.array_equal(slope, old) for old in slopes):
-            slopes.append(slope)
+    def _evaluate(self, links: dict[State, Array]) -> dict[State, Value]:
+        """Every state's value at its linking vector, within a part of the gap asked.
 
-    def _evaluate(self, links: dict[State, Array], states: tuple[State, ...] | None = None) -> dict[State, Value]:
-        """Every month's value at its linking vector; months run side by side, each in a fixed order."""
-        return self._by_month(links, self._value, states or self.states)
+        Blocks are solved where what is known from above and from below differ most, until the rest is small.
+        """
+        values: dict[State, Value] = {s: v for s in self.states if (v := self.pool[s.block].known(links[s]))}
+        while True:
+            open_states = [s for s in self.states if s not in values]
+            mixed = self._side_by_side(lambda s: self.pool[s.block].above(links[s]), open_states)
+            worst = self._doubtful(mixed, links)
+            if not worst:
+                return values | {s: value for s, value in mixed.items() if value is not None}
+            values |= self._side_by_side(lambda s: self.pool[s.block].solve(links[s]), worst)
+            for s in worst:
+                self.pool[s.block].learn(values[s])
 
-    def _by_month(
-        self, links: dict[State, Array], value: Callable[[str, Array], _Found], states: tuple[State, ...]
-    ) -> dict[State, _Found]:
-        by_month: dict[str, list[State]] = {}
+    def _doubtful(self, mixed: dict[State, Value | None], links: dict[State, Array]) -> list[State]:
+        """The states to solve next: of those nothing reaches from above, a few in every block, then the widest."""
+        unknown: dict[str, list[State]] = {}
+        width: dict[State, float] = {}
+        for s, value in mixed.items():
+            if value is None:
+                unknown.setdefault(s.block, []).append(s)
+            else:
+                width[s] = self.weights[s] * (value.cost_usd - self.pool[s.block].below(links[s])) / USD_PER_KUSD
+        chosen = [of[i] for of in unknown.values() for i in sorted({0, len(of) // 2, len(of) - 1})]
+        left = sum(width.values()) - _MIXED_SHARE * self._absolute_gap()
+        for s in sorted(width, key=lambda s: -width[s]):
+            if left <= 0.0:
+                break
+            chosen.append(s)
+            left -= width[s]
+        return chosen
+
+    def _side_by_side(self, work: Callable[[State], _Found], states: Iterable[State]) -> dict[State, _Found]:
+        """Work on states, the blocks side by side, each block's states in a fixed order."""
+        by_block: dict[str, list[State]] = {}
         for s in states:
-            by_month.setdefault(s.block, []).append(s)
-        values: dict[State, _Found] = {}
-
-        def month(number: str) -> dict[State, _Found]:
-            return {s: value(number, links[s]) for s in by_month[number]}
-
+            by_block.setdefault(s.block, []).append(s)
         with ThreadPoolExecutor(max_workers=max(1, self.threads)) as workers:
-            for found in workers.map(month, sorted(by_month)):
-                values |= found
-        return values
-
-    def _value(self, month: str, x: Array) -> Value:
-        key = np.round(x, 9).tobytes()
-        held = self.cache[month].get(key)
-        if held is None:
-            held = self.solvers[month].solve(np.maximum(np.round(x, 9), 0.0))
-            self.cache[month][key] = held
-        return held
+            done = workers.map(lambda block: [(s, work(s)) for s in block], by_block.values())
+            return {s: found for block in done for s, found in block}
 
     def _evaluate_plan(self, point: Array) -> tuple[dict[State, Value], dict[State, Array]]:
         """Evaluate an integer plan; keep it when it can be run, keeps its budgets and is the best so far."""
@@ -478,7 +482,8 @@ class _Engine:
         return bool(self.best.cost - self.lower <= self.gap * open_cost)
 
     def _infeasible(self) -> None:
-        raise explain(self.plant, self.solvers if any(self.forbidden.values()) else None)
+        hours = {key: pool.solver for key, pool in self.pool.items() if pool.forbidden}
+        raise explain(self.plant, {key: pool.solver for key, pool in self.pool.items()} if hours else None)
 
     def _round(self, phase: str, upper: float) -> None:
         self.rounds += 1

@@ -1,0 +1,216 @@
+"""What is known of the operating blocks, from below and from above, kept between rounds, cases and runs.
+
+A block's least cost V is convex and linear through the origin, so
+    from below   V(x) >= max over cuts g of  g . x
+    from above   V(x) <= min over weights w >= 0 of  sum w_k V(x_k)   where  sum w_k x_k  gives no more equipment
+                 than x and the same of everything else; the dispatch sum w_k y_k is feasible and has that cost
+and a block need be solved only where the two differ. The bound from above is a linear program of one row a link.
+
+Cuts are stored by the prices that made them. A case with other energy prices, weather, load shape or efficiency
+repairs those prices against its own block, so what is taken over can be weak but never wrong; points are taken
+over where the block's rows are the same, at the cost they have now.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.algebra import Block
+from planner.operation.coarse import Coarse, coarsen
+from planner.operation.evaluate import BlockSolver, Value
+from planner.operation.repair import Repair
+
+Array = NDArray[np.float64]
+# A price on what is forbidden, in coarse blocks alone: their prices are repaired to cuts of the true block, and a
+# low one finds the right size soonest.
+_FORBIDDEN_USD_PER_MWH = 5e3
+_MOST_TAKEN = 60  # cuts and points a block takes over from one of another case
+_SAME = 9  # decimals to which linking vectors are told apart
+
+
+class BlockPool:
+    """Cuts, points and solvers of one block."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self.repair = Repair(block)
+        self.forbidden: list[Array] = []  # slopes of the least shortage
+        self.prices: list[NDArray[np.float32]] = []
+        self.points: dict[bytes, tuple[Array, Value]] = {}
+        self.solves = 0
+        self._slopes = np.zeros((0, len(block.links)))
+        self._known: set[bytes] = set()
+        self._solver: BlockSolver | None = None
+        self._above: _Above | None = None
+        self._coarse: dict[int, tuple[Coarse, BlockSolver]] = {}
+
+    @property
+    def slopes(self) -> Array:
+        """Cuts, one a row. [USD per unit of each link]"""
+        return self._slopes
+
+    @property
+    def solver(self) -> BlockSolver:
+        """The block's solver, made when first needed."""
+        if self._solver is None:
+            self._solver = BlockSolver(self.block, self.repair)
+        return self._solver
+
+    def learn(self, value: Value) -> None:
+        """Keep the cut of a solved block."""
+        if not value.feasible:
+            if not any(np.array_equal(value.slope, old) for old in self.forbidden):
+                self.forbidden.append(value.slope)
+            return
+        key = value.slope.tobytes()
+        if key not in self._known:
+            self._known.add(key)
+            self._slopes = np.vstack([self._slopes, value.slope])
+            self.prices.append(value.prices.astype(np.float32))
+
+    def solve(self, x: Array) -> Value:
+        """The block's value at x, solved once."""
+        x = np.maximum(np.round(x, _SAME), 0.0)
+        key = x.tobytes()
+        if key not in self.points:
+            before = self.solver.solves
+            self.points[key] = x, self.solver.solve(x)
+            self.solves += self.solver.solves - before
+        return self.points[key][1]
+
+    def known(self, x: Array) -> Value | None:
+        """The value at x if it was solved before."""
+        held = self.points.get(np.maximum(np.round(x, _SAME), 0.0).tobytes())
+        return None if held is None else held[1]
+
+    def below(self, x: Array) -> float:
+        """Greatest cut at x. [USD]"""
+        return float((self._slopes @ x).max()) if len(self._slopes) else -np.inf
+
+    def above(self, x: Array) -> Value | None:
+        """A feasible dispatch at x made of stored ones; None where they do not reach."""
+        if self._above is None:
+            self._above = _Above(self.block)
+        weights = self._above.weights(np.maximum(np.round(x, _SAME), 0.0), self.points)
+        if not weights:
+            return None
+        cost = sum(w * value.cost_usd for w, value in weights)
+        primal = np.sum([w * value.primal for w, value in weights], axis=0)
+        return replace(weights[0][1], cost_usd=float(cost), primal=primal)
+
+    def coarse(self, x: Array, step_h: int) -> Value | None:
+        """Value on steps of several hours, its slope repaired to a cut of the block; None where it cannot be."""
+        if step_h not in self._coarse:
+            made = coarsen(self.block, step_h, _FORBIDDEN_USD_PER_MWH)
+            self._coarse[step_h] = made, BlockSolver(made.block, small_step=np.inf)
+        coarse, solver = self._coarse[step_h]
+        value = solver.solve(np.maximum(np.round(x, _SAME), 0.0))
+        prices = coarse.prices(solver.duals)[self.repair.core]
+        slope = self.repair.cut(prices)
+        return None if slope is None else replace(value, slope=slope, prices=prices)
+
+    def take(self, other: BlockPool) -> None:
+        """Take over what another case's block of the same shape has learnt."""
+        for prices in other.prices[-_MOST_TAKEN:]:
+            guess = prices.astype(float)
+            slope = self.repair.cut(guess)
+            if slope is not None and slope.tobytes() not in self._known:
+                self._known.add(slope.tobytes())
+                self._slopes = np.vstack([self._slopes, slope])
+                self.prices.append(prices)
+        old, new = other.block.matrix, self.block.matrix
+        if not (np.array_equal(old.indptr, new.indptr) and np.array_equal(old.indices, new.indices)):
+            return
+        if not np.array_equal(old.data, new.data):
+            return
+        for slope in other.forbidden:
+            if not any(np.array_equal(slope, held) for held in self.forbidden):
+                self.forbidden.append(slope)
+        for key, (x, value) in list(other.points.items())[-_MOST_TAKEN:]:
+            if value.feasible and key not in self.points:
+                cost = float(self.block.cost @ value.primal)
+                self.points[key] = x, replace(value, cost_usd=cost)
+
+
+class _Above:
+    """The least cost of a mix of stored points that serves a linking vector."""
+
+    def __init__(self, block: Block) -> None:
+        entries = block.matrix[:, block.size :].tocsc()
+        loose = np.isinf(block.row_lower)
+        self._kind = np.zeros(len(block.links))  # 1: more is no harm, -1: less is no harm, 0: must be the same
+        for k in range(len(block.links)):
+            inside = slice(entries.indptr[k], entries.indptr[k + 1])
+            rows, values = entries.indices[inside], entries.data[inside]
+            if loose[rows].all():
+                self._kind[k] = 1.0 if (values <= 0).all() else -1.0 if (values >= 0).all() else 0.0
+        self._h = highspy.Highs()
+        for name, option in (("output_flag", False), ("threads", 1), ("solver", "simplex"), ("presolve", "off")):
+            self._h.setOptionValue(name, option)
+        self._rows = np.arange(len(block.links), dtype=np.int32)
+        for _ in self._rows:
+            self._h.addRow(0.0, 0.0, 0, np.array([], np.int32), np.array([]))
+        self._values: list[Value] = []
+        self._seen = 0
+
+    def weights(self, x: Array, points: dict[bytes, tuple[Array, Value]]) -> list[tuple[float, Value]]:
+        """Weights of stored points, none where no mix serves x."""
+        for point, value in list(points.values())[self._seen :]:
+            if value.feasible:
+                at = np.flatnonzero(point).astype(np.int32)
+                self._h.addCol(value.cost_usd, 0.0, highspy.kHighsInf, len(at), at, point[at])
+                self._values.append(value)
+        self._seen = len(points)
+        if not self._values:
+            return []
+        slack = 1e-9 * np.maximum(1.0, np.abs(x))
+        lower = np.where(self._kind > 0, -highspy.kHighsInf, x)
+        upper = np.where(self._kind < 0, highspy.kHighsInf, np.where(self._kind > 0, x + slack, x))
+        self._h.changeRowsBounds(len(x), self._rows, lower, upper)  # type: ignore[attr-defined]
+        self._h.run()
+        if self._h.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return []
+        solution = self._h.getSolution().col_value
+        return [(w, value) for w, value in zip(solution, self._values, strict=True) if w > 1e-12]
+
+
+class Pool:
+    """Blocks of every case solved with it. Cases with the same block share all that is known of it."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[str, BlockPool] = {}
+        self._shapes: dict[str, list[BlockPool]] = {}
+
+    def __iter__(self) -> Iterator[BlockPool]:
+        return iter(self._blocks.values())
+
+    def of(self, block: Block) -> BlockPool:
+        """What is known of a block; of one not seen before, what its likes of other cases say about it."""
+        shape, data = _digests(block)
+        held = self._blocks.get(data)
+        if held is None:
+            held = self._blocks[data] = BlockPool(block)
+            likes = self._shapes.setdefault(shape, [])
+            for like in likes[-2:]:
+                held.take(like)
+            likes.append(held)
+        return held
+
+
+def _digests(block: Block) -> tuple[str, str]:
+    """Hash of what a block's rows and columns are, and of that with every number."""
+    shape = hashlib.sha256(repr((block.name, block.links, block.hours, block.constraints)).encode())
+    for name, columns in block.columns.items():
+        shape.update(f"{name}:{len(columns.index)};".encode())
+    shape.update(block.row_group.tobytes())
+    data = shape.copy()
+    for part in (block.matrix.data, block.matrix.indices, block.matrix.indptr, block.cost):
+        data.update(np.ascontiguousarray(part).tobytes())
+    data.update(repr(block.weight).encode())
+    return shape.hexdigest(), data.hexdigest()
