@@ -34,7 +34,7 @@ class Master:
         self.sizing = sizing
         form = LinearStandardFormCompiler().write(sizing.model, mixed_form=True)
         self._column = {id(var): j for j, var in enumerate(form.columns)}
-        self.columns = form.columns
+        self.columns, self.rows = form.columns, form.rows
         n = len(form.columns)
         matrix = form.A.tocsc()
         lower, upper = _row_bounds(form)
@@ -107,6 +107,16 @@ class Master:
             if (upper is not None and value > upper + scale) or (lower is not None and value < lower - scale):
                 return False
         return True
+
+    def model(self, objective: Any, constant: float, *, maximise: bool) -> highspy.HighsLp:
+        """The compiled model with whole columns marked and an objective of its own, for writing it out."""
+        gradient, offset = self.gradient(objective)
+        lp = self._h.getLp()
+        lp.col_cost_, lp.offset_ = gradient, offset + constant
+        lp.sense_ = highspy.ObjSense.kMaximize if maximise else highspy.ObjSense.kMinimize
+        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+        lp.integrality_ = [kinds[int(whole)] for whole in self.integer]
+        return lp
 
     def solve(
         self,

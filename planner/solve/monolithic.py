@@ -3,8 +3,9 @@
 It shares the sizing rows and the blocks with the decomposition, but neither cuts, rounds nor bounds: HiGHS
 sees all variables at once. Where both agree, the decomposition is exact.
 
-    block_rows[s]     lower <= A y + B x <= upper    y: columns of month s, x: its linking variables
-    block_cost[s]     cost[s] = cost . y / 1000      shortage columns fixed at 0: forbidden stays forbidden
+    hours[s,column]     columns y of the block of month s, such as hours[2027_03,grid_import[17]]
+    block_rows[s,row]   A y + B x <= 0 or = 0   x: its linking variables; every right-hand side of a block is zero
+    block_cost[s]       cost[s] = cost . y / 1000      shortage columns fixed at 0: forbidden stays forbidden
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyomo.environ as pyo
 from numpy.typing import NDArray
+from pyomo.common.errors import InfeasibleConstraintException
 from pyomo.core.expr.numeric_expr import LinearExpression
 
 from planner.algebra import Block
@@ -25,6 +27,7 @@ from planner.operation.blocks import build_block, plant_of
 from planner.sizing.model import Sizing, build_sizing
 from planner.sizing.options import USD_PER_KUSD
 from planner.solve.decomposition import Level
+from planner.solve.infeasible import explain
 from planner.solve.master import Master
 from planner.solve.states import State, cost_variable, link_variables, states_of
 
@@ -61,10 +64,13 @@ class Monolithic:
         m = self.sizing.model
         self.blocks = {month: build_block(plant, month) for month in sorted({s.month for s in self.states})}
         m.hours = pyo.Var(pyo.Any, within=pyo.NonNegativeReals, dense=False)
-        m.block_rows, m.block_cost = pyo.ConstraintList(), pyo.ConstraintList()
-        for number, s in enumerate(self.states):
-            self._add_block(number, s, self.blocks[s.month])
-        self.master = Master(self.sizing, threads)
+        m.block_rows, m.block_cost = pyo.Constraint(pyo.Any), pyo.Constraint(pyo.Any)
+        for s in self.states:
+            self._add_block(s, self.blocks[s.month])
+        try:
+            self.master = Master(self.sizing, threads)
+        except InfeasibleConstraintException:  # a limit already broken by what is committed
+            raise explain(plant) from None
         self._by_name = {var.name: j for j, var in enumerate(self.master.columns)}
 
     def solve(
@@ -106,14 +112,14 @@ class Monolithic:
             point, tuple(levels), levels[-1].value, levels[-1].bound, operating, time.perf_counter() - begin
         )
 
-    def _add_block(self, number: int, s: State, block: Block) -> None:
+    def _add_block(self, s: State, block: Block) -> None:
         """One month's columns, rows and cost."""
-        m = self.sizing.model
-        columns = [m.hours[number, name] for name in block.column_names]
+        m, label = self.sizing.model, s.label(self.case)
+        columns = [m.hours[label, name] for name in block.column_names]
         for j in block.shortage:
             columns[j].fix(0.0)
         variables = [*columns, *link_variables(self.sizing, s)]
-        matrix = block.matrix
+        matrix, equal = block.matrix, np.isfinite(block.row_lower)
         for i in range(matrix.shape[0]):
             inside = slice(matrix.indptr[i], matrix.indptr[i + 1])
             body = LinearExpression(
@@ -121,7 +127,7 @@ class Monolithic:
                 linear_coefs=matrix.data[inside].tolist(),
                 linear_vars=[variables[j] for j in matrix.indices[inside]],
             )
-            m.block_rows.add((block.row_lower[i], body, block.row_upper[i]))
+            m.block_rows[label, block.row_names[i]] = body == 0.0 if equal[i] else body <= 0.0
         cost, used = block.cost / USD_PER_KUSD, np.flatnonzero(block.cost)
         total = LinearExpression(constant=0.0, linear_coefs=cost[used].tolist(), linear_vars=[columns[j] for j in used])
-        m.block_cost.add(cost_variable(self.sizing, s) == total)
+        m.block_cost[label] = cost_variable(self.sizing, s) == total

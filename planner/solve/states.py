@@ -19,6 +19,12 @@ class State:
     place: int  # build: the period again; operating: 0-11
     month: int
 
+    def label(self, case: Case) -> str:
+        """Name of the month in models and logs: 2027_03, or operating_03."""
+        if self.period == OPERATING:
+            return f"operating_{self.month + 1:02d}"
+        return f"{case.timeline.starts[self.period]:%Y_%m}"
+
 
 def states_of(case: Case) -> tuple[State, ...]:
     """Every month to operate: the build months, then the twelve of the operating year."""
