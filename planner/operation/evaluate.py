@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import highspy
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.algebra import Block
+from planner.errors import SolverError
+from planner.operation.solver import CUT_SHORT, Note, Run, Stopped, run_checked
 
 Array = NDArray[np.float64]
 # A warm start pays only after a small step with the same equipment standing; after a larger one the dual simplex
@@ -36,8 +39,9 @@ class Value:
 class BlockSolver:
     """One block in HiGHS: linking columns fixed by their bounds, dual simplex, warm after the first solve."""
 
-    def __init__(self, block: Block) -> None:
-        self.block = block
+    def __init__(self, block: Block, *, run: Run = highspy.Highs.run, note: Note | None = None) -> None:
+        """run: how HiGHS is run. note: takes one line for every solve."""
+        self.block, self._how, self._note = block, run, note
         self.solves = 0
         self._h = highspy.Highs()
         self._h.setOptionValue("output_flag", False)
@@ -61,21 +65,24 @@ class BlockSolver:
         self._shortage_mode = False
         self._last: Array | None = None
 
-    def solve(self, x: Array) -> Value:
-        """Least cost at x, or the least shortage where x cannot be run without one."""
-        n = self.block.size
+    def solve(self, x: Array, label: str = "") -> Value:
+        """Least cost at x, or the least shortage where x cannot be run without one. label: the month, for the log.
+
+        Raises Stopped when cut short, SolverError when HiGHS has no answer.
+        """
+        n, name = self.block.size, f"block {self.block.name} {label}".rstrip()
         if not self._near(x):
             self._h.clearSolver()
         self._last = x.copy()
         self._h.changeColsBounds(len(x), self._link_columns, x, x)
         self._mode(False)
-        if self._run():
+        if self._run(name):
             solution = self._h.getSolution()
             primal, dual = np.array(solution.col_value), np.array(solution.col_dual)
             return Value(self._h.getInfo().objective_function_value, dual[n:], primal[:n], 0.0)
         self._mode(True)
-        if not self._run():
-            raise RuntimeError(f"block {self.block.name} has no least shortage: {self._h.getModelStatus()}")
+        if not self._run(f"{name}, least shortage"):
+            raise SolverError(f"{name}, {self.block.hours} hours: infeasible with every shortage open")
         solution = self._h.getSolution()
         primal, dual = np.array(solution.col_value), np.array(solution.col_dual)
         shortage = float(self._h.getInfo().objective_function_value)
@@ -88,21 +95,17 @@ class BlockSolver:
             return False
         return bool(np.all(np.abs(x - last) <= _SMALL_STEP * np.maximum(last, x)))
 
-    def _run(self) -> bool:
+    def _run(self, name: str) -> bool:
+        """Whether there is an optimum; without one the block is infeasible as it stands."""
         self.solves += 1
-        warm = self._h.getBasis().valid
-        self._h.setOptionValue("presolve", "off" if warm else "on")
-        self._h.run()
-        if self._h.getModelStatus() == highspy.HighsModelStatus.kOptimal:
-            return True
-        if self._h.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
-            return False
-        self._h.clearSolver()  # numerical trouble on a warm basis: once more from scratch
-        self._h.setOptionValue("presolve", "on")
-        self._h.run()
-        status = self._h.getModelStatus()
-        if status not in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible):
-            raise RuntimeError(f"block {self.block.name} could not be solved: {status}")
+        begin = time.perf_counter()
+        self._h.setOptionValue("presolve", "off" if self._h.getBasis().valid else "on")
+        status = run_checked(self._h, name, self.block.hours, run=self._how, note=self._note)
+        if self._note is not None:
+            iterations, seconds = self._h.getInfo().simplex_iteration_count, time.perf_counter() - begin
+            self._note(f"{name}: {iterations} iterations, {seconds:.3f} s, {self._h.modelStatusToString(status)}")
+        if status in CUT_SHORT:
+            raise Stopped
         return bool(status == highspy.HighsModelStatus.kOptimal)
 
     def _mode(self, shortage: bool) -> None:

@@ -1,4 +1,4 @@
-"""The oracle: sizing and every hour of every month as one Pyomo model, for tests and small cases.
+"""Sizing and every hour of every month as one Pyomo model: the oracle of the tests, and a method for small cases.
 
 It shares the sizing rows and the blocks with the decomposition, but neither cuts, rounds nor bounds: HiGHS
 sees all variables at once. Where both agree, the decomposition is exact.
@@ -11,7 +11,7 @@ sees all variables at once. Where both agree, the decomposition is exact.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,14 +22,17 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 
 from planner.algebra import Block
 from planner.case.case import Case
-from planner.errors import InfeasibleError, NoPlanError, Shortfall
+from planner.errors import InfeasibleError
 from planner.operation.blocks import build_block, plant_of
+from planner.operation.evaluate import BlockSolver, Value
 from planner.sizing.model import Sizing, build_sizing
 from planner.sizing.options import USD_PER_KUSD
-from planner.solve.decomposition import Level
+from planner.solve.decomposition import Level, Progress, Solution
 from planner.solve.infeasible import explain
 from planner.solve.master import Master
 from planner.solve.states import State, cost_variable, link_variables, states_of
+from planner.solve.stopping import Stop
+from planner.solve.trace import Trace
 
 Array = NDArray[np.float64]
 
@@ -50,67 +53,142 @@ def solve_monolithic(
     case: Case, *, gap: float = 1e-6, time_limit: float = 600.0, threads: int = 1
 ) -> MonolithicSolution:
     """Solve a case as one model, to a relative gap of the whole cost."""
-    return Monolithic(case, threads=threads).solve(gap=gap, time_limit=time_limit)
+    return Monolithic(case, threads=threads, stop=Stop(time_limit)).solve(gap=gap)
 
 
 class Monolithic:
     """The whole model, built once; `solve` may be called again with sizing decisions fixed."""
 
-    def __init__(self, case: Case, *, threads: int = 1) -> None:
-        self.case = case
+    def __init__(self, case: Case, *, threads: int = 1, stop: Stop | None = None, trace: Trace | None = None) -> None:
+        self.case, self.stop, self.trace = case, stop or Stop(), trace or Trace()
+        self.begin = time.perf_counter()
         plant = plant_of(case)
         self.sizing: Sizing = build_sizing(plant, milestones=case.input.objective.kind != "max_gpus")
         self.states = states_of(case)
         m = self.sizing.model
+        try:
+            self.alone = Master(self.sizing, threads, trace=self.trace)  # without hours: bounds, and its plain cuts
+        except InfeasibleConstraintException:  # a limit already broken by what is committed
+            raise explain(plant) from None
         self.blocks = {month: build_block(plant, month) for month in sorted({s.month for s in self.states})}
         m.hours = pyo.Var(pyo.Any, within=pyo.NonNegativeReals, dense=False)
         m.block_rows, m.block_cost = pyo.Constraint(pyo.Any), pyo.Constraint(pyo.Any)
         for s in self.states:
+            if self.stop.due():
+                raise self.stop.no_plan()
             self._add_block(s, self.blocks[s.month])
-        try:
-            self.master = Master(self.sizing, threads)
-        except InfeasibleConstraintException:  # a limit already broken by what is committed
-            raise explain(plant) from None
+        self.master = Master(self.sizing, threads, stop=self.stop, trace=self.trace)
+        self._level, self._constant = "cost", 0.0  # what is being minimised, for those who wait
         self._by_name = {var.name: j for j, var in enumerate(self.master.columns)}
 
     def solve(
-        self, *, gap: float = 1e-6, time_limit: float = 600.0, fixed: Mapping[str, float] | None = None
+        self, *, gap: float = 1e-6, fixed: Mapping[str, float] | None = None, of_open_cost: bool = False
     ) -> MonolithicSolution:
-        """Solve every level in order. fixed: sizing variables by name; cost is then the only level."""
+        """Solve every level in order. fixed: sizing variables by name; cost is then the only level.
+
+        of_open_cost: the gap is taken on the cost open to decision, not on the whole.
+        """
         begin = time.perf_counter()
         held = {name: value for name, value in (fixed or {}).items() if name in self._by_name}
         index = np.array([self._by_name[name] for name in held], dtype=np.int32)
         values = np.array(list(held.values()))
         self.master.fix(index, values)
         levels: list[Level] = []
+        point: Array | None = None
         for name in sorted(self.sizing.levels, key=lambda n: n == "cost") if fixed is None else ["cost"]:
             gradient, constant = self.master.gradient(self.sizing.levels[name])
             constant += self.sizing.constant_kusd if name == "cost" else 0.0
             sense = -1.0 if name == "gpus" else 1.0
+            self._level, self._constant = name, constant
             self.master.minimise(sense * gradient)
+            least = self._least(name, sense) if of_open_cost else -np.inf
+            share = gap * (least + constant - self.sizing.forced_compute_kusd)
             result = self.master.solve(
                 relaxed=False,
-                gap=gap,
-                absolute_gap=1e-6 if name == "cost" else 0.5,
-                time_limit=time_limit - (time.perf_counter() - begin),
+                gap=0.0 if of_open_cost else gap,
+                absolute_gap=max(1e-6, share) if name == "cost" else 0.5,
+                start=point,
             )
             if result.infeasible:
-                raise InfeasibleError([Shortfall("the whole model", float("nan"), "", "no point fits every row")])
-            if result.point is None:
-                raise NoPlanError("the whole model found no point within its time limit")
-            value, bound = sense * result.objective, sense * result.bound
+                raise self._infeasible()
+            point = point if result.point is None else result.point
+            if point is None:
+                raise self.stop.no_plan()
+            value, bound = float(gradient @ point), sense * max(result.bound, least)
             if name != "cost":  # integer goals: hold what was reached and go on
-                columns = np.flatnonzero(gradient)
-                low, high = (value - 1e-6, np.inf) if name == "gpus" else (-np.inf, value + 1e-6)
-                self.master.add_row(low, high, columns, gradient[columns])
+                bound = float(np.floor(bound + 1e-6) if name == "gpus" else np.ceil(bound - 1e-6))
+                self._hold(name, value)
             levels.append(Level(name, value + constant, bound + constant))
         self.master.free(index)
-        point = result.point
         assert point is not None
         operating = {s: self.master.value(cost_variable(self.sizing, s), point) for s in self.states}
         return MonolithicSolution(
             point, tuple(levels), levels[-1].value, levels[-1].bound, operating, time.perf_counter() - begin
         )
+
+    def solution(self, *, gap: float, report: Callable[[Progress], None] | None = None) -> Solution:
+        """The plan of the whole model, as the decomposition gives it; gap: of the cost open to decision."""
+        if report is not None:
+            self.master.watch(lambda objective, bound: report(self._progress(objective, bound)))
+        whole = self.solve(gap=gap, of_open_cost=True)
+        point = np.where(self.master.integer, np.round(whole.point), whole.point)
+        values, links = {}, {}
+        for s in self.states:
+            label, block = s.label(self.case), self.blocks[s.month]
+            hours = self.sizing.model.hours
+            primal = np.array([self.master.value(hours[label, name], point) for name in block.column_names])
+            values[s] = Value(float(block.cost @ primal), np.zeros(len(block.links)), primal, 0.0)
+            links[s] = np.array([self.master.value(v, point) for v in link_variables(self.sizing, s)])
+        goal = whole.levels[-1]
+        cost = Level("cost", goal.value * USD_PER_KUSD, min(goal.value, goal.bound) * USD_PER_KUSD)
+        solution = Solution(
+            sizing=self.sizing,
+            master=self.master,
+            blocks=self.blocks,
+            states=self.states,
+            point=point,
+            values=values,
+            links=links,
+            levels=(*whole.levels[:-1], cost),
+            upper_kusd=goal.value,
+            lower_kusd=min(goal.value, goal.bound),
+            forced_kusd=self.sizing.forced_compute_kusd,
+            rounds=1,
+            block_solves=0,
+            seconds=time.perf_counter() - self.begin,
+            gap_reached=False,
+        )
+        solution.gap_reached = solution.gap_fraction <= gap
+        solution.stopped = "" if solution.gap_reached else self.stop.reason
+        return solution
+
+    def _progress(self, objective: float, bound: float) -> Progress:
+        """Where HiGHS stands. While a goal before cost is sought, its numbers are not money and are not shown."""
+        upper, lower = (
+            value + self._constant if self._level == "cost" and abs(value) < 1e20 else sign * np.inf
+            for value, sign in ((objective, 1.0), (bound, -1.0))
+        )
+        known = np.isfinite(upper) and np.isfinite(lower)
+        gap = (upper - lower) / max(upper - self.sizing.forced_compute_kusd, 1e-9) if known else np.inf
+        return Progress(f"whole model, {self._level}", 1, lower, upper, gap, time.perf_counter() - self.begin)
+
+    def _least(self, name: str, sense: float) -> float:
+        """Bound of a level from the sizing model alone, relaxed, with the goals before it held."""
+        gradient, _ = self.alone.gradient(self.sizing.levels[name])
+        self.alone.minimise(sense * gradient)
+        return self.alone.solve(relaxed=True).bound
+
+    def _hold(self, name: str, value: float) -> None:
+        """Keep an integer goal at what was reached, in the whole model and in the sizing model alone."""
+        low, high = (value - 1e-6, np.inf) if name == "gpus" else (-np.inf, value + 1e-6)
+        for master in (self.master, self.alone):
+            gradient, _ = master.gradient(self.sizing.levels[name])
+            columns = np.flatnonzero(gradient)
+            master.add_row(low, high, columns, gradient[columns])
+
+    def _infeasible(self) -> InfeasibleError:
+        """The limits in the way, as the decomposition names them."""
+        return explain(self.sizing.plant, {month: BlockSolver(block) for month, block in self.blocks.items()})
 
     def _add_block(self, s: State, block: Block) -> None:
         """One month's columns, rows and cost."""
