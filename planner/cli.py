@@ -105,6 +105,7 @@ def solve(
     _check_folder(out)
     if log is not None and out.absolute() in log.absolute().parents:
         raise _refuse("--log", str(log), "lies in the folder of the plan, which is replaced", "choose another place")
+    from planner.errors import PlannerError
     from planner.plan.audit import require
     from planner.plan.plan import write_plan
     from planner.report.excel import workbook
@@ -119,22 +120,23 @@ def solve(
     if memory_limit is not None and resident_gib() is None:
         raise _refuse("--memory-limit", f"{memory_limit:g}", "this system tells no memory use", "leave it out")
     precheck(loaded)
-    trace, show = Trace(log), _Show(verbose)
+    show = _Show(verbose)
     stop = Stop(time_limit, memory_limit if memory_limit is not None else float("inf"))
 
-    def work() -> Solution:
+    def work(trace: Trace) -> Solution:
         if method is Method.monolithic:
             return Monolithic(loaded, stop=stop, trace=trace).solution(gap=gap, report=show.progress)
         return run(loaded, gap=gap, threads=threads, report=show.progress, stop=stop, trace=trace)
 
-    try:
-        plan = plan_of(interruptible(work, stop, show.say))
-    except Exception as error:
-        trace.line(f"no plan: {error}")
-        raise
-    finally:
-        show.end()
-    trace.line(f"{plan.status}: {plan.summary['objective_usd']:.2f} USD, gap {plan.summary['gap_fraction']:.3%}")
+    with Trace(log) as trace:
+        try:
+            plan = plan_of(interruptible(lambda: work(trace), stop, show.say))
+        except PlannerError as error:
+            trace.line(f"no plan: {error}")
+            raise
+        finally:
+            show.end()
+        trace.line(f"{plan.status}: {plan.summary['objective_usd']:.2f} USD, gap {plan.summary['gap_fraction']:.3%}")
     checks = require(plan, loaded)
     write_plan(plan, out, {"plan.xlsx": workbook(plan, loaded)})
     print_plan(plan, out, sum(check.count for check in checks), len(checks))

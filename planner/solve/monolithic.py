@@ -127,20 +127,26 @@ class Monolithic:
         )
 
     def solution(self, *, gap: float, report: Callable[[Progress], None] | None = None) -> Solution:
-        """The plan of the whole model, as the decomposition gives it; gap: of the cost open to decision."""
+        """The plan of the whole model, as the decomposition gives it; gap: of the cost open to decision.
+
+        Every month is run once more on its own at the sizing found: a search that was stopped, or that ended
+        within a gap, may leave hours that are possible but not the cheapest, with losses above the physical ones.
+        """
         if report is not None:
             self.master.watch(lambda objective, bound: report(self._progress(objective, bound)))
         whole = self.solve(gap=gap, of_open_cost=True)
         point = np.where(self.master.integer, np.round(whole.point), whole.point)
+        solvers = {month: BlockSolver(block, note=self.trace.line) for month, block in self.blocks.items()}
         values, links = {}, {}
         for s in self.states:
-            label, block = s.label(self.case), self.blocks[s.month]
-            hours = self.sizing.model.hours
-            primal = np.array([self.master.value(hours[label, name], point) for name in block.column_names])
-            values[s] = Value(float(block.cost @ primal), np.zeros(len(block.links)), primal, 0.0)
-            links[s] = np.array([self.master.value(v, point) for v in link_variables(self.sizing, s)])
-        goal = whole.levels[-1]
-        cost = Level("cost", goal.value * USD_PER_KUSD, min(goal.value, goal.bound) * USD_PER_KUSD)
+            links[s] = np.array([max(0.0, self.master.value(v, point)) for v in link_variables(self.sizing, s)])
+            values[s] = self._dispatch(s, solvers[s.month].solve(links[s], s.label(self.case)), point)
+            column = self.master.index(cost_variable(self.sizing, s))
+            if column is not None:
+                point[column] = values[s].cost_usd / USD_PER_KUSD
+        gradient, constant = self.master.gradient(self.sizing.levels["cost"])
+        upper = float(gradient @ point) + constant + self.sizing.constant_kusd
+        lower = min(upper, whole.levels[-1].bound)
         solution = Solution(
             sizing=self.sizing,
             master=self.master,
@@ -149,18 +155,26 @@ class Monolithic:
             point=point,
             values=values,
             links=links,
-            levels=(*whole.levels[:-1], cost),
-            upper_kusd=goal.value,
-            lower_kusd=min(goal.value, goal.bound),
+            levels=(*whole.levels[:-1], Level("cost", upper * USD_PER_KUSD, lower * USD_PER_KUSD)),
+            upper_kusd=upper,
+            lower_kusd=lower,
             forced_kusd=self.sizing.forced_compute_kusd,
             rounds=1,
-            block_solves=0,
+            block_solves=sum(solver.solves for solver in solvers.values()),
             seconds=time.perf_counter() - self.begin,
             gap_reached=False,
         )
         solution.gap_reached = solution.gap_fraction <= gap
         solution.stopped = "" if solution.gap_reached else self.stop.reason
         return solution
+
+    def _dispatch(self, s: State, alone: Value, point: Array) -> Value:
+        """A month run alone; or its hours of the whole model, where only the solver's tolerance makes it short."""
+        if np.isfinite(alone.cost_usd):
+            return alone
+        label, block = s.label(self.case), self.blocks[s.month]
+        primal = np.array([self.master.value(self.sizing.model.hours[label, n], point) for n in block.column_names])
+        return Value(float(block.cost @ primal), alone.slope, primal, 0.0)
 
     def _progress(self, objective: float, bound: float) -> Progress:
         """Where HiGHS stands. While a goal before cost is sought, its numbers are not money and are not shown."""

@@ -16,6 +16,14 @@ class Trace:
         self._file = path.open("w", encoding="utf-8", buffering=1) if path is not None else None
         self._lock, self._begin = threading.Lock(), time.perf_counter()
 
+    def __enter__(self) -> Trace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     @property
     def kept(self) -> bool:
         """Whether lines go anywhere."""
@@ -23,9 +31,9 @@ class Trace:
 
     def line(self, text: str) -> None:
         """Keep a line."""
-        if self._file is not None:
-            seconds = time.perf_counter() - self._begin
-            with self._lock:
+        seconds = time.perf_counter() - self._begin
+        with self._lock:
+            if self._file is not None:
                 self._file.writelines(f"{seconds:9.3f}  {part}\n" for part in text.splitlines() if part.strip())
 
     def keep(self, highs: highspy.Highs) -> None:
