@@ -170,6 +170,20 @@ def test_stopped_after_the_first_goal_the_goal_is_kept(objective: str, make_case
     require(plan_of(solution), case)
 
 
+def test_memory_that_runs_out_after_the_first_plan_leaves_the_plan(
+    make_case: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, stop, used = make_case(STORAGE), Stop(memory_limit_gib=8.0), [1.0]
+    monkeypatch.setattr("planner.solve.stopping.resident_gib", lambda: used[0])
+
+    def fill(progress: Progress) -> None:
+        used[0] = 9.0 if progress.upper_kusd < 1e15 else 1.0
+
+    solution = solve(case, gap=0.0, stop=stop, report=fill)
+    assert solution.stopped == MEMORY
+    assert plan_of(solution).status == "feasible, stopped by the memory limit"
+
+
 @pytest.mark.parametrize(
     ("stop", "words"),
     [(Stop(time_limit_s=0.0), "within the time limit"), (Stop(memory_limit_gib=1e-3), "within the memory limit")],
