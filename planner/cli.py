@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from planner.case.catalog import Catalog
     from planner.errors import InputError
-    from planner.solve.decomposition import Progress
+    from planner.solve.decomposition import Progress, Solution
 
 app = typer.Typer(
     name="planner",
@@ -35,6 +36,13 @@ CatalogOption = Annotated[
 ObjectiveOption = Annotated[
     str | None, typer.Option("--objective", help="min_cost, earliest, max_gpus, or max_gpus=2028-12-31.")
 ]
+
+
+class Method(StrEnum):
+    """How a case is solved."""
+
+    decomposed = "decomposed"
+    monolithic = "monolithic"
 
 
 def main() -> None:
@@ -71,11 +79,22 @@ def solve(
     gap: Annotated[float, typer.Option(min=0.0, max=0.5, help="Proven gap to stop at, of the open cost.")] = 0.001,
     time_limit: Annotated[float, typer.Option(min=1.0, help="Seconds; the best plan so far is returned.")] = 600.0,
     threads: Annotated[int, typer.Option(min=1, max=64, help="Operating blocks solved side by side.")] = 2,
+    memory_limit: Annotated[
+        float | None, typer.Option(min=0.0, help="GiB of memory; the best plan so far is returned.")
+    ] = None,
+    method: Annotated[
+        Method, typer.Option(help="decomposed, or the whole case as one model: for small cases, as a check.")
+    ] = Method.decomposed,
+    log: Annotated[Path | None, typer.Option(help="File for the trace: the solver's own log, every solve.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the bounds of every round.")] = False,
     objective: ObjectiveOption = None,
     overrides: SetOption = None,
     catalog: CatalogOption = None,
 ) -> None:
     """Solve a case and write the plan: plan.json, CSV tables and plan.xlsx.
+
+    The time limit, the memory limit and Ctrl-C all end with the best plan so far and its proven gap, status
+    feasible; where there is none yet, with exit code 4. A second Ctrl-C aborts at once.
 
     \b
     planner solve examples/carolina --out out/carolina
@@ -84,6 +103,9 @@ def solve(
     """
     loaded = _load(case, objective, overrides, catalog)
     _check_folder(out)
+    if log is not None and out.absolute() in log.absolute().parents:
+        raise _refuse("--log", str(log), "lies in the folder of the plan, which is replaced", "choose another place")
+    from planner.errors import PlannerError
     from planner.plan.audit import require
     from planner.plan.plan import write_plan
     from planner.report.excel import workbook
@@ -91,9 +113,30 @@ def solve(
     from planner.sizing.precheck import precheck
     from planner.solve.decomposition import solve as run
     from planner.solve.extract import plan_of
+    from planner.solve.monolithic import Monolithic
+    from planner.solve.stopping import Stop, interruptible, resident_gib
+    from planner.solve.trace import Trace
 
+    if memory_limit is not None and resident_gib() is None:
+        raise _refuse("--memory-limit", f"{memory_limit:g}", "this system tells no memory use", "leave it out")
     precheck(loaded)
-    plan = plan_of(run(loaded, gap=gap, time_limit=time_limit, threads=threads, report=_progress))
+    show = _Show(verbose)
+    stop = Stop(time_limit, memory_limit if memory_limit is not None else float("inf"))
+
+    def work(trace: Trace) -> Solution:
+        if method is Method.monolithic:
+            return Monolithic(loaded, stop=stop, trace=trace).solution(gap=gap, report=show.progress)
+        return run(loaded, gap=gap, threads=threads, report=show.progress, stop=stop, trace=trace)
+
+    with Trace(log) as trace:
+        try:
+            plan = plan_of(interruptible(lambda: work(trace), stop, show.say))
+        except PlannerError as error:
+            trace.line(f"no plan: {error}")
+            raise
+        finally:
+            show.end()
+        trace.line(f"{plan.status}: {plan.summary['objective_usd']:.2f} USD, gap {plan.summary['gap_fraction']:.3%}")
     checks = require(plan, loaded)
     write_plan(plan, out, {"plan.xlsx": workbook(plan, loaded)})
     print_plan(plan, out, sum(check.count for check in checks), len(checks))
@@ -119,6 +162,37 @@ def check(
     for label, lines in (("taken by default", loaded.defaults_used), ("warning", loaded.warnings)):
         for line in lines:
             typer.echo(f"  {label}: {line}")
+
+
+@app.command()
+def export(
+    case: CaseArgument,
+    lp: Annotated[Path | None, typer.Option(help="File to write in LP format.")] = None,
+    mps: Annotated[Path | None, typer.Option(help="File to write in MPS format.")] = None,
+    objective: ObjectiveOption = None,
+    overrides: SetOption = None,
+    catalog: CatalogOption = None,
+) -> None:
+    """Write the whole case, sizing and every hour, as one model that any solver reads.
+
+    The objective is what the case asks for: its cost in thousand USD or, for max_gpus and earliest, the first
+    goal alone; the cost comes after it and is not in the file. The file says so at its top.
+
+    \b
+    planner export examples/carolina --set horizon.sample_days_per_month=1 --lp carolina.lp
+    """
+    files = [(kind, path) for kind, path in (("lp", lp), ("mps", mps)) if path is not None]
+    if not files:
+        raise _refuse("--lp, --mps", "", "no file to write", "name a file with --lp, --mps or both")
+    for kind, path in files:
+        if path.exists() and not path.is_file():
+            raise _refuse(f"--{kind}", str(path), "exists and is not a file", "choose another name")
+    loaded = _load(case, objective, overrides, catalog)
+    from planner.solve.export import export as write
+
+    columns, rows = write(loaded, files)
+    for _, path in files:
+        typer.echo(f"{path} written: {columns:,} columns, {rows:,} rows")
 
 
 @app.command()
@@ -259,15 +333,31 @@ def _refuse(field: str, value: str, rule: str, remedy: str) -> InputError:
     return InputError([Fault("command line", 1, field, show(value), rule, remedy)])
 
 
-def _progress(progress: Progress) -> None:
-    gap = f"{progress.gap_fraction:.3%}" if progress.gap_fraction < 10 else "no plan yet"
-    lower = f"{progress.lower_kusd / 1e3:,.1f}" if progress.lower_kusd > -1e15 else "-"
-    upper = f"{progress.upper_kusd / 1e3:,.1f}" if progress.upper_kusd < 1e15 else "-"
-    typer.echo(
-        f"{progress.seconds:6.1f} s  {progress.phase:<10}  round {progress.round:<3}  "
-        f"at least {lower} M$  found {upper} M$  gap {gap}",
-        err=True,
-    )
+class _Show:
+    """Progress on stderr: with -v every round; else one line rewritten in place or, off a terminal, a line for
+    every phase and one every 10 seconds."""
+
+    def __init__(self, verbose: bool) -> None:
+        self.verbose, self.live = verbose, sys.stderr.isatty() and not verbose
+        self.phase, self.seconds, self.open = "", 0.0, False
+
+    def progress(self, now: Progress) -> None:
+        if self.live:
+            typer.echo(f"\r{now}\x1b[K", err=True, nl=False)
+            self.open = True
+        elif self.verbose or now.phase != self.phase or now.seconds >= self.seconds + 10.0:
+            typer.echo(str(now), err=True)
+            self.phase, self.seconds = now.phase, now.seconds
+
+    def say(self, text: str) -> None:
+        self.end()
+        typer.echo(text, err=True)
+
+    def end(self) -> None:
+        """Close the line that is being rewritten."""
+        if self.open:
+            typer.echo(err=True)
+            self.open = False
 
 
 if __name__ == "__main__":

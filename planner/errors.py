@@ -3,7 +3,8 @@
 PlannerError                 anything the planner says on purpose
 ├── InputError               exit 2   faults in files the user wrote, all of them at once
 ├── InfeasibleError          exit 3   no plan can satisfy the case; names the limits and the shortfalls
-├── NoPlanError              exit 4   no plan found within the time limit (one may exist)
+├── NoPlanError              exit 4   no plan found before the solve had to stop (one may exist)
+├── SolverError              exit 1   HiGHS has no answer for a model, by any means tried
 └── AuditError               exit 1   a plan failed its independent audit: a bug, never written to disk
 """
 
@@ -72,9 +73,15 @@ class InfeasibleError(PlannerError):
 
 
 class NoPlanError(PlannerError):
-    """The time limit passed before any plan was found; the case may still have one."""
+    """A time limit, a memory limit or Ctrl-C came before any plan was found; the case may still have one."""
 
     exit_code = 4
+
+
+class SolverError(PlannerError):
+    """HiGHS gave no answer to a model by any means tried; the message names the model and every status."""
+
+    exit_code = 1
 
 
 class AuditError(PlannerError):

@@ -6,6 +6,7 @@ half the rows. Their duals, and so the cut's slopes, come from `repair`.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import highspy
@@ -14,7 +15,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from planner.algebra import Block
+from planner.errors import SolverError
 from planner.operation.repair import Repair
+from planner.operation.solver import CUT_SHORT, Note, Run, Stopped, run_checked
 
 Array = NDArray[np.float64]
 # A warm start pays after a small step with the same equipment standing; after a larger one the dual simplex takes
@@ -43,9 +46,19 @@ class Value:
 class BlockSolver:
     """One block in HiGHS, dual simplex, warm after small steps."""
 
-    def __init__(self, block: Block, repair: Repair | None = None, *, small_step: float = _SMALL_STEP) -> None:
+    def __init__(
+        self,
+        block: Block,
+        repair: Repair | None = None,
+        *,
+        small_step: float = _SMALL_STEP,
+        run: Run = highspy.Highs.run,
+        note: Note | None = None,
+    ) -> None:
+        """small_step: largest change of a link that is solved warm. run: how HiGHS is run. note: told of each."""
         self.block, self._small_step = block, small_step
         self.repair = repair or Repair(block)
+        self.run, self.note = run, note
         self.solves = 0
         n = block.size
         self._bounded, bounding, self._ceilings = _bounds(block)
@@ -77,8 +90,12 @@ class BlockSolver:
         self._shortage_mode = False
         self._last: Array | None = None
 
-    def solve(self, x: Array) -> Value:
-        """Least cost at x, or the least shortage where x cannot be run without one."""
+    def solve(self, x: Array, label: str = "") -> Value:
+        """Least cost at x, or the least shortage where x cannot be run without one. label: the state, for the log.
+
+        Raises Stopped when cut short, SolverError when HiGHS has no answer.
+        """
+        name = f"block {self.block.name} {label}".rstrip()
         if not self._near(x):
             self._h.clearSolver()
         self._last = x.copy()
@@ -88,14 +105,14 @@ class BlockSolver:
         ceiling = np.maximum(self._ceilings @ x, 0.0)
         self._h.changeColsBounds(len(ceiling), self._bounded, np.zeros(len(ceiling)), ceiling)
         self._mode(False)
-        if self._run():
-            return self._value(x, shortage=False)
+        if self._run(name):
+            return self._value(shortage=False)
         self._mode(True)
-        if not self._run():
-            raise RuntimeError(f"block {self.block.name} has no least shortage: {self._h.getModelStatus()}")
-        return self._value(x, shortage=True)
+        if not self._run(f"{name}, least shortage"):
+            raise SolverError(f"{name}, {self.block.hours} hours: infeasible with every shortage open")
+        return self._value(shortage=True)
 
-    def _value(self, x: Array, *, shortage: bool) -> Value:
+    def _value(self, *, shortage: bool) -> Value:
         solution = self._h.getSolution()
         primal, duals = np.array(solution.col_value), np.zeros(self.block.matrix.shape[0])
         duals[self._keep] = solution.row_dual
@@ -121,20 +138,16 @@ class BlockSolver:
             return False
         return bool(np.all(np.abs(x - last) <= self._small_step * np.maximum(last, x)))
 
-    def _run(self) -> bool:
+    def _run(self, name: str) -> bool:
+        """Whether there is an optimum; without one the block is infeasible as it stands."""
         self.solves += 1
-        self._h.run()
-        if self._h.getModelStatus() == highspy.HighsModelStatus.kOptimal:
-            return True
-        if self._h.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
-            return False
-        self._h.clearSolver()  # numerical trouble on a warm basis: once more from scratch
-        self._h.setOptionValue("presolve", "on")
-        self._h.run()
-        self._h.setOptionValue("presolve", "off")
-        status = self._h.getModelStatus()
-        if status not in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible):
-            raise RuntimeError(f"block {self.block.name} could not be solved: {status}")
+        begin = time.perf_counter()
+        status = run_checked(self._h, name, self.block.hours, run=self.run, note=self.note)
+        if self.note is not None:
+            iterations, seconds = self._h.getInfo().simplex_iteration_count, time.perf_counter() - begin
+            self.note(f"{name}: {iterations} iterations, {seconds:.3f} s, {self._h.modelStatusToString(status)}")
+        if status in CUT_SHORT:
+            raise Stopped
         return bool(status == highspy.HighsModelStatus.kOptimal)
 
     def _mode(self, shortage: bool) -> None:

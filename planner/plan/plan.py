@@ -40,6 +40,14 @@ class Plan:
     dispatch: pd.DataFrame
     ledger: pd.DataFrame
 
+    @property
+    def status(self) -> str:
+        """What is proven of the plan, in words."""
+        if self.summary["status"] == "optimal":
+            return "optimal within the gap asked"
+        by = self.summary["stopped_by"]
+        return f"feasible, stopped by {by}" if by else "feasible, no further progress"
+
     def table(self, name: str) -> pd.DataFrame:
         """Table by name."""
         frame: pd.DataFrame = getattr(self, name)

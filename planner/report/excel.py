@@ -98,7 +98,7 @@ def _summary(sheet: Any, style: Formats, plan: Plan, case: Case) -> None:
     sheet.freeze_panes(1, 0)
     lines = _Lines(sheet, style)
     lines.section("Status and proof")
-    lines.line("status", s["status"])
+    lines.line("status", plan.status)
     for level in s["objectives"][:-1]:  # the last is the cost
         lines.line(f"first {level['name']}", level["value"], "number", "", f"bound {level['bound']:,.6g}")
     lines.line("present value of all cost", s["objective_usd"], "usd", "USD", f"at {case.input.start}")

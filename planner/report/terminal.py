@@ -25,7 +25,7 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
     s, key, console = plan.summary, plan.summary["key_results"], _console()
     console.print(Text(s["name"], style="bold"))
     console.print(
-        f"{s['status']}: {s['objective_usd'] / 1e6:,.1f} M$ present value, "
+        f"{plan.status}: {s['objective_usd'] / 1e6:,.1f} M$ present value, "
         f"at least {s['lower_bound_usd'] / 1e6:,.1f} M$ possible; "
         f"gap {s['gap_fraction']:.3%} of the cost open to "
         f"decision ({s['gap_usd'] / 1e6:,.2f} M$)"

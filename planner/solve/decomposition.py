@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -25,12 +26,15 @@ from planner.case.case import Case
 from planner.errors import NoPlanError
 from planner.operation.blocks import Plant, build_block, plant_of
 from planner.operation.evaluate import Value
+from planner.operation.solver import Stopped
 from planner.sizing.model import Sizing, build_sizing
 from planner.sizing.options import USD_PER_KUSD
 from planner.solve.infeasible import explain
 from planner.solve.master import Master, MasterResult
 from planner.solve.pool import Pool
 from planner.solve.states import State, cost_variable, link_variables, states_of
+from planner.solve.stopping import Stop
+from planner.solve.trace import Trace
 
 Array = NDArray[np.float64]
 _Found = TypeVar("_Found")
@@ -64,6 +68,15 @@ class Progress:
     gap_fraction: float
     seconds: float
 
+    def __str__(self) -> str:
+        gap = f"{self.gap_fraction:.3%}" if self.gap_fraction < 10 else "no plan yet"
+        lower = f"{self.lower_kusd / 1e3:,.1f}" if self.lower_kusd > -1e15 else "-"
+        upper = f"{self.upper_kusd / 1e3:,.1f}" if self.upper_kusd < 1e15 else "-"
+        return (
+            f"{self.seconds:6.1f} s  {self.phase:<10}  round {self.round:<3}  "
+            f"at least {lower} M$  found {upper} M$  gap {gap}"
+        )
+
 
 @dataclass
 class Solution:
@@ -84,6 +97,7 @@ class Solution:
     block_solves: int
     seconds: float
     gap_reached: bool
+    stopped: str = ""  # why it ended before the gap was reached, where something from outside ended it
 
     @property
     def gap_kusd(self) -> float:
@@ -116,15 +130,17 @@ def solve(
     time_limit: float = 600.0,
     threads: int = 2,
     report: Callable[[Progress], None] | None = None,
+    stop: Stop | None = None,
+    trace: Trace | None = None,
     pool: Pool | None = None,
 ) -> Solution:
     """Find a plan within `gap` of the best possible, on every hour.
 
+    stop: replaces the time limit by limits of its own, and can be asked to stop from elsewhere.
     pool: what earlier solves have learnt, shared and added to.
-
-    Raises InfeasibleError with the limits in the way, or NoPlanError when the time passes first.
+    Raises InfeasibleError with the limits in the way, or NoPlanError when it must stop before there is a plan.
     """
-    return _Engine(case, gap, time_limit, threads, report, pool).run()
+    return _Engine(case, gap, threads, report, stop or Stop(time_limit), trace or Trace(), pool or Pool()).run()
 
 
 class _Engine:
@@ -132,24 +148,26 @@ class _Engine:
         self,
         case: Case,
         gap: float,
-        time_limit: float,
         threads: int,
         report: Callable[[Progress], None] | None,
-        pool: Pool | None,
+        stop: Stop,
+        trace: Trace,
+        pool: Pool,
     ) -> None:
         self.case, self.gap, self.threads, self.report = case, gap, threads, report
+        self.stop, self.trace = stop, trace
         self.begin = time.perf_counter()
-        self.deadline = self.begin + time_limit
         self.plant: Plant = plant_of(case)
         self.sizing = build_sizing(self.plant, milestones=case.input.objective.kind != "max_gpus")
         try:
-            self.master = Master(self.sizing)
+            self.master = Master(self.sizing, stop=stop, trace=trace)
         except InfeasibleConstraintException:  # a limit already broken by what is committed
             raise explain(self.plant) from None
         self.states = states_of(case)
         self.blocks = {key: build_block(self.plant, key) for key in sorted({s.block for s in self.states})}
-        known = pool or Pool()
-        self.pool = {key: known.of(block) for key, block in self.blocks.items()}
+        self.pool = {key: pool.of(block) for key, block in self.blocks.items()}
+        for known in self.pool.values():
+            known.watch(stop.run, trace.line if trace.kept else None)
         self.present: set[tuple[State, bytes]] = set()
         self.lower, self.best, self.rounds = -np.inf, _Best(), 0
         self._prepare()
@@ -178,14 +196,16 @@ class _Engine:
         # A plan that reached the first goal is already a plan: it is what a time limit leaves.
         self.lower = -np.inf
         self.master.minimise(self.cost_gradient)
-        if kind == "min_cost":
-            self._relaxation()
-        else:
-            self.lower = self._master(relaxed=True).bound
-        self._integers()
+        with suppress(Stopped):
+            if kind == "min_cost":
+                self._relaxation()
+            else:
+                with self.stop.held():  # the plan at hand needs a bound, however little time is left
+                    self.lower = self._master(relaxed=True).bound
+            self._integers()
         best = self.best
         if best.point is None:
-            raise NoPlanError("no plan was found within the time limit: raise --time-limit, or relax the case")
+            raise self.stop.no_plan()
         cost = (best.cost + self.constant, self.lower + self.constant)
         levels.append(Level("cost", cost[0] * USD_PER_KUSD, cost[1] * USD_PER_KUSD))
         forced = self.sizing.forced_compute_kusd
@@ -207,6 +227,7 @@ class _Engine:
             False,
         )
         solution.gap_reached = solution.gap_fraction <= self.gap
+        solution.stopped = "" if solution.gap_reached else self.stop.reason
         return solution
 
     # -- phases --------------------------------------------------------------------------------------------
@@ -236,7 +257,7 @@ class _Engine:
             # A bound that has stopped moving is left to what comes next.
             stalled = stalled + 1 if result.bound <= self.lower + self._absolute_gap() else 0
             self.lower = max(self.lower, result.bound)
-            if stalled >= _STALLED_ROUNDS or time.perf_counter() > self.deadline:
+            if stalled >= _STALLED_ROUNDS or self.stop.due():
                 break
             near = best == np.inf or best - result.bound <= 0.5 * abs(best)
             trial = self._settle(0.5 * (result.point + centre) if near and centre is not None else result.point)
@@ -275,10 +296,9 @@ class _Engine:
     def _integers(self) -> None:
         """Integer sizing until the gap closes, no cut is left, or the time is up."""
         for _ in range(_ROUNDS):
-            left = self.deadline - time.perf_counter()
-            if left <= 0:
+            if self.stop.due():
                 return
-            result = self._master(relaxed=False, time_limit=left, gap=0.0, absolute_gap=self._absolute_gap())
+            result = self._master(relaxed=False, gap=0.0, absolute_gap=self._absolute_gap())
             if result.infeasible:
                 self._infeasible()
             self.lower = max(self.lower, result.bound)
@@ -301,10 +321,9 @@ class _Engine:
         self.master.minimise(sense * gradient)
         columns = np.flatnonzero(gradient)
         for _ in range(_ROUNDS):
-            left = self.deadline - time.perf_counter()
-            if left <= 0:
-                raise NoPlanError("no plan was found within the time limit: raise --time-limit, or relax the case")
-            result = self._master(relaxed=False, time_limit=left, gap=0.0, absolute_gap=0.5)
+            if self.stop.due():
+                raise self.stop.no_plan()
+            result = self._master(relaxed=False, gap=0.0, absolute_gap=0.5)
             if result.infeasible:
                 self._infeasible()
             if result.point is None:
@@ -325,14 +344,10 @@ class _Engine:
 
     # -- steps ---------------------------------------------------------------------------------------------
 
-    def _master(
-        self, *, relaxed: bool, time_limit: float = 1e30, gap: float = 1e-4, absolute_gap: float = 1e-6
-    ) -> MasterResult:
+    def _master(self, *, relaxed: bool, gap: float = 1e-4, absolute_gap: float = 1e-6) -> MasterResult:
         """Solve the sizing model, adding pool cuts until its point violates none."""
         while True:
-            result = self.master.solve(
-                relaxed=relaxed, time_limit=time_limit, gap=gap, absolute_gap=absolute_gap, start=self.best.point
-            )
+            result = self.master.solve(relaxed=relaxed, gap=gap, absolute_gap=absolute_gap, start=self.best.point)
             if result.point is None or not relaxed:
                 return result
             if not self._separate(result.point, self._links(result.point)):
@@ -401,7 +416,7 @@ class _Engine:
             worst = self._doubtful(mixed, links)
             if not worst:
                 return values | {s: value for s, value in mixed.items() if value is not None}
-            values |= self._side_by_side(lambda s: self.pool[s.block].solve(links[s]), worst)
+            values |= self._side_by_side(lambda s: self.pool[s.block].solve(links[s], s.label(self.case)), worst)
             for s in worst:
                 self.pool[s.block].learn(values[s])
 
@@ -436,7 +451,8 @@ class _Engine:
         """Evaluate an integer plan; keep it when it can be run, keeps its budgets and is the best so far."""
         rounded = self._settle(np.where(self.master.integer, np.round(point), point))
         links = self._links(rounded)
-        values = self._evaluate(links)
+        with self.stop.held(self.best.point is None):  # what may be the only plan is evaluated to its end
+            values = self._evaluate(links)
         if all(v.feasible for v in values.values()):
             cost = self._cost(rounded, values)
             if cost < self.best.cost and self._within_budget(rounded, values):
@@ -487,17 +503,10 @@ class _Engine:
 
     def _round(self, phase: str, upper: float) -> None:
         self.rounds += 1
-        if self.report is None:
-            return
         open_cost = max(upper + self.constant - self.sizing.forced_compute_kusd, 1e-9)
         fraction = (upper - self.lower) / open_cost if np.isfinite(upper) else np.inf
-        self.report(
-            Progress(
-                phase,
-                self.rounds,
-                self.lower + self.constant,
-                upper + self.constant,
-                fraction,
-                time.perf_counter() - self.begin,
-            )
-        )
+        seconds = time.perf_counter() - self.begin
+        progress = Progress(phase, self.rounds, self.lower + self.constant, upper + self.constant, fraction, seconds)
+        self.trace.line(str(progress))
+        if self.report is not None:
+            self.report(progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,10 @@ import pyomo.environ as pyo
 from numpy.typing import NDArray
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
+from planner.operation.solver import run_checked
 from planner.sizing.model import Sizing
+from planner.solve.stopping import Stop
+from planner.solve.trace import Trace
 
 Array = NDArray[np.float64]
 Index = NDArray[np.integer[Any]]
@@ -30,11 +34,13 @@ class MasterResult:
 class Master:
     """The compiled sizing model. Columns are found by Pyomo variable; cuts are added by index."""
 
-    def __init__(self, sizing: Sizing, threads: int = 1) -> None:
-        self.sizing = sizing
+    def __init__(
+        self, sizing: Sizing, threads: int = 1, *, stop: Stop | None = None, trace: Trace | None = None
+    ) -> None:
+        self.sizing, self._stop, self._trace = sizing, stop or Stop(), trace or Trace()
         form = LinearStandardFormCompiler().write(sizing.model, mixed_form=True)
         self._column = {id(var): j for j, var in enumerate(form.columns)}
-        self.columns = form.columns
+        self.columns, self.rows = form.columns, form.rows
         n = len(form.columns)
         matrix = form.A.tocsc()
         lower, upper = _row_bounds(form)
@@ -49,6 +55,7 @@ class Master:
         lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
         self._h = highspy.Highs()
         self._h.setOptionValue("output_flag", False)
+        self._trace.keep(self._h)
         self._h.setOptionValue("threads", threads)
         self._h.setOptionValue("random_seed", 0)
         self._h.passModel(lp)
@@ -108,13 +115,27 @@ class Master:
                 return False
         return True
 
+    def watch(self, call: Callable[[float, float], None]) -> None:
+        """Call with (best objective, bound) every few seconds of a solve in whole units."""
+        self._h.cbMipLogging += lambda e: call(e.data_out.mip_primal_bound, e.data_out.mip_dual_bound)
+
+    def model(self, objective: Any, constant: float, *, maximise: bool) -> highspy.HighsLp:
+        """The compiled model with whole columns marked and an objective of its own, for writing it out."""
+        gradient, offset = self.gradient(objective)
+        lp = self._h.getLp()
+        lp.col_cost_, lp.offset_ = gradient, offset + constant
+        lp.sense_ = highspy.ObjSense.kMaximize if maximise else highspy.ObjSense.kMinimize
+        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+        lp.integrality_ = [kinds[int(whole)] for whole in self.integer]
+        return lp
+
     def solve(
         self,
         *,
         relaxed: bool,
         gap: float = 1e-4,
         absolute_gap: float = 1e-6,
-        time_limit: float = 1e30,
+        time_limit: float = np.inf,
         start: Array | None = None,
     ) -> MasterResult:
         """Solve the model or its continuous relaxation. The bound is proven either way."""
@@ -127,7 +148,6 @@ class Master:
             )
             h.changeColsIntegrality(self._size, self._all, kinds.astype(np.uint8))
             self._relaxed = relaxed
-        h.setOptionValue("time_limit", min(time_limit, 1e6) + h.getRunTime())
         h.setOptionValue("mip_rel_gap", gap)
         h.setOptionValue("mip_abs_gap", absolute_gap)
         h.setOptionValue("presolve", "choose")
@@ -135,13 +155,14 @@ class Master:
             solution = highspy.HighsSolution()
             solution.col_value = list(start)
             h.setSolution(solution)
-        h.run()
-        status = h.getModelStatus()
-        infeasible = status in (
-            highspy.HighsModelStatus.kInfeasible,
-            highspy.HighsModelStatus.kUnboundedOrInfeasible,
+        kind = "relaxed" if relaxed else "in whole units"
+        status = run_checked(
+            h,
+            f"the sizing model {kind}, {h.getNumCol()} columns and {h.getNumRow()} rows",
+            run=lambda highs: self._stop.run(highs, time_limit),
+            note=self._trace.line,
         )
-        if infeasible:
+        if status == highspy.HighsModelStatus.kInfeasible:
             return MasterResult(None, np.inf, np.inf, True)
         info = h.getInfo()
         optimal = status == highspy.HighsModelStatus.kOptimal

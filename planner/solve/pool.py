@@ -25,6 +25,7 @@ from planner.algebra import Block
 from planner.operation.coarse import Coarse, coarsen
 from planner.operation.evaluate import BlockSolver, Value
 from planner.operation.repair import Repair
+from planner.operation.solver import Note, Run
 
 Array = NDArray[np.float64]
 # A price on what is forbidden, in coarse blocks alone: their prices are repaired to cuts of the true block, and a
@@ -49,6 +50,15 @@ class BlockPool:
         self._solver: BlockSolver | None = None
         self._above: _Above | None = None
         self._coarse: dict[int, tuple[Coarse, BlockSolver]] = {}
+        self._run: Run = highspy.Highs.run
+        self._note: Note | None = None
+
+    def watch(self, run: Run, note: Note | None) -> None:
+        """How HiGHS is run from now on, and what is told of every solve."""
+        self._run, self._note = run, note
+        for solver in (self._solver, *(solver for _, solver in self._coarse.values())):
+            if solver is not None:
+                solver.run, solver.note = run, note
 
     @property
     def slopes(self) -> Array:
@@ -59,7 +69,7 @@ class BlockPool:
     def solver(self) -> BlockSolver:
         """The block's solver, made when first needed."""
         if self._solver is None:
-            self._solver = BlockSolver(self.block, self.repair)
+            self._solver = BlockSolver(self.block, self.repair, run=self._run, note=self._note)
         return self._solver
 
     def learn(self, value: Value) -> None:
@@ -74,13 +84,13 @@ class BlockPool:
             self._slopes = np.vstack([self._slopes, value.slope])
             self.prices.append(value.prices.astype(np.float32))
 
-    def solve(self, x: Array) -> Value:
-        """The block's value at x, solved once."""
+    def solve(self, x: Array, label: str = "") -> Value:
+        """The block's value at x, solved once. label: the state, for the log."""
         x = np.maximum(np.round(x, _SAME), 0.0)
         key = x.tobytes()
         if key not in self.points:
             before = self.solver.solves
-            self.points[key] = x, self.solver.solve(x)
+            self.points[key] = x, self.solver.solve(x, label)
             self.solves += self.solver.solves - before
         return self.points[key][1]
 
@@ -108,7 +118,7 @@ class BlockPool:
         """Value on steps of several hours, its slope repaired to a cut of the block; None where it cannot be."""
         if step_h not in self._coarse:
             made = coarsen(self.block, step_h, _FORBIDDEN_USD_PER_MWH)
-            self._coarse[step_h] = made, BlockSolver(made.block, small_step=np.inf)
+            self._coarse[step_h] = made, BlockSolver(made.block, small_step=np.inf, run=self._run, note=self._note)
         coarse, solver = self._coarse[step_h]
         value = solver.solve(np.maximum(np.round(x, _SAME), 0.0))
         prices = coarse.prices(solver.duals)[self.repair.core]

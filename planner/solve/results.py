@@ -35,7 +35,8 @@ def summary_of(
     return {
         "schema": SCHEMA,
         "name": case.input.name,
-        "status": "optimal within the gap" if solution.gap_reached else "time limit: best plan so far",
+        "status": "optimal" if solution.gap_reached else "feasible",
+        "stopped_by": solution.stopped,
         "objectives": [{"name": lv.name, "value": float(lv.value), "bound": float(lv.bound)} for lv in solution.levels],
         "earliest_date": next((str(read.starts[round(v.value)]) for v in solution.levels if v.name == "date"), None),
         "objective_usd": float(solution.upper_kusd * _KUSD),

@@ -18,6 +18,13 @@ class State:
     place: int  # counts the blocks inside the period in order of time
     block: str  # key of the operating block
 
+    def label(self, case: Case) -> str:
+        """Name in models and logs: 2027_03, or operating_03 where years repeat."""
+        timeline = case.timeline
+        day = timeline.first_day(timeline.months_at(self.period, self.place)[0])
+        repeats = self.period == timeline.last_period
+        return f"operating_{day.month:02d}" if repeats else f"{day:%Y_%m}"
+
 
 def states_of(case: Case) -> tuple[State, ...]:
     """Every state to operate, in order of time."""

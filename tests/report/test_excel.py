@@ -36,7 +36,8 @@ def plan() -> Plan:
     summary: dict[str, Any] = {
         "schema": "plan/1",
         "name": EVIL[0],
-        "status": "optimal within the gap",
+        "status": "feasible",
+        "stopped_by": "the time limit",
         "objectives": [
             {"name": "GPUs", "value": 144.0, "bound": 150.0},
             {"name": "cost", "value": 9.0e6, "bound": 8.9e6},

@@ -12,6 +12,7 @@ import pytest
 from planner.case.case import Case
 from planner.solve.decomposition import Solution, solve
 from planner.solve.monolithic import Monolithic, MonolithicSolution
+from planner.solve.stopping import Stop
 
 GAP = 1e-6
 TOU = {
@@ -269,11 +270,11 @@ class Both:
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case.__name__)
 def both(request: pytest.FixtureRequest, make_case: Make) -> Both:
     case = request.param(make_case)
-    whole = Monolithic(case)
+    whole = Monolithic(case, stop=Stop(300.0))
     return Both(
         solve(case, gap=GAP, threads=1, time_limit=60),
         whole,
-        whole.solve(gap=GAP, time_limit=60),
+        whole.solve(gap=GAP),
         CASES[request.param],
     )
 
