@@ -131,7 +131,7 @@ def some_block(make_case: Make) -> tuple[BlockSolver, Any, Stop]:
     """July of a 5 MW load on a 40 MW grid."""
     plant = plant_of(make_case(SERIES, series=5.0))
     block, stop = build_block(plant, "m07"), Stop()
-    size = {"one": 1.0, "grid_mw": 40.0, "contract_mw": 40.0}
+    size = {"one": 1.0, "grid_mw": 40.0, "contract_mw": 40.0, "load_scale": 1.0}
     return BlockSolver(block, run=stop.run), np.array([size.get(name, 0.0) for name in block.links]), stop
 
 
@@ -264,7 +264,7 @@ def test_the_log_holds_the_solver_every_block_and_every_round(make_case: Make, t
     with Trace(tmp_path / "log.txt") as trace:
         solution = solve(case, trace=trace, report=rounds.append)
     lines = (tmp_path / "log.txt").read_text(encoding="utf-8").splitlines()
-    blocks = [line for line in lines if "  block month_" in line]
+    blocks = [line for line in lines if "  block m" in line]
     assert len(blocks) == solution.block_solves
     assert all(" iterations, " in line and line.endswith((" Optimal", " Infeasible")) for line in blocks)
     assert any("operating_07" in line for line in blocks)
