@@ -53,7 +53,7 @@ def load_mw(peak_mw: float = PEAK_MW, seed: int = LOAD_SEED) -> np.ndarray:
     season = np.cos(2 * np.pi * (hour / HOURS - 0.55))
     workday = (hour // 24 + FIRST_DAY.weekday()) % 7 < 5
     load = 70.0 + 7.0 * day + 4.0 * season + 4.0 * workday + 1.2 * noise
-    return np.round(load * peak_mw / load.max(), 6)
+    return np.asarray(np.round(load * peak_mw / load.max(), 6))
 
 
 def site(
@@ -268,7 +268,13 @@ def _item(
         "footprint_m2": 20.0,
         **own,
     }
-    start = {"id": item_id, "family": family, "class": f"bench_{family}", "vendor": "benchmark", "model": item_id}
+    start: dict[str, Any] = {
+        "id": item_id,
+        "family": family,
+        "class": f"bench_{family}",
+        "vendor": "benchmark",
+        "model": item_id,
+    }
     start |= {"status": "available", "brings": [family], **words}
     source = {"source": "bench", "date": "2026-11", "confidence": "estimate"}
     return start | {name: {"value": value, **source} for name, value in figures.items()}

@@ -21,6 +21,7 @@ import math
 import sys
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ Array = NDArray[np.float64]
 _MOST_LOAD, _MOST_LOAD_HOURS = 1.8, 30.0
 
 
-def arrays_of(case: Case) -> dict[str, Array]:
+def arrays_of(case: Case) -> dict[str, Any]:
     """The case as arrays. Items come first in every shape, then years, then hours of the reference year."""
     plant, load = plant_of(case), case.load_series_mw
     assert load is not None

@@ -122,6 +122,7 @@ def solve(m: pyo.ConcreteModel, gap: float, time_limit: float) -> dict[str, Any]
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = len(form.columns), matrix.shape[0]
     lp.col_cost_ = form.c.toarray().ravel()
+    lp.offset_ = float(np.ravel(form.c_offset)[0])  # what fixed variables cost
     lp.col_lower_ = np.array([-np.inf if v.lb is None else v.lb for v in form.columns])
     lp.col_upper_ = np.array([np.inf if v.ub is None else v.ub for v in form.columns])
     lp.row_lower_, lp.row_upper_ = np.where(kind == 1, -np.inf, rhs), np.where(kind == -1, np.inf, rhs)

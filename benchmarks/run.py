@@ -20,12 +20,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import re
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -203,7 +205,8 @@ class Bench:
             if kind == "refused":
                 del run["wall_seconds"]
         if not quiet:
-            print(f"  {' '.join([module.split('.')[-1], *words])[:90]}: {run['status']}, {seconds:.1f} s", flush=True)
+            told = f"{run['status']} after {seconds:.1f} s, {run['cpu_seconds']:.1f} s of processor"
+            print(f"  {module} {Path(words[0] if module != 'planner.cli' else words[1]).name}: {told}", flush=True)
         return run
 
     def _compare(self, name: str, runs: list[dict[str, Any]]) -> None:
@@ -242,15 +245,10 @@ def summary(runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
 
 
 def exponent(sizes: Sequence[float], values: Sequence[float]) -> float | None:
-    """Slope of log(value) over log(size) by least squares; None with fewer than two sizes.
-
-    >>> from benchmarks.run import exponent
-    >>> round(exponent([1, 2, 4], [3.0, 12.0, 48.0]), 6)
-    2.0
-    """
+    """Slope of log(value) over log(size) by least squares; None with fewer than two sizes."""
     if len(sizes) < 2:
         return None
-    return statistics.linear_regression(*(list(map(_log, each)) for each in (sizes, values))).slope
+    return statistics.linear_regression(list(map(math.log, sizes)), list(map(math.log, values))).slope
 
 
 def machine() -> dict[str, Any]:
@@ -309,18 +307,10 @@ def _per_case(rows: list[dict[str, Any]], peer_solve: float, peer_whole: float) 
 
 def _stop_after(child: subprocess.Popen[str], seconds: float) -> Callable[[], None]:
     """Kill a child that outlives its time; call the result once it has ended."""
-    from threading import Timer
-
-    timer = Timer(seconds, child.kill)
+    timer = threading.Timer(seconds, child.kill)
     timer.daemon = True
     timer.start()
     return timer.cancel
-
-
-def _log(value: float) -> float:
-    from math import log
-
-    return log(value)
 
 
 def _portable(text: str) -> str:
