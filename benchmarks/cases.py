@@ -173,7 +173,10 @@ def campus(power_mw: float, build_months: int, objective: str) -> dict[str, Any]
             "other_stages": "class_defaults",
         },
         "order_multiples": {"nvidia_gb300_nvl72": 8, "nvidia_gb200_nvl72": 8},
-        "supply": {"nvidia_gb300_nvl72": dict.fromkeys(quarters, racks(48))},
+        "supply": {
+            "nvidia_gb300_nvl72": dict.fromkeys(quarters, racks(48)),
+            "nvidia_gb200_nvl72": dict.fromkeys(quarters, racks(16)),
+        },
         "redundancy": {
             "ups": {"scheme": "4N/3", "group_mw": 10.0},
             "cdu": {"scheme": "N+1", "group_racks": 16},

@@ -14,7 +14,7 @@ import pytest
 from benchmarks import monolithic
 from benchmarks.cases import PEAK_MW, case_of, load_mw, what_ifs, write_case
 from benchmarks.export import arrays_of
-from benchmarks.run import CALENDAR, Bench, exponent, summary
+from benchmarks.run import CALENDAR, Bench, _per_case, exponent, summary
 from benchmarks.sweep import changed
 from benchmarks.table import markdown
 from planner.case.case import load_case
@@ -105,6 +105,26 @@ def test_ratios_are_of_medians_and_a_time_limit_is_shown_as_one() -> None:
     machine = {"cpu": "c", "cores": 2, "memory_gb": 4, "python": "3", "versions": {}}
     text = markdown({"gap": 0.001, "threads": 2, "machine": machine, "cases": {"decade": told}})
     assert "| > 20.0 | > 40.0 | 100 | 1.000 | 10.00% | > 10.0 x | > 10.0 x | 1.0 x |" in text
+
+
+def test_tables_of_sweeps_campuses_and_growth() -> None:
+    rows = [{"solve_seconds": t, "block_solves": 4, "gap_fraction": 0.0005} for t in (3.0, 1.0)]
+    whole, last = _per_case(rows, 10.0, 20.0), _per_case(rows[1:], 10.0, 20.0)
+    sweep = {"per_case": whole, "last_half": last, "pypsa": {"solve_seconds": 10.0}}
+    refused = {"status": "refused", "note": "exit 2: unknown key"}
+    exponents = dict.fromkeys(("solve_seconds", "wall_seconds", "memory_mb"), 1.1)
+    cases = {
+        "sweep_sizes": sweep,
+        "calendar": {"measured": "2026-11-21", "runs": {CALENDAR[0]: run(1.0, 1.0, first_plan_seconds=0.5)}},
+        "scale": {"measured": "2026-11-21", "minutes": {"runs": {30: refused}, "exponents": exponents}},
+    }
+    machine = {"cpu": "c", "cores": 2, "memory_gb": 4, "python": "3", "versions": {}}
+    text = markdown({"gap": 0.001, "threads": 2, "machine": machine, "cases": cases})
+    assert "| sweep_sizes | all (2) | 2.000 | 4.0 | 0.05% | 10.0 | 5.0 x | 10.0 x |" in text
+    assert "| sweep_sizes | last half (1) | 1.000 | 4.0 | 0.05% | 10.0 | 10.0 x | 20.0 x |" in text
+    assert "| 50 MW | 48 | min_cost | 2.0 | 1.0 | 0.5 | 0.000% | 100 |" in text
+    assert "| minutes | 30 |  |  | exit 2: unknown key |" in text
+    assert "| minutes | exponent | 1.10 | 1.10 | near linear |" in text
 
 
 def test_the_exponent_of_a_square_is_two() -> None:
