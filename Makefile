@@ -1,7 +1,8 @@
 # One environment, .venv, holds the checkout itself (editable) and the versions of constraints.txt.
 #   make demo      solve examples/carolina and print the plan
 #   make test      every test but the slow ones        make test-all   the slow ones too
-#   make lint      ruff and mypy                       make clean      remove what make made
+#   make lint      ruff and mypy                       make bench      this planner and its peers side by side
+#   make clean     remove what make made               make bench BENCH=--quick
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check -c constr
 VERSIONS := pyproject.toml constraints.txt
 PYTEST := $(BIN)/python -m pytest -n 2
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all lint bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/core.stamp
@@ -25,6 +26,9 @@ lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/bench.stamp
+	$(BIN)/python -m benchmarks.run $(BENCH)
 
 clean:
 	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -46,4 +50,8 @@ $(VENV)/test.stamp: $(VENV)/core.stamp
 
 $(VENV)/lint.stamp: $(VENV)/core.stamp
 	$(INSTALL) -e '.[lint]'
+	@touch $@
+
+$(VENV)/bench.stamp: $(VENV)/core.stamp
+	$(INSTALL) -e '.[bench]'
 	@touch $@
