@@ -1,7 +1,8 @@
 """A block on steps of several hours: a small model whose prices, repaired, give cuts of the hourly block.
 
 Columns are held constant within a step, stored quantities run straight from the end of one step to the end of
-the next, rows are averaged:  A' = R A P.  The result bounds nothing by itself; it is asked for prices alone.
+the next, batteries of all types move as one, rows are averaged:  A' = R A P.  The result bounds nothing by itself;
+it is asked for prices alone. Several battery types nearly alike make a block slow, and its prices hardly differ.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from planner.algebra import Block, Columns
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+
+
+_BATTERY_COLUMNS = ("charge", "discharge", "soc")
+_BATTERY_ROWS = ("battery_energy_balance", "battery_edge", "battery_power", "battery_energy")
 
 
 @dataclass(frozen=True)
@@ -59,44 +64,39 @@ def coarsen(block: Block, hours_per_step: int, forbidden_usd_per_mwh: float) -> 
 def _columns(block: Block, step_of: Index) -> tuple[dict[str, Columns], sp.csr_matrix]:
     """Coarse columns, and the matrix P that spreads them and the links over the block's own."""
     n, k = block.size, len(block.links)
-    columns: dict[str, Columns] = {}
-    rows: list[Index] = []
-    cols: list[Index] = []
-    values: list[Array] = []
-    links: list[tuple[Index, str, Array]] = []
-    size = 0
+    likes: dict[str, list[Columns]] = {}
     for name, own in block.columns.items():
-        if len(own.index) == 1:
-            columns[name] = Columns(name, np.array([size]), own.hours, own.start)
-            rows.append(own.index)
-            cols.append(np.array([size]))
-            values.append(np.ones(1))
-            size += 1
-            continue
-        steps, place = np.unique(step_of[own.hours], return_inverse=True)
-        columns[name] = Columns(name, np.arange(size, size + len(steps)), steps, own.start)
-        share = np.ones(len(own.index))
-        if own.start is not None:
-            counts = np.bincount(place)
-            share = (np.arange(len(place)) - np.concatenate([[0], np.cumsum(counts)])[place] + 1) / counts[place]
-            later = place > 0
-            rows.append(own.index[later])
-            cols.append(size + place[later] - 1)
-            values.append(1.0 - share[later])
-            links.append((own.index[~later], own.start, 1.0 - share[~later]))
-        rows.append(own.index)
-        cols.append(size + place)
-        values.append(share)
+        likes.setdefault(_like(name, _BATTERY_COLUMNS), []).append(own)
+    columns: dict[str, Columns] = {}
+    entries: list[tuple[Index, Index, Array]] = []
+    from_links: list[tuple[Index, str, Array]] = []
+    size = 0
+    for name, group in likes.items():
+        single = len(group[0].index) == 1
+        steps, place = np.unique(step_of[group[0].hours], return_inverse=True)
+        columns[name] = Columns(name, np.arange(size, size + len(steps)), group[0].hours if single else steps)
+        counts = np.bincount(place)
+        done = (np.arange(len(place)) - np.concatenate([[0], np.cumsum(counts)])[place] + 1) / counts[place]
+        later = place > 0
+        for own in group:
+            share = np.full(len(place), 1.0 / len(group))
+            if own.start is not None:
+                entries.append((own.index[later], size + place[later] - 1, share[later] * (1.0 - done[later])))
+                from_links.append((own.index[~later], own.start, 1.0 - done[~later]))
+                share = share * done
+            entries.append((own.index, size + place, share))
         size += len(steps)
-    for index, link, share in links:
-        rows.append(index)
-        cols.append(np.full(len(index), size + block.links.index(link)))
-        values.append(share)
-    rows.append(np.arange(n, n + k))
-    cols.append(np.arange(size, size + k))
-    values.append(np.ones(k))
-    triple = (np.concatenate(values), (np.concatenate(rows), np.concatenate(cols)))
-    return columns, sp.csr_matrix(triple, shape=(n + k, size + k))
+    for index, link, share in from_links:
+        entries.append((index, np.full(len(index), size + block.links.index(link)), share))
+    entries.append((np.arange(n, n + k), np.arange(size, size + k), np.ones(k)))
+    rows, cols, values = (np.concatenate(part) for part in zip(*entries, strict=True))
+    return columns, sp.csr_matrix((values, (rows, cols)), shape=(n + k, size + k))
+
+
+def _like(name: str, kinds: tuple[str, ...]) -> str:
+    """The name, without its item where batteries of all types move as one."""
+    kind = name.split(":")[0]
+    return kind if kind in kinds else name
 
 
 def _rows(block: Block, step_of: Index) -> tuple[sp.csr_matrix, Index]:
@@ -117,6 +117,8 @@ def _rows(block: Block, step_of: Index) -> tuple[sp.csr_matrix, Index]:
     np.minimum.at(first, row, at)
     hourly = (last >= 0) & (last - first <= 1)
     key = np.where(hourly, step_of[np.maximum(last, 0)], np.arange(m) + block.hours)
-    _, one, place = np.unique(block.row_group * (m + block.hours + 1) + key, return_index=True, return_inverse=True)
+    likes = [_like(name, _BATTERY_ROWS) for name in block.constraints]
+    group = np.array([likes.index(like) for like in likes])[block.row_group]
+    _, one, place = np.unique(group * (m + block.hours + 1) + key, return_index=True, return_inverse=True)
     counts = np.bincount(place)
     return sp.csr_matrix((1.0 / counts[place], (place, np.arange(m))), shape=(len(counts), m)), one

@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 # A warm start pays after a small step with the same equipment standing; after a larger one the dual simplex takes
 # longer from the old basis than from scratch.
 _SMALL_STEP = 0.3
+_MANY_COLUMNS_PER_HOUR = 12
 # What counts as no violation at all: MWh over a block.
 SHORTAGE_TOLERANCE_MWH = 1e-4
 
@@ -84,6 +85,8 @@ class BlockSolver:
         for name, value in (("output_flag", False), ("threads", 1), ("solver", "simplex"), ("presolve", "off")):
             self._h.setOptionValue(name, value)
         self._h.passModel(lp)
+        # Presolve pays where batteries are many and alike: six types 148 -> 109 ms a month, one type 28 -> 45 ms.
+        self._many = n > _MANY_COLUMNS_PER_HOUR * block.hours
         # A state of charge at an edge moves two rows; a warm start takes any step of it.
         self._sized = np.array([not link.startswith("soc_") for link in block.links])
         self.duals = np.zeros(block.matrix.shape[0])  # of the last solve; rows kept as column bounds stay 0
@@ -96,8 +99,10 @@ class BlockSolver:
         Raises Stopped when cut short, SolverError when HiGHS has no answer.
         """
         name = f"block {self.block.name} {label}".rstrip()
-        if not self._near(x):
+        cold = not self._near(x)
+        if cold:
             self._h.clearSolver()
+        self._h.setOptionValue("presolve", "on" if cold and self._many else "off")
         self._last = x.copy()
         right = -(self._links @ x)
         left = np.where(self._below, -highspy.kHighsInf, right)

@@ -184,6 +184,9 @@ class _Engine:
                 self.edges.setdefault(edge, []).append((column, hours, of))
         self.fill = dict.fromkeys(self.edges, 0.5)
         self.settling = True
+        hours = min(block.hours for block in self.blocks.values())
+        self.coarse = hours >= _LEAST_COARSE_H
+        self.pooled = self.coarse and len(self.plant.batteries) > 1
         self.cost_gradient, constant = self.master.gradient(self.sizing.levels["cost"])
         self.weights = {s: 0.0 if j is None else float(self.cost_gradient[j]) for s, j in self.cost_columns.items()}
         self.constant = constant + self.sizing.constant_kusd
@@ -235,11 +238,12 @@ class _Engine:
     def _relaxation(self) -> None:
         """Continuous sizing: first with prices of coarse blocks, then with the blocks themselves."""
         centre: Array | None = None
-        if min(block.hours for block in self.blocks.values()) >= _LEAST_COARSE_H:
-            for step_h in _COARSE_STEPS_H:
+        if self.coarse:
+            for step_h in (*_COARSE_STEPS_H, 1) if self.pooled else _COARSE_STEPS_H:
                 centre = self._descend(partial(self._coarse, step_h), _RELAXED_ROUNDS, "coarse", centre)
         self.settling = False
-        self._descend(self._evaluate, _HOURLY_ROUNDS, "relaxation", centre)
+        if not self.pooled:
+            self._descend(self._evaluate, _HOURLY_ROUNDS, "relaxation", centre)
 
     def _descend(
         self,
@@ -294,7 +298,11 @@ class _Engine:
         return {s: value for s, value in found.items() if value is not None}
 
     def _integers(self) -> None:
-        """Integer sizing until the gap closes, no cut is left, or the time is up."""
+        """Integer sizing until the gap closes, no cut is left, or the time is up.
+
+        Where several battery types make blocks slow, plans are first tried on hours where they move as one.
+        """
+        tried: Array | None = None
         for _ in range(_ROUNDS):
             if self.stop.due():
                 return
@@ -304,6 +312,12 @@ class _Engine:
             self.lower = max(self.lower, result.bound)
             if result.point is None:
                 return
+            if self.pooled and not np.array_equal(tried, plan := result.point[self.master.integer].round()):
+                tried = plan
+                self._round("pooled", self.best.cost)
+                links = self._links(self._settle(result.point))
+                self._learn(self._coarse(1, links), links)
+                continue
             values, links = self._evaluate_plan(result.point)
             self._round("integers", self.best.cost)
             if self._closed():
