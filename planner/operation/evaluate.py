@@ -20,10 +20,8 @@ from planner.operation.repair import Repair
 from planner.operation.solver import CUT_SHORT, Note, Run, Stopped, run_checked
 
 Array = NDArray[np.float64]
-# A warm start pays after a small step with the same equipment standing; after a larger one the dual simplex takes
-# longer from the old basis than from scratch.
-_SMALL_STEP = 0.3
 _MANY_COLUMNS_PER_HOUR = 12
+_STORED_BASES = 24
 # What counts as no violation at all: MWh over a block.
 SHORTAGE_TOLERANCE_MWH = 1e-4
 
@@ -45,19 +43,18 @@ class Value:
 
 
 class BlockSolver:
-    """One block in HiGHS, dual simplex, warm after small steps."""
+    """One block in HiGHS, dual simplex, warm from the nearest point solved before."""
 
     def __init__(
         self,
         block: Block,
         repair: Repair | None = None,
         *,
-        small_step: float = _SMALL_STEP,
         run: Run = highspy.Highs.run,
         note: Note | None = None,
     ) -> None:
-        """small_step: largest change of a link that is solved warm. run: how HiGHS is run. note: told of each."""
-        self.block, self._small_step = block, small_step
+        """run: how HiGHS is run. note: told of every solve."""
+        self.block = block
         self.repair = repair or Repair(block)
         self.run, self.note = run, note
         self.solves = 0
@@ -87,11 +84,11 @@ class BlockSolver:
         self._h.passModel(lp)
         # Presolve pays where batteries are many and alike: six types 148 -> 109 ms a month, one type 28 -> 45 ms.
         self._many = n > _MANY_COLUMNS_PER_HOUR * block.hours
-        # A state of charge at an edge moves two rows; a warm start takes any step of it.
+        # A state of charge at an edge moves two rows only: it does not tell near from far.
         self._sized = np.array([not link.startswith("soc_") for link in block.links])
         self.duals = np.zeros(block.matrix.shape[0])  # of the last solve; rows kept as column bounds stay 0
         self._shortage_mode = False
-        self._last: Array | None = None
+        self._bases: list[tuple[Array, highspy.HighsBasis]] = []
 
     def solve(self, x: Array, label: str = "") -> Value:
         """Least cost at x, or the least shortage where x cannot be run without one. label: the state, for the log.
@@ -99,11 +96,8 @@ class BlockSolver:
         Raises Stopped when cut short, SolverError when HiGHS has no answer.
         """
         name = f"block {self.block.name} {label}".rstrip()
-        cold = not self._near(x)
-        if cold:
-            self._h.clearSolver()
-        self._h.setOptionValue("presolve", "on" if cold and self._many else "off")
-        self._last = x.copy()
+        warm = self._warm(x)
+        self._h.setOptionValue("presolve", "off" if warm or not self._many else "on")
         right = -(self._links @ x)
         left = np.where(self._below, -highspy.kHighsInf, right)
         self._h.changeRowsBounds(len(right), self._rows, left, right)  # type: ignore[attr-defined]
@@ -111,6 +105,7 @@ class BlockSolver:
         self._h.changeColsBounds(len(ceiling), self._bounded, np.zeros(len(ceiling)), ceiling)
         self._mode(False)
         if self._run(name):
+            self._keep_basis(x)
             return self._value(shortage=False)
         self._mode(True)
         if not self._run(f"{name}, least shortage"):
@@ -131,17 +126,22 @@ class BlockSolver:
             return Value(np.inf, slope, primal, objective, prices)
         return Value(objective, slope, primal, 0.0, prices)
 
-    def _near(self, x: Array) -> bool:
-        """Whether x is a small step from the last one, with the same components at zero."""
-        last = self._last
-        if last is None:
+    def _warm(self, x: Array) -> bool:
+        """Start from the basis of the nearest point solved where the same equipment stands; else from scratch."""
+        sized = x[self._sized]
+        near = [(point, basis) for point, basis in self._bases if np.array_equal(point > 0, sized > 0)]
+        if not near:
+            self._h.clearSolver()
             return False
-        if self._small_step == np.inf:
-            return True
-        last, x = last[self._sized], x[self._sized]
-        if not np.array_equal(last > 0, x > 0):
-            return False
-        return bool(np.all(np.abs(x - last) <= self._small_step * np.maximum(last, x)))
+        steps = [np.max(np.abs(sized - point) / np.maximum(np.maximum(sized, point), 1e-12)) for point, _ in near]
+        basis = near[int(np.argmin(steps))][1]
+        if basis is not self._bases[-1][1]:
+            self._h.setBasis(basis)
+        return True
+
+    def _keep_basis(self, x: Array) -> None:
+        self._bases.append((x[self._sized].copy(), self._h.getBasis()))
+        del self._bases[:-_STORED_BASES]
 
     def _run(self, name: str) -> bool:
         """Whether there is an optimum; without one the block is infeasible as it stands."""

@@ -168,6 +168,9 @@ class _Engine:
         self.pool = {key: pool.of(block) for key, block in self.blocks.items()}
         for known in self.pool.values():
             known.watch(stop.run, trace.line if trace.kept else None)
+        self.by_block: dict[str, list[State]] = {}
+        for state in self.states:
+            self.by_block.setdefault(state.block, []).append(state)
         self.present: set[tuple[State, bytes]] = set()
         self.lower, self.best, self.rounds = -np.inf, _Best(), 0
         self._prepare()
@@ -243,7 +246,7 @@ class _Engine:
                 centre = self._descend(partial(self._coarse, step_h), _RELAXED_ROUNDS, "coarse", centre)
         self.settling = False
         if not self.pooled:
-            self._descend(self._evaluate, _HOURLY_ROUNDS, "relaxation", centre)
+            self._descend(self._exact, _HOURLY_ROUNDS, "relaxation", centre)
 
     def _descend(
         self,
@@ -252,9 +255,12 @@ class _Engine:
         phase: str,
         centre: Array | None,
     ) -> Array | None:
-        """Rounds of the continuous sizing, tried halfway between its point and the best so far, which is returned."""
+        """Rounds of the continuous sizing, tried halfway between its point and the best so far, which is returned.
+
+        A block is run for a few of its states a round: what one year teaches serves the years beside it.
+        """
         best, stalled = np.inf, 0
-        for _ in range(rounds):
+        for number in range(rounds):
             result = self._master(relaxed=True)
             if result.point is None:
                 break
@@ -265,17 +271,34 @@ class _Engine:
                 break
             near = best == np.inf or best - result.bound <= 0.5 * abs(best)
             trial = self._settle(0.5 * (result.point + centre) if near and centre is not None else result.point)
-            values = evaluate(self._links(trial))
-            upper = self._cost(trial, values) if all(v.feasible for v in values.values()) else np.inf
-            if upper < best:
-                best, centre = upper, trial
+            links = self._links(trial)
+            values = evaluate({s: links[s] for s in self._sample(number)})
             self._round(phase, np.inf)
             added = self._learn(values, self._links(result.point))
+            upper = self._estimate(trial, links, values)
+            if upper < best:
+                best, centre = upper, trial
             if not added and trial is not result.point:
                 added = self._learn(evaluate(self._links(result.point)), self._links(result.point))
             if not added or best - self.lower <= self._absolute_gap():
                 break
         return centre
+
+    def _sample(self, number: int) -> list[State]:
+        """The first and the last state of every block, and one between that changes from round to round."""
+        chosen: list[State] = []
+        for of in self.by_block.values():
+            between = of[1:-1]
+            middle = [between[number * 3 % len(between)]] if between else []
+            chosen += dict.fromkeys([of[0], *middle, of[-1]])
+        return chosen
+
+    def _estimate(self, point: Array, links: dict[State, Array], values: dict[State, Value]) -> float:
+        """Cost of a point, from cuts where its states were not run; infinite where one falls short. [kUSD]"""
+        if not all(value.feasible for value in values.values()):
+            return np.inf
+        costs = {s: values[s].cost_usd if s in values else self.pool[s.block].below(links[s]) for s in self.states}
+        return self._cost(point, costs)
 
     def _settle(self, point: Array) -> Array:
         """The point with states of charge between states at shares of their limits that are the same in every year.
@@ -294,8 +317,12 @@ class _Engine:
 
     def _coarse(self, step_h: int, links: dict[State, Array]) -> dict[State, Value]:
         """Values of blocks on coarse steps, with slopes repaired to hold for the blocks themselves."""
-        found = self._side_by_side(lambda s: self.pool[s.block].coarse(links[s], step_h), self.states)
+        found = self._side_by_side(lambda s: self.pool[s.block].coarse(links[s], step_h), links)
         return {s: value for s, value in found.items() if value is not None}
+
+    def _exact(self, links: dict[State, Array]) -> dict[State, Value]:
+        """Values of the blocks themselves."""
+        return self._side_by_side(lambda s: self.pool[s.block].solve(links[s], s.label(self.case)), links)
 
     def _integers(self) -> None:
         """Integer sizing until the gap closes, no cut is left, or the time is up.
@@ -312,7 +339,8 @@ class _Engine:
             self.lower = max(self.lower, result.bound)
             if result.point is None:
                 return
-            if self.pooled and not np.array_equal(tried, plan := result.point[self.master.integer].round()):
+            plan = result.point[self.master.integer].round()
+            if self.pooled and (tried is None or not np.array_equal(tried, plan)):
                 tried = plan
                 self._round("pooled", self.best.cost)
                 links = self._links(self._settle(result.point))
@@ -418,8 +446,8 @@ class _Engine:
                     added += self._add_cut(s, slope, None)
         return added
 
-    def _evaluate(self, links: dict[State, Array]) -> dict[State, Value]:
-        """Every state's value at its linking vector, within a part of the gap asked.
+    def _evaluate(self, links: dict[State, Array], allowed: float) -> dict[State, Value]:
+        """Every state's value at its linking vector, all together within so much of the true cost. [kUSD]
 
         Blocks are solved where what is known from above and from below differ most, until the rest is small.
         """
@@ -427,14 +455,14 @@ class _Engine:
         while True:
             open_states = [s for s in self.states if s not in values]
             mixed = self._side_by_side(lambda s: self.pool[s.block].above(links[s]), open_states)
-            worst = self._doubtful(mixed, links)
+            worst = self._doubtful(mixed, links, allowed)
             if not worst:
                 return values | {s: value for s, value in mixed.items() if value is not None}
-            values |= self._side_by_side(lambda s: self.pool[s.block].solve(links[s], s.label(self.case)), worst)
-            for s in worst:
-                self.pool[s.block].learn(values[s])
+            values |= (solved := self._exact({s: links[s] for s in worst}))
+            for s, value in solved.items():
+                self.pool[s.block].learn(value)
 
-    def _doubtful(self, mixed: dict[State, Value | None], links: dict[State, Array]) -> list[State]:
+    def _doubtful(self, mixed: dict[State, Value | None], links: dict[State, Array], allowed: float) -> list[State]:
         """The states to solve next: of those nothing reaches from above, a few in every block, then the widest."""
         unknown: dict[str, list[State]] = {}
         width: dict[State, float] = {}
@@ -444,7 +472,7 @@ class _Engine:
             else:
                 width[s] = self.weights[s] * (value.cost_usd - self.pool[s.block].below(links[s])) / USD_PER_KUSD
         chosen = [of[i] for of in unknown.values() for i in sorted({0, len(of) // 2, len(of) - 1})]
-        left = sum(width.values()) - _MIXED_SHARE * self._absolute_gap()
+        left = sum(width.values()) - allowed
         for s in sorted(width, key=lambda s: -width[s]):
             if left <= 0.0:
                 break
@@ -466,11 +494,12 @@ class _Engine:
         rounded = self._settle(np.where(self.master.integer, np.round(point), point))
         links = self._links(rounded)
         with self.stop.held(self.best.point is None):  # what may be the only plan is evaluated to its end
-            values = self._evaluate(links)
+            values = self._evaluate(links, self._allowed(rounded, links))
         if all(v.feasible for v in values.values()):
-            cost = self._cost(rounded, values)
-            if cost < self.best.cost and self._within_budget(rounded, values):
-                self.best = _Best(cost, self._with_costs(rounded, values), values, links)
+            costs = {s: value.cost_usd for s, value in values.items()}
+            cost = self._cost(rounded, costs)
+            if cost < self.best.cost and self._within_budget(rounded, costs):
+                self.best = _Best(cost, self._with_costs(rounded, costs), values, links)
         return values, links
 
     def _links(self, point: Array) -> dict[State, Array]:
@@ -484,21 +513,27 @@ class _Engine:
             for s in self.states
         }
 
-    def _with_costs(self, point: Array, values: dict[State, Value]) -> Array:
-        """The point with every month's true cost in its cost column."""
+    def _allowed(self, point: Array, links: dict[State, Array]) -> float:
+        """What blocks not solved at a plan may add to its cost: most of what is left of the gap. [kUSD]"""
+        least = self._cost(point, {s: self.pool[s.block].below(links[s]) for s in self.states})
+        goal = self.lower + self.gap * max(self.lower + self.constant - self.sizing.forced_compute_kusd, 0.0)
+        return max(_MIXED_SHARE * self._absolute_gap(), 0.9 * (goal - least) if np.isfinite(least) else 0.0)
+
+    def _with_costs(self, point: Array, costs: dict[State, float]) -> Array:
+        """The point with every state's cost in its cost column. [costs: USD]"""
         result = point.copy()
-        for s, value in values.items():
+        for s, usd in costs.items():
             column = self.cost_columns[s]
             if column is not None:
-                result[column] = value.cost_usd / USD_PER_KUSD
+                result[column] = usd / USD_PER_KUSD
         return result
 
-    def _cost(self, point: Array, values: dict[State, Value]) -> float:
-        """Present value of a point with true operating costs, without the constant. [kUSD]"""
-        return float(self.cost_gradient @ self._with_costs(point, values))
+    def _cost(self, point: Array, costs: dict[State, float]) -> float:
+        """Present value of a point with operating costs in USD, without the constant. [kUSD]"""
+        return float(self.cost_gradient @ self._with_costs(point, costs))
 
-    def _within_budget(self, point: Array, values: dict[State, Value]) -> bool:
-        return self.master.rows_hold(self.sizing.model.budget, self._with_costs(point, values))
+    def _within_budget(self, point: Array, costs: dict[State, float]) -> bool:
+        return self.master.rows_hold(self.sizing.model.budget, self._with_costs(point, costs))
 
     def _absolute_gap(self) -> float:
         """Gap of one sizing solve: well inside what the whole solve must prove. [kUSD]"""

@@ -118,7 +118,7 @@ class BlockPool:
         """Value on steps of several hours, its slope repaired to a cut of the block; None where it cannot be."""
         if step_h not in self._coarse:
             made = coarsen(self.block, step_h, _FORBIDDEN_USD_PER_MWH)
-            self._coarse[step_h] = made, BlockSolver(made.block, small_step=np.inf, run=self._run, note=self._note)
+            self._coarse[step_h] = made, BlockSolver(made.block, run=self._run, note=self._note)
         coarse, solver = self._coarse[step_h]
         value = solver.solve(np.maximum(np.round(x, _SAME), 0.0))
         prices = coarse.prices(solver.duals)[self.repair.core]
