@@ -134,11 +134,11 @@ class BlockBuilder:
 
     def price(self, line: str, columns: Columns, usd_per_unit: Array | float) -> None:
         """Cost of columns under a ledger line. Energy prices must be multiplied by the block's weight."""
-        self._costs.append((line, columns.index, np.broadcast_to(np.asarray(usd_per_unit, float), columns.index.shape)))
+        self._costs.append((line, columns.index, _spread(usd_per_unit, len(columns.index))))
 
     def supply(self, columns: Columns, factor: Array | float = 1.0) -> None:
         """Columns that put MW into the power balance of their hours."""
-        self._balance.append((np.broadcast_to(np.asarray(factor, float), columns.index.shape), columns))
+        self._balance.append((_spread(factor, len(columns.index)), columns))
 
     def draw(self, columns: Columns, factor: Array | float = 1.0) -> None:
         """Columns that take MW out of the power balance."""
@@ -147,11 +147,11 @@ class BlockBuilder:
     def draw_everywhere(self, single: Columns, mw_per_unit: Array) -> None:
         """One column of the whole block that draws MW in every hour; shape (hours,)."""
         spread = Columns(single.name, np.repeat(single.index, self.hours), self.every_hour)
-        self._balance.append((-np.broadcast_to(mw_per_unit, (self.hours,)), spread))
+        self._balance.append((-_spread(mw_per_unit, self.hours), spread))
 
     def draw_link(self, link: str, mw_per_unit: Array | float) -> None:
         """MW drawn in every hour per unit of a linking component; shape (hours,)."""
-        self._balance_links.append((np.broadcast_to(np.asarray(mw_per_unit, float), (self.hours,)), link))
+        self._balance_links.append((_spread(mw_per_unit, self.hours), link))
 
     def rows(
         self,
@@ -166,11 +166,9 @@ class BlockBuilder:
         start = self._height
         here = np.arange(start, start + count)
         for factor, index in terms:
-            values = np.broadcast_to(np.asarray(factor, float), index.shape)
-            self._put(np.broadcast_to(here, index.shape) if len(index) == count else here, index, values)
+            self._put(here, index, _spread(factor, len(index)))
         for factor, link in links:
-            values = np.broadcast_to(np.asarray(factor, float), (count,))
-            self._put_link(here, link, values)
+            self._put_link(here, link, _spread(factor, count))
         self._group(name, count)
         self._lower.append(np.full(count, 0.0 if equal else -np.inf))
         self._upper.append(np.zeros(count))
@@ -186,8 +184,7 @@ class BlockBuilder:
         """One row over all entries:  sum of every term + sum(links) <= 0  (or = 0)."""
         row = self._height
         for factor, index in terms:
-            values = np.broadcast_to(np.asarray(factor, float), index.shape)
-            self._put(np.full(len(index), row), index, values)
+            self._put(np.full(len(index), row), index, _spread(factor, len(index)))
         for value, link in links:
             self._put_link(np.array([row]), link, np.array([float(value)]))
         self._group(name, 1)
@@ -237,7 +234,7 @@ class BlockBuilder:
         self._row_groups.append(np.full(count, self._groups.setdefault(name, len(self._groups))))
 
     def _put(self, rows: Index, cols: Index, values: Array) -> None:
-        self._rows.append(np.broadcast_to(rows, values.shape))
+        self._rows.append(rows)
         self._cols.append(np.broadcast_to(cols, values.shape))
         self._values.append(values)
 
@@ -245,3 +242,10 @@ class BlockBuilder:
         self._link_rows.append(rows)
         self._link_cols.append(np.full(len(rows), self._link_index[link]))
         self._link_values.append(values)
+
+
+def _spread(factor: Array | float, count: int) -> Array:
+    """One coefficient for each of so many entries."""
+    if isinstance(factor, np.ndarray) and factor.shape == (count,):
+        return factor
+    return np.full(count, factor, float)

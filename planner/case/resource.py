@@ -5,6 +5,7 @@ Pure functions of `Weather`: arrays of 8760 hours in, fractions 0..1 out, hour-b
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ DRY_AIR_GAS_CONSTANT_J_PER_KG_K = 287.05
 _NOTHING = 1e-6
 
 
+@lru_cache(maxsize=16)
 def solar_output_fraction(weather: Weather, *, dc_ac_ratio: float = 1.3, tracking: Tracking = "single_axis") -> Floats:
     """AC output over AC nameplate, shape (8760,), 0..1; exactly 0 at night and below 1e-6.
 
@@ -88,6 +90,7 @@ def solar_output_fraction(weather: Weather, *, dc_ac_ratio: float = 1.3, trackin
     return np.where(output < _NOTHING, 0.0, output)
 
 
+@lru_cache(maxsize=16)
 def wind_output_fraction(weather: Weather, *, hub_height_m: float = 100.0, losses_fraction: float = 0.15) -> Floats:
     """Output over nameplate, shape (8760,), 0..1, of a generic turbine. Coarse: for screening alone.
 

@@ -51,7 +51,7 @@ class Plant:
     def links(self) -> tuple[str, ...]:
         """Components of the linking vector, in order."""
         names = ["one", "grid_mw", "contract_mw"]
-        names += ["load_scale"] if self.case.load_series_mw is not None else []
+        names += ["load_mw"] if self.case.load_series_mw is not None else []
         if self.racks:
             names += ["it_mw", "standing_mw", *[r.key for r in self.racks]]
             names += ["pdu_mw"] if self.has_pdu else []
@@ -125,7 +125,9 @@ def build_block(plant: Plant, key: str) -> Block:
     hours = hours_of(case, key)
     builder = BlockBuilder(key, len(hours), hours.weight, plant.links)
     if case.load_series_mw is not None:
-        builder.draw_link("load_scale", case.load_series_mw[hours.hour_of_year])
+        # Over its peak: sites whose loads differ in size alone have the same block, to the last digit.
+        shape = case.load_series_mw[hours.hour_of_year] / (case.load_series_mw.max() or 1.0)
+        builder.draw_link("load_mw", shape.round(12))
     if plant.racks:
         compute.operate(builder, hours, case.load_shape, plant.racks, case)
         power.operate(builder, hours, case.load_shape, plant.stages, "pdu_mw")

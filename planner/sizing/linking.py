@@ -10,7 +10,7 @@ from planner.families import power
 from planner.families.battery import Battery
 from planner.operation.blocks import block_key
 from planner.sizing.limits import Limits
-from planner.sizing.targets import grid_steps, load_scale
+from planner.sizing.targets import grid_steps
 
 
 class Linking(Limits):
@@ -67,7 +67,7 @@ class Linking(Limits):
         m, case, plant = self.m, self.case, self.plant
         values: dict[str, Any] = {"one": 1.0, "grid_mw": m.grid[p], "contract_mw": grid_steps(case, p)[1]}
         if case.load_series_mw is not None:
-            values["load_scale"] = load_scale(case, p)
+            values["load_mw"] = self.series_peak_mw(p)
         if plant.racks:
             values |= self._load_components(p)
         for loop in ("liquid", "air"):

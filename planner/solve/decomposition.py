@@ -133,14 +133,16 @@ def solve(
     stop: Stop | None = None,
     trace: Trace | None = None,
     pool: Pool | None = None,
+    dispatch: bool = True,
 ) -> Solution:
     """Find a plan within `gap` of the best possible, on every hour.
 
     stop: replaces the time limit by limits of its own, and can be asked to stop from elsewhere.
-    pool: what earlier solves have learnt, shared and added to.
+    pool: what earlier solves have learnt, shared and added to. dispatch: run every state of the plan found, or
+    leave those known well enough at the mix of stored dispatches that proves their cost.
     Raises InfeasibleError with the limits in the way, or NoPlanError when it must stop before there is a plan.
     """
-    return _Engine(case, gap, threads, report, stop or Stop(time_limit), trace or Trace(), pool or Pool()).run()
+    return _Engine(case, gap, threads, report, stop or Stop(time_limit), trace or Trace(), pool or Pool()).run(dispatch)
 
 
 class _Engine:
@@ -156,6 +158,7 @@ class _Engine:
     ) -> None:
         self.case, self.gap, self.threads, self.report = case, gap, threads, report
         self.stop, self.trace = stop, trace
+        self.workers = ThreadPoolExecutor(max_workers=max(1, threads))
         self.begin = time.perf_counter()
         self.plant: Plant = plant_of(case)
         self.sizing = build_sizing(self.plant, milestones=case.input.objective.kind != "max_gpus")
@@ -166,6 +169,7 @@ class _Engine:
         self.states = states_of(case)
         self.blocks = {key: build_block(self.plant, key) for key in sorted({s.block for s in self.states})}
         self.pool = {key: pool.of(block) for key, block in self.blocks.items()}
+        self.fill = pool.fill
         for known in self.pool.values():
             known.watch(stop.run, trace.line if trace.kept else None)
         self.by_block: dict[str, list[State]] = {}
@@ -185,8 +189,8 @@ class _Engine:
             column, of = self.master.index(soc), self.master.index(power)
             if column is not None and of is not None:
                 self.edges.setdefault(edge, []).append((column, hours, of))
-        self.fill = dict.fromkeys(self.edges, 0.5)
         self.settling = True
+        self.warm = all(len(known.points) >= len(known.block.links) for known in self.pool.values())
         hours = min(block.hours for block in self.blocks.values())
         self.coarse = hours >= _LEAST_COARSE_H
         self.pooled = self.coarse and len(self.plant.batteries) > 1
@@ -194,7 +198,7 @@ class _Engine:
         self.weights = {s: 0.0 if j is None else float(self.cost_gradient[j]) for s, j in self.cost_columns.items()}
         self.constant = constant + self.sizing.constant_kusd
 
-    def run(self) -> Solution:
+    def run(self, dispatch: bool) -> Solution:
         levels: list[Level] = []
         kind = self.case.input.objective.kind
         if kind != "min_cost":
@@ -209,6 +213,8 @@ class _Engine:
                 with self.stop.held():  # the plan at hand needs a bound, however little time is left
                     self.lower = self._master(relaxed=True).bound
             self._integers()
+            if dispatch:
+                self._dispatch()
         best = self.best
         if best.point is None:
             raise self.stop.no_plan()
@@ -239,14 +245,27 @@ class _Engine:
     # -- phases --------------------------------------------------------------------------------------------
 
     def _relaxation(self) -> None:
-        """Continuous sizing: first with prices of coarse blocks, then with the blocks themselves."""
+        """Continuous sizing: first with prices of coarse blocks, then with the blocks themselves.
+
+        What other cases have taught makes the coarse blocks needless.
+        """
         centre: Array | None = None
-        if self.coarse:
+        if self.coarse and not self.warm:
             for step_h in (*_COARSE_STEPS_H, 1) if self.pooled else _COARSE_STEPS_H:
                 centre = self._descend(partial(self._coarse, step_h), _RELAXED_ROUNDS, "coarse", centre)
         self.settling = False
-        if not self.pooled:
+        if not self.pooled and not (self.warm and self._known_well()):
             self._descend(self._exact, _HOURLY_ROUNDS, "relaxation", centre)
+
+    def _known_well(self) -> bool:
+        """Whether what other cases have taught tells the cost of the continuous sizing well enough."""
+        result = self._master(relaxed=True)
+        if result.point is None:
+            return True
+        self.lower = max(self.lower, result.bound)
+        links = self._links(self._settle(result.point))
+        mixed = {s: self.pool[s.block].above(links[s]) for s in self.states}
+        return not self._doubtful(mixed, links, self._absolute_gap())
 
     def _descend(
         self,
@@ -310,9 +329,9 @@ class _Engine:
         for edge, entries in self.edges.items():
             shares = [min(1.0, point[soc] / (hours * point[of])) for soc, hours, of in entries if point[of] > 0]
             if shares and self.settling:
-                self.fill[edge] = 0.5 * (self.fill[edge] + sum(shares) / len(shares))
+                self.fill[edge] = 0.5 * (self.fill.get(edge, 0.5) + sum(shares) / len(shares))
             for soc, hours, of in entries:
-                result[soc] = self.fill[edge] * hours * point[of]
+                result[soc] = self.fill.get(edge, 0.5) * hours * point[of]
         return result
 
     def _coarse(self, step_h: int, links: dict[State, Array]) -> dict[State, Value]:
@@ -355,6 +374,15 @@ class _Engine:
                 if self.settling:
                     return
                 self.settling = True  # the edges of months are what is left
+
+    def _dispatch(self) -> None:
+        """Run the best plan's states that were known well enough without: what is written is least cost."""
+        best = self.best
+        if best.point is not None:
+            mixed = {s: x for s, x in best.links.items() if self.pool[s.block].known(x) is None}
+            best.values |= self._exact(mixed)
+            costs = {s: value.cost_usd for s, value in best.values.items()}
+            best.cost, best.point = self._cost(best.point, costs), self._with_costs(best.point, costs)
 
     def _first_level(self, name: str) -> Level:
         """The integer goal that comes before cost; only plans that can be run count."""
@@ -454,7 +482,7 @@ class _Engine:
         values: dict[State, Value] = {s: v for s in self.states if (v := self.pool[s.block].known(links[s]))}
         while True:
             open_states = [s for s in self.states if s not in values]
-            mixed = self._side_by_side(lambda s: self.pool[s.block].above(links[s]), open_states)
+            mixed = {s: self.pool[s.block].above(links[s]) for s in open_states}
             worst = self._doubtful(mixed, links, allowed)
             if not worst:
                 return values | {s: value for s, value in mixed.items() if value is not None}
@@ -485,9 +513,8 @@ class _Engine:
         by_block: dict[str, list[State]] = {}
         for s in states:
             by_block.setdefault(s.block, []).append(s)
-        with ThreadPoolExecutor(max_workers=max(1, self.threads)) as workers:
-            done = workers.map(lambda block: [(s, work(s)) for s in block], by_block.values())
-            return {s: found for block in done for s, found in block}
+        done = self.workers.map(lambda block: [(s, work(s)) for s in block], by_block.values())
+        return {s: found for block in done for s, found in block}
 
     def _evaluate_plan(self, point: Array) -> tuple[dict[State, Value], dict[State, Array]]:
         """Evaluate an integer plan; keep it when it can be run, keeps its budgets and is the best so far."""

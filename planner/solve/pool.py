@@ -154,12 +154,13 @@ class _Above:
     def __init__(self, block: Block) -> None:
         entries = block.matrix[:, block.size :].tocsc()
         loose = np.isinf(block.row_lower)
-        self._kind = np.zeros(len(block.links))  # 1: more is no harm, -1: less is no harm, 0: must be the same
+        more, less = np.zeros(len(block.links), bool), np.zeros(len(block.links), bool)  # is no harm
         for k in range(len(block.links)):
             inside = slice(entries.indptr[k], entries.indptr[k + 1])
             rows, values = entries.indices[inside], entries.data[inside]
-            if loose[rows].all():
-                self._kind[k] = 1.0 if (values <= 0).all() else -1.0 if (values >= 0).all() else 0.0
+            more[k] = loose[rows].all() and (values <= 0).all()
+            less[k] = loose[rows].all() and (values >= 0).all()
+        self._more, self._less = more, less
         self._h = highspy.Highs()
         for name, option in (("output_flag", False), ("threads", 1), ("solver", "simplex"), ("presolve", "off")):
             self._h.setOptionValue(name, option)
@@ -180,8 +181,8 @@ class _Above:
         if not self._values:
             return []
         slack = 1e-9 * np.maximum(1.0, np.abs(x))
-        lower = np.where(self._kind > 0, -highspy.kHighsInf, x)
-        upper = np.where(self._kind < 0, highspy.kHighsInf, np.where(self._kind > 0, x + slack, x))
+        lower = np.where(self._more, -highspy.kHighsInf, x)
+        upper = np.where(self._less, highspy.kHighsInf, np.where(self._more, x + slack, x))
         self._h.changeRowsBounds(len(x), self._rows, lower, upper)  # type: ignore[attr-defined]
         self._h.run()
         if self._h.getModelStatus() != highspy.HighsModelStatus.kOptimal:
@@ -194,6 +195,7 @@ class Pool:
     """Blocks of every case solved with it. Cases with the same block share all that is known of it."""
 
     def __init__(self) -> None:
+        self.fill: dict[str, float] = {}  # state of charge between states, as a share of its limit
         self._blocks: dict[str, BlockPool] = {}
         self._shapes: dict[str, list[BlockPool]] = {}
 
@@ -215,7 +217,7 @@ class Pool:
 
 def _digests(block: Block) -> tuple[str, str]:
     """Hash of what a block's rows and columns are, and of that with every number."""
-    shape = hashlib.sha256(repr((block.name, block.links, block.hours, block.constraints)).encode())
+    shape = hashlib.blake2b(repr((block.name, block.links, block.hours, block.constraints)).encode())
     for name, columns in block.columns.items():
         shape.update(f"{name}:{len(columns.index)};".encode())
     shape.update(block.row_group.tobytes())

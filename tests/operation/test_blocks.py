@@ -241,7 +241,7 @@ def load_case_of(
 
 def links(block: Block, **values: float) -> Array:
     """Linking vector with the given parts; keys of batteries by their prefix."""
-    full = {"one": 1.0, "load_scale": 1.0, "contract_mw": 30.0, **values}
+    full = {"one": 1.0, "load_mw": 10.0, "contract_mw": 30.0, **values}
     return np.array(
         [next((v for key, v in full.items() if name == key or name.startswith(key + ":")), 0.0) for name in block.links]
     )
@@ -309,8 +309,8 @@ def test_battery_moves_energy_and_loses_nine_percent(make_case: Make) -> None:
     case = load_case_of(make_case, 15.0, tariff, days=1, battery=True, overrides=overrides)
     block = build_block(plant_of(case), JULY)
     solver = BlockSolver(block)
-    without = solver.solve(links(block, grid_mw=30.0)).cost_usd
-    value = solver.solve(links(block, grid_mw=30.0, battery=10.0))
+    without = solver.solve(links(block, load_mw=15.0, grid_mw=30.0)).cost_usd
+    value = solver.solve(links(block, load_mw=15.0, grid_mw=30.0, battery=10.0))
     one_way = 0.91**0.5
     assert without == pytest.approx(31 * 15 * (18 * 40 + 6 * 95))
     assert without - value.cost_usd == pytest.approx(31 * (40 * one_way * (95 - 1) - 40 / one_way * 40), rel=1e-9)
@@ -333,5 +333,5 @@ def test_energy_kept_for_the_next_month_must_be_bought(make_case: Make) -> None:
     )
     block = build_block(plant_of(case), JULY)
     solver = BlockSolver(block)
-    empty, full = (solver.solve(links(block, grid_mw=30.0, battery=10.0, soc_end=soc)).cost_usd for soc in (0.0, 19.0))
+    empty, full = (solver.solve(links(block, load_mw=15.0, grid_mw=30.0, battery=10.0, soc_end=soc)).cost_usd for soc in (0.0, 19.0))
     assert full - empty == pytest.approx(31 * 20 * 50, rel=1e-9)

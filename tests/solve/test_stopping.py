@@ -131,7 +131,7 @@ def some_block(make_case: Make) -> tuple[BlockSolver, Any, Stop]:
     """July of a 5 MW load on a 40 MW grid."""
     plant = plant_of(make_case(SERIES, series=5.0))
     block, stop = build_block(plant, "m07"), Stop()
-    size = {"one": 1.0, "grid_mw": 40.0, "contract_mw": 40.0, "load_scale": 1.0}
+    size = {"one": 1.0, "grid_mw": 40.0, "contract_mw": 40.0, "load_mw": 5.0}
     return BlockSolver(block, run=stop.run), np.array([size.get(name, 0.0) for name in block.links]), stop
 
 
