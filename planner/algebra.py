@@ -1,10 +1,13 @@
-"""A linear program over consecutive hours, linear through the origin in its linking vector.
+"""A linear program over consecutive steps of time, linear through the origin in its linking vector.
 
     V(x) = min  cost . y      subject to   lower <= A y + B x <= upper,   0 <= y <= ceiling
 
 Every right-hand side is zero and every ceiling is zero or infinite, so V(k x) = k V(x) and one dual solution
 gives a cut V(x) >= g . x that holds for every x. Anything absolute (an existing plant, a tariff tier) enters
 through the linking component `one`, fixed at 1.
+
+A step is an hour, or a part of one: "hour" and `hours` stand for it in what follows, flows are in MW, and energy is
+MW x `step_h` (or x `weight`, where bills count the days a sample stands for).
 
 Forbidden violation has columns of its own (`shortage_*`), closed in V and open in F(x), the least violation.
 """
@@ -49,8 +52,9 @@ class Block:
     row_upper: Array
     row_group: Index  # of each row: its constraint, as a number in `constraints`
     constraints: tuple[str, ...]
-    hours: int
-    weight: float  # real hours one modelled hour stands for
+    hours: int  # steps of the block; each is an hour where step_h is 1
+    weight: float  # real hours one modelled step stands for
+    step_h: float = 1.0  # length of a step
 
     @property
     def cost(self) -> Array:
@@ -85,8 +89,8 @@ class Block:
 class BlockBuilder:
     """Collects columns and rows; families add terms to the shared power balance, which `build` closes once."""
 
-    def __init__(self, name: str, hours: int, weight: float, links: Sequence[str]) -> None:
-        self.name, self.hours, self.weight = name, hours, weight
+    def __init__(self, name: str, hours: int, weight: float, links: Sequence[str], step_h: float = 1.0) -> None:
+        self.name, self.hours, self.weight, self.step_h = name, hours, weight, step_h
         self.links = tuple(links)
         self._link_index = {link: i for i, link in enumerate(self.links)}
         self._columns: dict[str, Columns] = {}
@@ -230,6 +234,7 @@ class BlockBuilder:
             constraints=tuple(self._groups),
             hours=self.hours,
             weight=self.weight,
+            step_h=self.step_h,
         )
 
     def _group(self, name: str, count: int) -> None:

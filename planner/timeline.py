@@ -20,7 +20,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.units import DAYS_PER_WEEK
+from planner.units import DAYS_PER_WEEK, MINUTES_PER_HOUR
 
 DAYS_IN_MONTH = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 MONTHS_PER_YEAR = 12
@@ -126,28 +126,52 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Hours:
-    """The hours of one operating block on the reference calendar.
+    """The steps of one operating block, in order.
 
     Reference calendar: 365 days, weekdays of the first operating year. With `sample_days` only so many days
     in the middle of the month are modelled, each standing for days / sample_days of its kind.
+
+    Weather, sun and series run on the site's standard time, and so do blocks. `hour_of_day` and `is_weekend` are
+    for tariffs: local clock time, an hour ahead in summer where the time zone has daylight saving.
     """
 
     month: int  # calendar month, 0-11
-    hour_of_year: NDArray[np.int64]  # (hours,)
-    hour_of_day: NDArray[np.int64]  # (hours,)
-    is_weekend: NDArray[np.bool_]  # (hours,)
-    weight: float  # real hours one modelled hour stands for
+    hour_of_year: NDArray[np.int64]  # (steps,) hour of an input year of 365 days whose values hold
+    step_of_year: NDArray[np.int64]  # (steps,) the same for inputs given on the step
+    minute: NDArray[np.int64]  # (steps,) at which the step begins in its hour
+    hour_of_day: NDArray[np.int64]  # (steps,) local clock
+    is_weekend: NDArray[np.bool_]  # (steps,) local clock
+    weight: float  # real hours one modelled step stands for
+    step_h: float  # length of a step
 
     def __len__(self) -> int:
         return len(self.hour_of_year)
 
 
-def block_hours(month: int, reference_year: int, sample_days: int | None = None) -> Hours:
-    """Hours of a calendar month (0-11) on the reference calendar of a year."""
+def block_hours(
+    month: int,
+    reference_year: int,
+    sample_days: int | None = None,
+    *,
+    step_minutes: int = 60,
+    time_zone: str | None = None,
+) -> Hours:
+    """Steps of a calendar month (0-11) on the reference calendar of a year. Without a time zone, no daylight saving."""
     days = DAYS_IN_MONTH[month]
     count = min(sample_days or days, days)
     first_day = sum(DAYS_IN_MONTH[:month]) + (days - count) // 2
-    hour = np.arange(first_day * 24, (first_day + count) * 24)
+    per_hour = MINUTES_PER_HOUR // step_minutes
+    step = np.arange(first_day * 24 * per_hour, (first_day + count) * 24 * per_hour)
+    hour = step // per_hour
     weekday_of_january_1 = calendar.weekday(reference_year, 1, 1)
-    weekday = (hour // 24 + weekday_of_january_1) % 7
-    return Hours(month, hour, hour % 24, weekday >= 5, days / count)
+    clock = hour
+    return Hours(
+        month,
+        hour,
+        step,
+        step % per_hour * step_minutes,
+        clock % 24,
+        (clock // 24 + weekday_of_january_1) % DAYS_PER_WEEK >= 5,
+        days / count * step_minutes / MINUTES_PER_HOUR,
+        step_minutes / MINUTES_PER_HOUR,
+    )

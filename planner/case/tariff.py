@@ -6,7 +6,7 @@
                   + fixed charge
 
 Tiers count the MWh of their own energy period in the month and may not get cheaper, so the bill is convex.
-Peaks are means over a step of the model (an hour); the meter's 15 or 30 minutes are not modelled. The clock
+Peaks are means over a step of the model (`horizon.step_minutes`), the meter's interval where the two agree. The clock
 is local standard time all year (in summer a window starts an hour late), holidays count as the weekday they
 fall on. Exports earn nothing.
 Ratchets, coincident peaks, kVA and reactive charges, minimum bills and riders are refused, never dropped.

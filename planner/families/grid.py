@@ -4,7 +4,8 @@
     billed_demand[t]:            billed >= import(t)              in every hour of the demand window
     minimum_take:                billed >= fraction x contracted MW
     energy_tier_*:               import of a period = sum of its tiers, each up to its MWh a month
-Demand is billed on the hour: 15-minute peaks inside it are not modelled yet. Losses of the main transformers
+Demand is billed on the mean of a step of the model (`horizon.step_minutes`): write the meter's 15 or 30 minutes and
+a load on that step where peaks inside the hour matter. Losses of the main transformers
 are taken on all import.
 """
 

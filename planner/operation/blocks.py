@@ -116,16 +116,22 @@ def block_key(day: date) -> str:
 
 def hours_of(case: Case, key: str) -> Hours:
     """Hours of a block, on the calendar of the first operating year."""
-    return block_hours(int(key[1:]) - 1, case.timeline.starts[-1].year, case.input.horizon.sample_days_per_month)
+    horizon = case.input.horizon
+    return block_hours(
+        int(key[1:]) - 1,
+        case.timeline.starts[-1].year,
+        horizon.sample_days_per_month,
+        step_minutes=horizon.step_minutes,
+    )
 
 
 def build_block(plant: Plant, key: str) -> Block:
     """The block of a key."""
     case = plant.case
     hours = hours_of(case, key)
-    builder = BlockBuilder(key, len(hours), hours.weight, plant.links)
+    builder = BlockBuilder(key, len(hours), hours.weight, plant.links, hours.step_h)
     if case.load_series_mw is not None:
-        builder.draw_link("load_scale", case.load_series_mw[hours.hour_of_year])
+        builder.draw_link("load_scale", case.load_series_mw[hours.step_of_year])
     if plant.racks:
         compute.operate(builder, hours, case.load_shape, plant.racks, case)
         power.operate(builder, hours, case.load_shape, plant.stages, "pdu_mw")

@@ -206,7 +206,7 @@ class _Engine:
     def _relaxation(self) -> None:
         """Continuous sizing: first with prices of coarse blocks, then with the blocks themselves."""
         centre: Array | None = None
-        if min(block.hours for block in self.blocks.values()) >= _LEAST_COARSE_H:
+        if min(block.hours * block.step_h for block in self.blocks.values()) >= _LEAST_COARSE_H:
             for step_h in _COARSE_STEPS_H:
                 self._coarsen(step_h)
                 centre = self._descend(self._coarse_values, _RELAXED_ROUNDS, "coarse", centre)
@@ -247,7 +247,7 @@ class _Engine:
     def _coarsen(self, step_h: int) -> None:
         """Blocks on steps of several hours."""
         for month, block in self.blocks.items():
-            coarse = coarsen(block, step_h, _FORBIDDEN_USD_PER_MWH)
+            coarse = coarsen(block, round(step_h / block.step_h), _FORBIDDEN_USD_PER_MWH)
             self.coarse[month] = coarse, BlockSolver(coarse.block, np.inf)
 
     def _settle(self, point: Array) -> Array:

@@ -192,7 +192,7 @@ def _binding(read: Reading, p: int, now: CapacityRow, stages: list[StageRow]) ->
 
 
 def _dispatch(read: Reading, s: State) -> pd.DataFrame:
-    """Dispatch of a state, hour by hour."""
+    """Dispatch of a state, step by step."""
     case, block, primal = read.case, read.solution.blocks[s.block], read.solution.values[s].primal
     timeline, hours = case.timeline, hours_of(case, s.block)
     flows: dict[str, Array] = {}
@@ -212,10 +212,11 @@ def _dispatch(read: Reading, s: State) -> pd.DataFrame:
         "period": timeline.first_day(timeline.months_at(s.period, s.place)[0]),
         "phase": timeline.phase(s.period),
         "hour_of_year": hours.hour_of_year,
+        "minute": hours.minute,
         "weight_h": hours.weight,
     }
     if case.load_series_mw is not None:
-        shown["facility_load_mw"] = load_scale(case, s.period) * case.load_series_mw[hours.hour_of_year]
+        shown["facility_load_mw"] = load_scale(case, s.period) * case.load_series_mw[hours.step_of_year]
     if read.sizing.plant.racks:
         it, heat = _it_and_heat(read, s, hours, flows)
         shown |= {"it_mw": it, "heat_rejection_mw": heat, "losses_and_fans_mw": supply - it - heat}
@@ -228,7 +229,7 @@ def _it_and_heat(read: Reading, s: State, hours: Hours, flows: dict[str, Array])
     """Draw of IT, and of heat rejection, by hour. [MW]"""
     link = dict(zip(read.solution.blocks[s.block].links, read.solution.links[s].tolist(), strict=True))
     at = hours.hour_of_year
-    shape = read.case.load_shape[at]
+    shape = read.case.load_shape[hours.step_of_year]
     it = link["it_mw"] * shape + read.network_mw(s.period)
     heat = np.zeros(len(hours))
     for loop in cooling.LOOPS:
