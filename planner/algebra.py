@@ -86,6 +86,22 @@ class Block:
         return names
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What the blocks of one month have in common, where a month is several blocks: a linking component of each.
+
+    A peak is one number for all of them, paid once. An allowance is divided: its parts add up to no more than the
+    month's. A block that needs more than its peak or part buys the excess at the same price, and so together they
+    pay at least what one block of the whole month would, and no more once peak and parts are right.
+    """
+
+    name: str  # linking component, and the constraint that holds a block to it
+    of: tuple[tuple[float, str], ...]  # sum of factor x link: least of a peak, whole of an allowance
+    peak_usd: float = 0.0  # price of a peak; an allowance has none
+    line: str = ""  # ledger line of a peak
+    excess: str = ""  # column of a block that covers what it needs above; none where nothing may
+
+
 class BlockBuilder:
     """Collects columns and rows; families add terms to the shared power balance, which `build` closes once."""
 
@@ -109,6 +125,10 @@ class BlockBuilder:
         self._groups: dict[str, int] = {}
         self._balance: list[tuple[Array, Columns]] = []
         self._balance_links: list[tuple[Array, str]] = []
+
+    def shares(self, name: str) -> bool:
+        """Whether a quantity of the month is shared with other blocks, and so a link of this one."""
+        return name in self._link_index
 
     @property
     def every_hour(self) -> Index:

@@ -4,7 +4,8 @@
     period B .. B + E - 1    expansion years              E = expansion_years, each a year in its own right
     period B + E             the operating period         one year, repeated operating_years times
 
-A period is operated in places, in order of time: one in a build month, twelve in a year, one a calendar month.
+A period is operated in places, in order of time: the operating blocks of its months. A block is a month, or where
+`block` says so a part of one (about a week, or a day). The operating period repeats the places of one year.
 A thing dated d exists from the first period that starts on or after d: rounding is never optimistic. So what
 comes inside a month counts from the next month, and what comes inside a year from the next year.
 """
@@ -13,9 +14,10 @@ from __future__ import annotations
 
 import calendar
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +56,8 @@ class Timeline:
     build_months: int
     operating_years: int
     expansion_years: int = 0
+    block: str = "month"  # or week, day: the length of an operating block, never over the end of a month
+    sample_days: int | None = None  # days of a month that are modelled, all by default
 
     @property
     def last_period(self) -> int:
@@ -73,13 +77,41 @@ class Timeline:
         years = self.operating_years if period == self.last_period else 1
         return range(first, first + MONTHS_PER_YEAR * years)
 
+    def operated_months(self, period: int) -> range:
+        """Months of a period that are operated, each in its own right; later years repeat them."""
+        return self.months_of(period)[:MONTHS_PER_YEAR]
+
+    def day_parts(self, month: int) -> tuple[range, ...]:
+        """Days of each block of a month, counted from its first modelled day.
+
+        >>> Timeline(date(2027, 1, 1), 0, 1, block="week").day_parts(1)
+        (range(0, 7), range(7, 14), range(14, 21), range(21, 28))
+        """
+        days = DAYS_IN_MONTH[(self.start.month - 1 + month) % MONTHS_PER_YEAR]
+        days = min(self.sample_days or days, days)
+        count = {"month": 1, "week": max(1, days // DAYS_PER_WEEK), "day": days}[self.block]
+        edges = [days * i // count for i in range(count + 1)]
+        return tuple(range(a, b) for a, b in pairwise(edges))
+
+    @cached_property
+    def _places(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """By period, the month and the part of it that every place is."""
+        return tuple(
+            tuple((m, i) for m in self.operated_months(p) for i in range(len(self.day_parts(m))))
+            for p in range(self.last_period + 1)
+        )
+
     def places(self, period: int) -> range:
-        """Places of a period, in order of time: one in a build month, twelve in a year."""
-        return range(min(MONTHS_PER_YEAR, len(self.months_of(period))))
+        """Places of a period, in order of time: with blocks of a month, one in a build month and twelve in a year."""
+        return range(len(self._places[period]))
+
+    def part_at(self, period: int, place: int) -> tuple[int, int]:
+        """Month of a place (the first, where it stands for several), and which part of the month it is."""
+        return self._places[period][place]
 
     def months_at(self, period: int, place: int) -> range:
         """Months a place stands for: one, or in the operating period one a year."""
-        return self.months_of(period)[place::MONTHS_PER_YEAR]
+        return range(self.part_at(period, place)[0], self.months_of(period).stop, MONTHS_PER_YEAR)
 
     @property
     def months(self) -> range:
@@ -146,6 +178,13 @@ class Hours:
 
     def __len__(self) -> int:
         return len(self.hour_of_year)
+
+    def of_days(self, days: range) -> Hours:
+        """The steps of some days in a row, counted from the first."""
+        per_day = round(24 / self.step_h)
+        at = slice(days.start * per_day, days.stop * per_day)
+        arrays = ("hour_of_year", "step_of_year", "minute", "hour_of_day", "is_weekend")
+        return replace(self, **{name: getattr(self, name)[at] for name in arrays})
 
 
 def block_hours(

@@ -103,7 +103,14 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
             value = _at(reader.document.data, rule.at)
             reader.fault(rule.at, value, rule.rule, rule.remedy)
     horizon = given.horizon
-    timeline = Timeline(given.start, horizon.build_months, horizon.operating_years, horizon.expansion_years)
+    timeline = Timeline(
+        given.start,
+        horizon.build_months,
+        horizon.operating_years,
+        horizon.expansion_years,
+        horizon.block,
+        horizon.sample_days_per_month,
+    )
     _check_dates(reader, given, timeline)
     chooser = Chooser(reader, given, catalog, timeline)
     candidates, redundancy = chooser.candidates(), chooser.redundancy()

@@ -52,6 +52,7 @@ class Horizon(Strict):
     operating_years: Annotated[int, Field(ge=1, le=40)]
     sample_days_per_month: Annotated[int, Field(ge=1, le=31)] | None = None  # fewer hours, labelled in the plan
     step_minutes: Literal[60, 30, 15, 5] = 60  # of operation, and of what demand is billed on
+    block: Literal["month", "week", "day"] = "month"  # solved at a time: the same plan, shorter where steps are many
 
 
 class Location(Strict):

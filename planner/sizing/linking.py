@@ -9,6 +9,7 @@ import pyomo.environ as pyo
 from planner.families import power
 from planner.families.battery import Battery
 from planner.sizing.limits import Limits
+from planner.sizing.shared import share
 from planner.sizing.targets import grid_steps, load_scale
 
 
@@ -17,10 +18,12 @@ class Linking(Limits):
 
     def linking(self) -> None:
         m, edges = self.m, self.plant.edges
-        m.link = pyo.Var(self.periods, [n for n in self.plant.links if n not in edges], within=pyo.NonNegativeReals)
+        own = {*edges, *self.plant.peaks}
+        m.link = pyo.Var(self.periods, [n for n in self.plant.links if n not in own], within=pyo.NonNegativeReals)
         m.linking = pyo.Constraint(pyo.Any)
         m.edge = pyo.Var([(p, k, name) for p, k in self.states for name in edges], within=pyo.NonNegativeReals)
         self._edges()
+        self.shared_costs = share(m, self.plant)
         for p in self.periods:
             for name, value in self._components(p).items():
                 m.linking[p, name] = m.link[p, name] == value
@@ -30,16 +33,20 @@ class Linking(Limits):
         m, timeline = self.m, self.case.timeline
         sampled = self.case.input.horizon.sample_days_per_month is not None
         m.edges = pyo.ConstraintList()
+        month = {(p, k): timeline.part_at(p, k)[0] for p, k in self.states}
         self.edges: list[tuple[Any, float, Any]] = []
         for store in self.plant.batteries:
             start, end = store.soc_start, store.soc_end
             m.edge[0, 0, start].fix(0.0)
             for p, k in self.states:
                 m.edges.add(m.edge[p, k, end] <= store.hours * m.link[p, store.key])
-                if sampled:  # a sample may not hoard energy for days it leaves out
-                    m.edges.add(m.edge[p, k, end] == m.edge[p, k, start])
-                if timeline.is_yearly(p):
-                    m.edges.add(m.edge[p, k, end] == m.edge[p, (k + 1) % len(timeline.places(p)), start])
+                last = k == timeline.places(p)[-1]
+                if sampled and (last or month[p, k + 1] != month[p, k]):
+                    # a sample may not hoard energy for days it leaves out
+                    first = next(j for j in timeline.places(p) if month[p, j] == month[p, k])
+                    m.edges.add(m.edge[p, k, end] == m.edge[p, first, start])
+                if not last or timeline.is_yearly(p):
+                    m.edges.add(m.edge[p, k, end] == m.edge[p, 0 if last else k + 1, start])
             for p in self.periods[1:]:
                 before = m.edge[p - 1, timeline.places(p - 1)[-1], end]
                 # A year starts, whenever it repeats, from no more than was charged before it.

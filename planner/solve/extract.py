@@ -29,6 +29,7 @@ from planner.solve.reading import (
     value,
 )
 from planner.solve.results import summary_of
+from planner.solve.settle import settled
 from planner.solve.states import State
 from planner.timeline import Hours
 
@@ -39,6 +40,7 @@ _SOURCES = ("grid_import", "generation", "renewable", "discharge", "compute_shed
 
 def plan_of(solution: Solution) -> Plan:
     """The plan of a solution."""
+    solution = settled(solution)
     read = Reading(solution)
     bought = sorted(_orders(read), key=lambda row: (row.order_date, row.item, row.position))
     orders = pd.DataFrame(bought, columns=OrderRow._fields)
@@ -259,3 +261,8 @@ def _payments(read: Reading) -> Iterator[Payment]:
             usd = float(cost @ read.solution.values[s].primal)
             if abs(usd) >= 1e-6:
                 yield from (Payment(timeline.middle(month), line, "operation", usd) for month in months)
+    for shared in read.sizing.shared_costs:
+        usd = value(shared.kusd) * USD_PER_KUSD
+        if abs(usd) >= 1e-6:
+            months = timeline.months_at(shared.period, shared.place)
+            yield from (Payment(timeline.middle(month), shared.line, "operation", usd) for month in months)

@@ -23,7 +23,7 @@ def states_of(case: Case) -> tuple[State, ...]:
     """Every state to operate, in order of time."""
     timeline = case.timeline
     return tuple(
-        State(p, k, block_key(timeline.first_day(timeline.months_at(p, k)[0])))
+        State(p, k, block_key(timeline, *timeline.part_at(p, k)))
         for p in range(timeline.last_period + 1)
         for k in timeline.places(p)
     )
@@ -31,8 +31,11 @@ def states_of(case: Case) -> tuple[State, ...]:
 
 def link_variables(sizing: Sizing, s: State) -> list[Any]:
     """The Pyomo variables of a state's linking vector, in the order of the plant's links."""
-    m, edges = sizing.model, set(sizing.plant.edges)
-    return [m.edge[s.period, s.place, name] if name in edges else m.link[s.period, name] for name in sizing.plant.links]
+    m, plant = sizing.model, sizing.plant
+    month, _ = sizing.case.timeline.part_at(s.period, s.place)
+    own = {name: m.edge[s.period, s.place, name] for name in plant.edges}
+    own |= {name: m.peak[s.period, month, name] for name in plant.peaks}
+    return [own[name] if name in own else m.link[s.period, name] for name in plant.links]
 
 
 def cost_variable(sizing: Sizing, s: State) -> Any:

@@ -1,0 +1,126 @@
+"""Blocks of a month, a week or a day: the same optimum, by both solvers, and the same bills."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from planner.case.case import Case
+from planner.plan.audit import require
+from planner.solve.decomposition import solve
+from planner.solve.extract import plan_of
+from planner.solve.monolithic import solve_monolithic
+from planner.timeline import Timeline
+
+Make = Callable[..., Case]
+BATTERY, ENGINE, SUN = "tesla_megablock_4h", "own_engine", "solar_single_axis_1mw"
+GAP = 1e-6
+TARIFF: dict[str, Any] = {
+    "energy_usd_per_mwh": None,
+    "demand_usd_per_kw_month": 9,
+    "minimum_take_fraction": 0.6,
+    "tou_demand": [
+        {"name": "peak", "usd_per_kw_month": 12, "weekday_hours": [15, 16, 17, 18], "weekend_hours": []},
+    ],
+    "tiers": [
+        {"usd_per_mwh": 35, "up_to_mwh_per_month": 9000},
+        {"usd_per_mwh": 44, "up_to_mwh_per_month": 12000},
+        {"usd_per_mwh": 60},
+    ],
+}
+# An engine that may run 60 % of a month, at 46 $/MWh: dearer than the first two tiers, cheaper than the third.
+OWN_ENGINE: dict[str, Any] = {
+    "id": ENGINE,
+    "family": "generation",
+    "class": ENGINE,
+    "vendor": "own",
+    "model": "own",
+    "status": "available",
+    "fuel": "natural_gas",
+    "permit_class": "non_emergency",
+    "brings": ["generation"],
+    "nameplate_power_mw": 4,
+    "availability_fraction": 0.6,
+    "heat_rate_btu_per_kwh_hhv": 8200,
+    "variable_om_usd_per_mwh": 5,
+    "fixed_om_fraction_per_year": 0.024,
+    "footprint_m2": 1,
+    "economic_life_years": 20,
+    "price_usd": 1e6,
+    "payment_order_fraction": 0.3,
+    "payment_delivery_fraction": 0.5,
+    "installation_fraction": 0.1,
+    "lead_time_weeks": 0,
+    "installation_weeks": 0,
+}
+NOW = [f"catalog.{item}.{what}_weeks=0" for item in (BATTERY, SUN) for what in ("lead_time", "installation")]
+
+
+def case_of(make: Make, block: str, days: int, step: int = 60) -> Case:
+    """A load of 16 to 24 MW that changes from day to day; two build months, then one year twice."""
+    hour = np.arange(8760)
+    noise = np.random.default_rng(8).uniform(-1.5, 1.5, 8760)
+    load = 19 + 3 * np.sin(2 * np.pi * (hour % 24 - 9) / 24) + 2 * np.sin(2 * np.pi * hour / 54) + noise
+    changes: dict[str, Any] = {
+        "horizon": {
+            "build_months": 2,
+            "operating_years": 2,
+            "sample_days_per_month": days,
+            "block": block,
+            "step_minutes": step,
+        },
+        "workload": None,
+        "target": {"milestones": None, "load_series": {"file": "load.csv", "column": "mw"}},
+        "site": {
+            "grid": {"interconnection": [{"from": "2026-01-01", "mw": 26, "via": "existing_feeders"}], "tariff": TARIFF}
+        },
+        "candidates": {
+            "compute": None,
+            "heat_rejection": None,
+            "generation": [ENGINE],
+            "renewable": [SUN],
+            "battery": [BATTERY],
+        },
+        "committed": [{"item": BATTERY, "units": 1, "on_site": "2026-01-01"}],
+        "budget": [{"by": "2027-06-30", "usd": 9e6}],
+    }
+    cheap = [f"catalog.{BATTERY}.price_usd=6e5", f"catalog.{SUN}.price_usd=4e5"]
+    return make(changes, series=load, items=[OWN_ENGINE], set=[*NOW, *cheap])
+
+
+def test_parts_of_a_month() -> None:
+    """A week is 7 or 8 days, so that a month is four of them; a day is a day; a sample has as many as it has."""
+    january = {b: Timeline(*_START, block=b).day_parts(0) for b in ("month", "week", "day")}
+    assert january["month"] == (range(31),)
+    assert [len(part) for part in january["week"]] == [7, 8, 8, 8]
+    assert [list(part) for part in january["day"]] == [[d] for d in range(31)]
+    assert [len(p) for p in Timeline(*_START, block="week", sample_days=3).day_parts(0)] == [3]
+    t = Timeline(*_START, block="day", sample_days=3)
+    assert [len(t.places(p)) for p in range(3)] == [3, 3, 36]
+    assert [t.part_at(2, k) for k in (0, 2, 3, 35)] == [(2, 0), (2, 2), (3, 0), (13, 2)]
+    assert list(t.months_at(2, 4)) == [3, 15]
+
+
+_START = (__import__("datetime").date(2027, 1, 1), 2, 2)
+
+
+@pytest.mark.parametrize("days", [3])
+def test_every_length_and_the_monolith_agree(make_case: Make, days: int) -> None:
+    cost: dict[str, tuple[float, float]] = {}
+    for block in ("month", "day"):
+        case = case_of(make_case, block, days)
+        one, other = solve(case, gap=GAP, threads=1, time_limit=120), solve_monolithic(case, gap=GAP)
+        assert one.gap_reached, block
+        cost[block] = one.lower_kusd, one.upper_kusd
+        cost[f"{block} monolith"] = other.lower_kusd, other.upper_kusd
+        print(block, one.rounds, one.seconds, cost)
+        plan = plan_of(one)
+        require(plan, case)
+    lower, upper = max(low for low, _ in cost.values()), min(up for _, up in cost.values())
+    for low, up in cost.values():
+        assert low <= upper * (1 + GAP)
+        assert up >= lower * (1 - GAP)
+        assert up - low <= 2 * GAP * up
