@@ -29,6 +29,7 @@ from planner.sizing.model import Sizing, build_sizing
 from planner.sizing.options import USD_PER_KUSD
 from planner.solve.infeasible import explain
 from planner.solve.master import Master, MasterResult
+from planner.solve.settle import settle
 from planner.solve.states import State, cost_variable, link_variables, states_of
 
 Array = NDArray[np.float64]
@@ -434,9 +435,10 @@ class _Engine:
         links = self._links(rounded)
         values = self._evaluate(links)
         if all(v.feasible for v in values.values()):
-            cost = self._cost(rounded, values)
-            if cost < self.best.cost and self._within_budget(rounded, values):
-                self.best = _Best(cost, self._with_costs(rounded, values), values, links)
+            right = settle(self.sizing, self.master, self.blocks, rounded, values, links)
+            cost = self._cost(*right[:2])
+            if cost < self.best.cost and self._within_budget(*right[:2]):
+                self.best = _Best(cost, self._with_costs(*right[:2]), *right[1:])
         return values, links
 
     def _links(self, point: Array) -> dict[State, Array]:

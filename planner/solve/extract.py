@@ -29,7 +29,6 @@ from planner.solve.reading import (
     value,
 )
 from planner.solve.results import summary_of
-from planner.solve.settle import settled
 from planner.solve.states import State
 from planner.timeline import Hours
 
@@ -40,7 +39,6 @@ _SOURCES = ("grid_import", "generation", "renewable", "discharge", "compute_shed
 
 def plan_of(solution: Solution) -> Plan:
     """The plan of a solution."""
-    solution = settled(solution)
     read = Reading(solution)
     bought = sorted(_orders(read), key=lambda row: (row.order_date, row.item, row.position))
     orders = pd.DataFrame(bought, columns=OrderRow._fields)

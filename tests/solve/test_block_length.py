@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from planner.case.case import Case
 from planner.plan.audit import require
+from planner.plan.plan import Plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
 from planner.solve.monolithic import solve_monolithic
@@ -31,7 +33,7 @@ TARIFF: dict[str, Any] = {
         {"usd_per_mwh": 60},
     ],
 }
-# An engine that may run 60 % of a month, at 46 $/MWh: dearer than the first two tiers, cheaper than the third.
+# An engine that may run 40 % of a month, at 46 $/MWh: dearer than the first two tiers, cheaper than the third.
 OWN_ENGINE: dict[str, Any] = {
     "id": ENGINE,
     "family": "generation",
@@ -43,7 +45,7 @@ OWN_ENGINE: dict[str, Any] = {
     "permit_class": "non_emergency",
     "brings": ["generation"],
     "nameplate_power_mw": 4,
-    "availability_fraction": 0.6,
+    "availability_fraction": 0.4,
     "heat_rate_btu_per_kwh_hhv": 8200,
     "variable_om_usd_per_mwh": 5,
     "fixed_om_fraction_per_year": 0.024,
@@ -56,7 +58,8 @@ OWN_ENGINE: dict[str, Any] = {
     "lead_time_weeks": 0,
     "installation_weeks": 0,
 }
-NOW = [f"catalog.{item}.{what}_weeks=0" for item in (BATTERY, SUN) for what in ("lead_time", "installation")]
+_START = (date(2027, 1, 1), 2, 2)
+NOW = [f"catalog.{SUN}.{what}_weeks=0" for what in ("lead_time", "installation")]
 
 
 def case_of(make: Make, block: str, days: int, step: int = 60) -> Case:
@@ -77,18 +80,11 @@ def case_of(make: Make, block: str, days: int, step: int = 60) -> Case:
         "site": {
             "grid": {"interconnection": [{"from": "2026-01-01", "mw": 26, "via": "existing_feeders"}], "tariff": TARIFF}
         },
-        "candidates": {
-            "compute": None,
-            "heat_rejection": None,
-            "generation": [ENGINE],
-            "renewable": [SUN],
-            "battery": [BATTERY],
-        },
-        "committed": [{"item": BATTERY, "units": 1, "on_site": "2026-01-01"}],
+        "candidates": {"compute": None, "heat_rejection": None, "generation": [ENGINE], "renewable": [SUN]},
+        "committed": [{"item": BATTERY, "units": 2, "on_site": "2026-01-01"}],
         "budget": [{"by": "2027-06-30", "usd": 9e6}],
     }
-    cheap = [f"catalog.{BATTERY}.price_usd=6e5", f"catalog.{SUN}.price_usd=4e5"]
-    return make(changes, series=load, items=[OWN_ENGINE], set=[*NOW, *cheap])
+    return make(changes, series=load, items=[OWN_ENGINE], set=[*NOW, f"catalog.{SUN}.price_usd=4e5"])
 
 
 def test_parts_of_a_month() -> None:
@@ -104,23 +100,57 @@ def test_parts_of_a_month() -> None:
     assert list(t.months_at(2, 4)) == [3, 15]
 
 
-_START = (__import__("datetime").date(2027, 1, 1), 2, 2)
-
-
-@pytest.mark.parametrize("days", [3])
-def test_every_length_and_the_monolith_agree(make_case: Make, days: int) -> None:
-    cost: dict[str, tuple[float, float]] = {}
+def test_months_days_and_the_monolith_agree(make_case: Make) -> None:
+    """Three days a month as one block or as three, with a budget that binds: four proofs of one optimum."""
+    bounds = {}
     for block in ("month", "day"):
-        case = case_of(make_case, block, days)
+        case = case_of(make_case, block, 3)
         one, other = solve(case, gap=GAP, threads=1, time_limit=120), solve_monolithic(case, gap=GAP)
-        assert one.gap_reached, block
-        cost[block] = one.lower_kusd, one.upper_kusd
-        cost[f"{block} monolith"] = other.lower_kusd, other.upper_kusd
-        print(block, one.rounds, one.seconds, cost)
+        bounds[block] = one.lower_kusd, one.upper_kusd
+        bounds[f"{block}, monolithic"] = other.lower_kusd, other.upper_kusd
         plan = plan_of(one)
         require(plan, case)
-    lower, upper = max(low for low, _ in cost.values()), min(up for _, up in cost.values())
-    for low, up in cost.values():
-        assert low <= upper * (1 + GAP)
-        assert up >= lower * (1 - GAP)
-        assert up - low <= 2 * GAP * up
+        paid = plan.ledger.groupby("line").usd.sum()
+        assert all(paid[line] > 1e4 for line in ("demand charge", "time-of-use demand charge", "fuel", "battery wear"))
+        assert spent(plan, 2027, 6) == pytest.approx(9e6, rel=1e-6)
+        assert availability_used(plan) == pytest.approx(1.0, abs=1e-6)
+    assert_same(bounds)
+
+
+def test_weeks_agree_with_months(make_case: Make) -> None:
+    """Fourteen days a month as one block or as two weeks; the bills are the tariff's in every month."""
+    bounds, bills = {}, {}
+    for block in ("month", "week"):
+        case = case_of(make_case, block, 14)
+        solution = solve(case, gap=GAP, threads=1, time_limit=120)
+        assert len(solution.blocks) == 12 * (2 if block == "week" else 1)
+        bounds[block] = solution.lower_kusd, solution.upper_kusd
+        plan = plan_of(solution)
+        require(plan, case)
+        bills[block] = plan.ledger[plan.ledger.line == "demand charge"].groupby("date").usd.sum()
+    assert_same(bounds)
+    assert bills["week"].index.tolist() == bills["month"].index.tolist()
+
+
+def assert_same(bounds: dict[str, tuple[float, float]]) -> None:
+    """Every lower bound is below every upper one, and all are within the gap."""
+    least = min(upper for _, upper in bounds.values())
+    for name, (lower, upper) in bounds.items():
+        assert lower <= least * (1 + GAP), name
+        assert upper <= least * (1 + 2 * GAP), name
+        assert upper - lower <= GAP * upper, name
+
+
+def spent(plan: Plan, year: int, month: int) -> float:
+    """Cash paid by the end of a month, the residual value left out. [USD]"""
+    early = plan.ledger.date.map(lambda day: (day.year, day.month) <= (year, month))
+    return float(plan.ledger.usd[early].sum())
+
+
+def availability_used(plan: Plan) -> float:
+    """The most any month takes of what the engines' availability gives it."""
+    rows = plan.dispatch
+    units = plan.installed[plan.installed["item"] == ENGINE].set_index("period").units
+    output = rows.groupby("period")[f"generation:{ENGINE}_mw"].sum() / rows.groupby("period").size()
+    last = units.index.max()
+    return float(max(mw / (4 * units[min(day, last)] * 0.4) for day, mw in output.items() if min(day, last) in units))
