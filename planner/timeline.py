@@ -1,11 +1,16 @@
-"""Periods of the horizon and the reference calendar of operating blocks.
+"""Periods of the horizon, and the calendar of operating blocks.
 
     period 0 .. B - 1        build months                 B = build_months, may be 0
     period B .. B + E - 1    expansion years              E = expansion_years, each a year in its own right
     period B + E             the operating period         one year, repeated operating_years times
 
 A period is operated in places, in order of time: the operating blocks of its months. A block is a month, or where
-`block` says so a part of one (about a week, or a day). The operating period repeats the places of one year.
+`block` says so a part of one (about a week, or a day).
+
+On the reference calendar every year has 365 days and the weekdays and clock of the first operating year, and the
+operating period repeats the places of one year. On the actual calendar every year has its own weekdays, leap day and
+clock, and the operating period has the places of all its years; a leap day has the inputs of 28 February. Charge
+runs in a circle over a period: over one year that repeats, or over all the operating years of the actual calendar.
 A thing dated d exists from the first period that starts on or after d: rounding is never optimistic. So what
 comes inside a month counts from the next month, and what comes inside a year from the next year.
 """
@@ -15,9 +20,10 @@ from __future__ import annotations
 import calendar
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
-from functools import cached_property
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property, lru_cache
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +64,8 @@ class Timeline:
     expansion_years: int = 0
     block: str = "month"  # or week, day: the length of an operating block, never over the end of a month
     sample_days: int | None = None  # days of a month that are modelled, all by default
+    calendar: str = "reference"  # or actual
+    time_zone: str | None = None  # whose clock tariffs go by; without one, standard time all year
 
     @property
     def last_period(self) -> int:
@@ -78,8 +86,23 @@ class Timeline:
         return range(first, first + MONTHS_PER_YEAR * years)
 
     def operated_months(self, period: int) -> range:
-        """Months of a period that are operated, each in its own right; later years repeat them."""
-        return self.months_of(period)[:MONTHS_PER_YEAR]
+        """Months of a period that are operated, each in its own right; on the reference calendar years repeat them."""
+        months = self.months_of(period)
+        return months if self.calendar == "actual" else months[:MONTHS_PER_YEAR]
+
+    def days_in(self, month: int) -> int:
+        """Days of a month."""
+        first = self.first_day(month)
+        if self.calendar == "actual":
+            return calendar.monthrange(first.year, first.month)[1]
+        return DAYS_IN_MONTH[first.month - 1]
+
+    def first_hour_of_year(self, month: int) -> int:
+        """Hours of its year that have passed before a month."""
+        first = self.first_day(month)
+        if self.calendar == "actual":
+            return 24 * (first - date(first.year, 1, 1)).days
+        return 24 * sum(DAYS_IN_MONTH[: first.month - 1])
 
     def day_parts(self, month: int) -> tuple[range, ...]:
         """Days of each block of a month, counted from its first modelled day.
@@ -87,8 +110,7 @@ class Timeline:
         >>> Timeline(date(2027, 1, 1), 0, 1, block="week").day_parts(1)
         (range(0, 7), range(7, 14), range(14, 21), range(21, 28))
         """
-        days = DAYS_IN_MONTH[(self.start.month - 1 + month) % MONTHS_PER_YEAR]
-        days = min(self.sample_days or days, days)
+        days = min(self.sample_days or 31, self.days_in(month))
         count = {"month": 1, "week": max(1, days // DAYS_PER_WEEK), "day": days}[self.block]
         edges = [days * i // count for i in range(count + 1)]
         return tuple(range(a, b) for a, b in pairwise(edges))
@@ -110,8 +132,52 @@ class Timeline:
         return self._places[period][place]
 
     def months_at(self, period: int, place: int) -> range:
-        """Months a place stands for: one, or in the operating period one a year."""
-        return range(self.part_at(period, place)[0], self.months_of(period).stop, MONTHS_PER_YEAR)
+        """Months a place stands for: one, or in an operating period that repeats a year one a year."""
+        month = self.part_at(period, place)[0]
+        stop = month + 1 if self.calendar == "actual" else self.months_of(period).stop
+        return range(month, stop, MONTHS_PER_YEAR)
+
+    @cached_property
+    def _alike(self) -> dict[int, int]:
+        first: dict[tuple[int, int, int, bytes], int] = {}
+        result = {}
+        for m in self.months:
+            day = self.first_day(m)
+            key = day.month, self.days_in(m), day.weekday(), clock_shift_minutes(day, self.time_zone).tobytes()
+            result[m] = first.setdefault(key, m)
+        return result
+
+    def block_key(self, month: int, part: int | None = None) -> str:
+        """Key of the block of a part of a month, or of the whole month; months with the same steps share it.
+
+        >>> Timeline(date(2027, 1, 1), 0, 1, block="week").block_key(6, 2)
+        'm07.03'
+        >>> t = Timeline(date(2027, 1, 1), 0, 8, calendar="actual")
+        >>> t.block_key(6), t.block_key(6 + 12), t.block_key(6 + 60)  # July 2032 has the weekdays of July 2027
+        ('m07-2027', 'm07-2028', 'm07-2027')
+        """
+        key = f"m{self.first_day(month).month:02d}"
+        if self.calendar == "actual":
+            key += f"-{self.first_day(self._alike[month]).year}"
+        return key if part is None or self.block == "month" else f"{key}.{part + 1:02d}"
+
+    def block_hours(self, key: str, step_minutes: int = 60) -> Hours:
+        """Steps of the block of a key."""
+        whole, _, part = key.partition(".")
+        name, _, year = whole.partition("-")
+        month = int(name[1:])
+        first = date(int(year) if year else self.starts[-1].year, month, 1)
+        hours = month_hours(
+            first,
+            self.sample_days,
+            step_minutes=step_minutes,
+            time_zone=self.time_zone,
+            actual=self.calendar == "actual",
+        )
+        if not part:
+            return hours
+        index = MONTHS_PER_YEAR * (first.year - self.start.year) + month - self.start.month
+        return hours.of_days(self.day_parts(index if year else index % MONTHS_PER_YEAR)[int(part) - 1])
 
     @property
     def months(self) -> range:
@@ -160,14 +226,16 @@ class Timeline:
 class Hours:
     """The steps of one operating block, in order.
 
-    Reference calendar: 365 days, weekdays of the first operating year. With `sample_days` only so many days
-    in the middle of the month are modelled, each standing for days / sample_days of its kind.
+    With `sample_days` only so many days in the middle of the month are modelled, each standing for
+    days / sample_days of its kind.
 
     Weather, sun and series run on the site's standard time, and so do blocks. `hour_of_day` and `is_weekend` are
-    for tariffs: local clock time, an hour ahead in summer where the time zone has daylight saving.
+    for tariffs: local clock time, an hour ahead in summer where the time zone has daylight saving. The month of a
+    bill begins and ends at midnight of standard time.
     """
 
     month: int  # calendar month, 0-11
+    hour_of_month: NDArray[np.int64]  # (steps,) hours since the month began
     hour_of_year: NDArray[np.int64]  # (steps,) hour of an input year of 365 days whose values hold
     step_of_year: NDArray[np.int64]  # (steps,) the same for inputs given on the step
     minute: NDArray[np.int64]  # (steps,) at which the step begins in its hour
@@ -183,34 +251,59 @@ class Hours:
         """The steps of some days in a row, counted from the first."""
         per_day = round(24 / self.step_h)
         at = slice(days.start * per_day, days.stop * per_day)
-        arrays = ("hour_of_year", "step_of_year", "minute", "hour_of_day", "is_weekend")
+        arrays = ("hour_of_month", "hour_of_year", "step_of_year", "minute", "hour_of_day", "is_weekend")
         return replace(self, **{name: getattr(self, name)[at] for name in arrays})
 
 
-def block_hours(
-    month: int,
-    reference_year: int,
+def month_hours(
+    first: date,
     sample_days: int | None = None,
     *,
     step_minutes: int = 60,
     time_zone: str | None = None,
+    actual: bool = False,
 ) -> Hours:
-    """Steps of a calendar month (0-11) on the reference calendar of a year. Without a time zone, no daylight saving."""
-    days = DAYS_IN_MONTH[month]
+    """Steps of the month that begins on a day: of that year (`actual`), or of a year of 365 days that begins like it.
+
+    Without a time zone there is no daylight saving.
+    """
+    plain = DAYS_IN_MONTH[first.month - 1]
+    days = calendar.monthrange(first.year, first.month)[1] if actual else plain
+    before = sum(DAYS_IN_MONTH[: first.month - 1])
+    weekday = first.weekday() if actual else before + date(first.year, 1, 1).weekday()
     count = min(sample_days or days, days)
-    first_day = sum(DAYS_IN_MONTH[:month]) + (days - count) // 2
     per_hour = MINUTES_PER_HOUR // step_minutes
-    step = np.arange(first_day * 24 * per_hour, (first_day + count) * 24 * per_hour)
-    hour = step // per_hour
-    weekday_of_january_1 = calendar.weekday(reference_year, 1, 1)
-    clock = hour
+    step = np.arange(count * 24 * per_hour) + (days - count) // 2 * 24 * per_hour
+    hour, minute = step // per_hour, step % per_hour * step_minutes
+    source = np.minimum(hour // 24, plain - 1) * 24 + hour % 24 + before * 24
+    clock = (hour * MINUTES_PER_HOUR + minute + clock_shift_minutes(first, time_zone)[hour]) // MINUTES_PER_HOUR
     return Hours(
-        month,
+        first.month - 1,
         hour,
-        step,
-        step % per_hour * step_minutes,
+        source,
+        source * per_hour + step % per_hour,
+        minute,
         clock % 24,
-        (clock // 24 + weekday_of_january_1) % DAYS_PER_WEEK >= 5,
+        (clock // 24 + weekday) % DAYS_PER_WEEK >= 5,
         days / count * step_minutes / MINUTES_PER_HOUR,
         step_minutes / MINUTES_PER_HOUR,
     )
+
+
+@lru_cache(maxsize=1024)
+def clock_shift_minutes(first: date, time_zone: str | None) -> NDArray[np.int64]:
+    """Minutes the local clock is ahead of standard time in every hour of a month; zero without a time zone.
+
+    Standard time is the lesser of the offsets in January and July, as clocks are set ahead in summer.
+    """
+    hours = 24 * calendar.monthrange(first.year, first.month)[1]
+    if time_zone is None:
+        return np.zeros(hours, dtype=np.int64)
+    zone = ZoneInfo(time_zone)
+    ends = [datetime(first.year, month, 1, tzinfo=zone).utcoffset() for month in (1, 7)]
+    standard = min(offset for offset in ends if offset is not None)
+    start = datetime(first.year, first.month, 1, tzinfo=UTC) - standard
+    ahead = [(start + timedelta(hours=h)).astimezone(zone).utcoffset() for h in range(hours)]
+    shift = np.array([round((offset - standard).total_seconds() / 60) for offset in ahead if offset is not None])
+    shift.flags.writeable = False
+    return shift

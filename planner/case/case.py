@@ -110,6 +110,8 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         horizon.expansion_years,
         horizon.block,
         horizon.sample_days_per_month,
+        horizon.calendar,
+        given.site.location.time_zone if reader.sound(("site", "location")) else None,
     )
     _check_dates(reader, given, timeline)
     chooser = Chooser(reader, given, catalog, timeline)

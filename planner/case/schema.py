@@ -45,13 +45,14 @@ NotYet = Annotated[Any, BeforeValidator(_not_yet)]
 
 
 class Horizon(Strict):
-    """Build months, then expansion years that begin with additions, then operating years that repeat one year."""
+    """Build months, then expansion years that begin with additions, then operating years with the site as it is."""
 
     build_months: Annotated[int, Field(ge=0, le=120)]  # 0: what serves the first year is there at the start
     expansion_years: Annotated[int, Field(ge=0, le=40)] = 0
     operating_years: Annotated[int, Field(ge=1, le=40)]
     sample_days_per_month: Annotated[int, Field(ge=1, le=31)] | None = None  # fewer hours, labelled in the plan
     step_minutes: Literal[60, 30, 15, 5] = 60  # of operation, and of what demand is billed on
+    calendar: Literal["reference", "actual"] = "reference"  # one year's weekdays and clock, or those of every year
     block: Literal["month", "week", "day"] = "month"  # solved at a time: the same plan, shorter where steps are many
 
 

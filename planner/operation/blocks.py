@@ -1,7 +1,7 @@
 """The site as operating blocks: every family's terms put into one linear program per calendar month, or part of one.
 
-A block is known by its key, "m01" to "m12", "m01.03" for the third part of a month; the same key is the same block
-in every period.
+A block is known by its key: "m01" to "m12", "m01-2028" on the actual calendar, "m01.03" for the third part of a month.
+The same key is the same block in every period and year.
 
 The reading order of `build_block` is the order of the flow: load, losses, cooling, sources, storage, bill.
 """
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from planner.algebra import Block, BlockBuilder, Shared
 from planner.case.case import Case
 from planner.families import battery, compute, cooling, generation, grid, power, renewable
-from planner.timeline import MONTHS_PER_YEAR, Hours, Timeline, block_hours
+from planner.timeline import Hours
 
 Array = NDArray[np.float64]
 
@@ -79,7 +79,7 @@ class Plant:
         if timeline.block == "month":
             return {}
         months = [m for p in range(timeline.last_period + 1) for m in timeline.operated_months(p)]
-        keys = {m: block_key(timeline, m) for m in months}
+        keys = {m: timeline.block_key(m) for m in months}
         hours = {key: hours_of(self.case, key) for key in set(keys.values())}
         found = {
             key: (*grid.shared(own, self.case.tariff), *generation.shared(own, self.generators))
@@ -132,29 +132,9 @@ def main_transformer_loss(case: Case) -> float:
     )
 
 
-def block_key(timeline: Timeline, month: int, part: int | None = None) -> str:
-    """Key of the block that operates a part of a month, or of the whole month.
-
-    >>> block_key(Timeline(date(2027, 1, 1), 0, 1, block="week"), 6, 2)
-    'm07.03'
-    """
-    key = f"m{timeline.first_day(month).month:02d}"
-    return key if part is None or timeline.block == "month" else f"{key}.{part + 1:02d}"
-
-
 def hours_of(case: Case, key: str) -> Hours:
-    """Steps of a block, on the calendar of the first operating year."""
-    whole, _, part = key.partition(".")
-    if part:
-        month = (int(whole[1:]) - case.timeline.start.month) % MONTHS_PER_YEAR
-        return hours_of(case, whole).of_days(case.timeline.day_parts(month)[int(part) - 1])
-    horizon = case.input.horizon
-    return block_hours(
-        int(key[1:]) - 1,
-        case.timeline.starts[-1].year,
-        horizon.sample_days_per_month,
-        step_minutes=horizon.step_minutes,
-    )
+    """Steps of a block."""
+    return case.timeline.block_hours(key, case.input.horizon.step_minutes)
 
 
 def build_block(plant: Plant, key: str) -> Block:

@@ -47,9 +47,9 @@ class Month:
     """One month of the dispatch: its hours as they must be, and its rows."""
 
     p: int  # period whose units stand
-    place: int  # 0-11 in a year, -1 in the build
+    place: int  # of the month in its period, from 0; -1 in the build
     start: date
-    days: tuple[date, ...]  # first days of every month it stands for: itself, or one in every operating year
+    days: tuple[date, ...]  # first days of every month it stands for: itself, or one a year where years repeat
     hours: Steps
     rows: pd.DataFrame
 
@@ -112,7 +112,10 @@ def _months(checks: Checks, case: Case, tables: Tables, site: Site) -> list[Mont
     if not case.input.horizon.sample_days_per_month:
         for p in sorted({m.p for m in found if m.place >= 0} | {site.last}):
             total = round(sum(m.hours.step_h * len(m.rows) for m in found if m.p == p))
-            checks.true("hours complete", total == HOURS_PER_YEAR, f"the year {site.starts[p]} has {total} hours")
+            want = HOURS_PER_YEAR
+            if case.input.horizon.calendar == "actual":
+                want = 24 * ([*site.starts, case.timeline.end][p + 1] - site.starts[p]).days
+            checks.true("hours complete", total == want, f"the year {site.starts[p]} has {total} hours")
     return found
 
 
@@ -121,6 +124,8 @@ def _month_places(case: Case) -> Iterator[tuple[int, int, tuple[date, ...]]]:
     for p, days in enumerate(periods_of(case)):
         if len(days) == 1:
             yield p, -1, tuple(days)
+        elif case.input.horizon.calendar == "actual":
+            yield from ((p, k, (day,)) for k, day in enumerate(days))
         else:
             yield from ((p, k, tuple(days[k::12])) for k in range(12))
 

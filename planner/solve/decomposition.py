@@ -432,8 +432,7 @@ class _Engine:
     def _evaluate_plan(self, point: Array) -> tuple[dict[State, Value], dict[State, Array]]:
         """Evaluate an integer plan; keep it when it can be run, keeps its budgets and is the best so far."""
         rounded = self._settle(np.where(self.master.integer, np.round(point), point))
-        links = self._links(rounded)
-        values = self._evaluate(links)
+        values = self._evaluate(links := self._links(rounded))
         if all(v.feasible for v in values.values()):
             right = settle(self.sizing, self.master, self.blocks, rounded, values, links)
             cost = self._cost(*right[:2])

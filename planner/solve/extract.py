@@ -195,6 +195,7 @@ def _dispatch(read: Reading, s: State) -> pd.DataFrame:
     """Dispatch of a state, step by step."""
     case, block, primal = read.case, read.solution.blocks[s.block], read.solution.values[s].primal
     timeline, hours = case.timeline, hours_of(case, s.block)
+    month, _ = timeline.part_at(s.period, s.place)
     flows: dict[str, Array] = {}
     supply = np.zeros(len(hours))
     for name, columns in block.columns.items():
@@ -209,9 +210,9 @@ def _dispatch(read: Reading, s: State) -> pd.DataFrame:
         elif kind == "charge":
             supply -= series
     shown: dict[str, Any] = {
-        "period": timeline.first_day(timeline.months_at(s.period, s.place)[0]),
+        "period": timeline.first_day(month),
         "phase": timeline.phase(s.period),
-        "hour_of_year": hours.hour_of_year,
+        "hour_of_year": timeline.first_hour_of_year(month) + hours.hour_of_month,
         "minute": hours.minute,
         "weight_h": hours.weight,
     }

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.case.case import Case
-from planner.operation.blocks import block_key
 from planner.sizing.model import Sizing
 
 
@@ -23,7 +22,7 @@ def states_of(case: Case) -> tuple[State, ...]:
     """Every state to operate, in order of time."""
     timeline = case.timeline
     return tuple(
-        State(p, k, block_key(timeline, *timeline.part_at(p, k)))
+        State(p, k, timeline.block_key(*timeline.part_at(p, k)))
         for p in range(timeline.last_period + 1)
         for k in timeline.places(p)
     )
