@@ -199,7 +199,8 @@ def _dispatch(read: Reading, s: State) -> pd.DataFrame:
     flows: dict[str, Array] = {}
     supply = np.zeros(len(hours))
     for name, columns in block.columns.items():
-        if len(columns.index) == 1 or name.startswith(("shortage", "square_throughput")):
+        whole = len(columns.index) == 1 and columns.hours[0] == 0  # of the block; sun may shine in one hour alone
+        if whole or name.startswith(("shortage", "square_throughput")):
             continue
         series = np.zeros(len(hours))
         series[columns.hours] = primal[columns.index]

@@ -61,6 +61,8 @@ def summary_of(
         ][:60],
         "trust": _trust(read, orders),
         "sampled_days_per_month": case.input.horizon.sample_days_per_month,
+        "step_minutes": case.input.horizon.step_minutes,
+        "calendar": case.input.horizon.calendar,
         "weather": {
             "name": case.weather.name,
             "synthetic": case.weather.synthetic,

@@ -154,3 +154,31 @@ def availability_used(plan: Plan) -> float:
     output = rows.groupby("period")[f"generation:{ENGINE}_mw"].sum() / rows.groupby("period").size()
     last = units.index.max()
     return float(max(mw / (4 * units[min(day, last)] * 0.4) for day, mw in output.items() if min(day, last) in units))
+
+
+def test_racks_by_month_and_by_day(make_case: Make) -> None:
+    """Racks with engines N+1 on spinning reserve, inference by the hour, losses, tiers and a minimum take."""
+    steps = [{"from": "2027-06-01", "mw": 2, "via": "existing_feeders"}]
+    tariff = {
+        "energy_usd_per_mwh": None,
+        "minimum_take_fraction": 0.7,
+        "tiers": [{"usd_per_mwh": 35, "up_to_mwh_per_month": 500}, {"usd_per_mwh": 90}],
+    }
+    bounds = {}
+    for block in ("month", "day"):
+        case = make_case(
+            {
+                "horizon": {"sample_days_per_month": 3, "block": block},
+                "candidates": {"generation": ["jenbacher_j620"]},
+                "site": {"grid": {"interconnection": steps, "tariff": tariff}},
+                "workload": {"kind": "inference", "average_load_fraction": 0.7},
+                "target": {"milestones": [{"gpus": 2160, "by": "2028-05-01"}]},
+                "redundancy": {"onsite_generation": {"scheme": "N+1", "spinning_reserve": "largest_unit"}},
+            }
+        )
+        solution = solve(case, gap=GAP, threads=1, time_limit=120)
+        bounds[block] = solution.lower_kusd, solution.upper_kusd
+        plan = plan_of(solution)
+        require(plan, case)
+        assert plan.ledger.usd[plan.ledger.line == "fuel"].sum() > 1e5
+    assert_same(bounds)
