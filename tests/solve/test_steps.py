@@ -181,7 +181,7 @@ def test_the_audit_sees_inside_the_hour(make_case: Make) -> None:
     plan = plan_of(solve(case, threads=1))
     for column, check in (("minute", "hours complete"), (f"soc:{BATTERY}_mwh", "battery state of charge")):
         saved = plan.dispatch[column].copy()
-        row = plan.dispatch[f"charge:{BATTERY}_mw"].idxmax()
+        row = int(plan.dispatch[f"charge:{BATTERY}_mw"].to_numpy().argmax())
         plan.dispatch.loc[row, column] = saved[row] + (15 if column == "minute" else 0.5)
         assert check in {c.name for c in audit(plan, case) if not c.ok}
         plan.dispatch[column] = saved
