@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from planner.case.case import Case
+from planner.errors import InputError
+from planner.operation.blocks import build_block, plant_of
+from planner.operation.evaluate import BlockSolver
 from planner.plan.audit import require
 from planner.plan.plan import Plan
 from planner.solve.decomposition import solve
@@ -130,6 +133,54 @@ def test_weeks_agree_with_months(make_case: Make) -> None:
         bills[block] = plan.ledger[plan.ledger.line == "demand charge"].groupby("date").usd.sum()
     assert_same(bounds)
     assert bills["week"].index.tolist() == bills["month"].index.tolist()
+
+
+def test_cuts_of_a_part_of_a_month_hold_everywhere(make_case: Make) -> None:
+    """Cost scales with the site, slope x site is the cost, and no cut is above the cost of another site."""
+    case = case_of(make_case, "day", 3)
+    plant = plant_of(case)
+    solver, rng = BlockSolver(build_block(plant, "m07.02")), np.random.default_rng(4)
+    assert {"billed_demand", "billed_demand:window_0", "energy_tier:0:1", "energy_tier:0:2"} < set(plant.links)
+    most = {
+        "billed_demand": 25,
+        "billed_demand:window_0": 25,
+        "energy_tier:0:1": 5000,
+        "energy_tier:0:2": 6000,
+        f"generation_availability:{ENGINE}": 900,
+        f"generation:{ENGINE}": 12,
+        f"renewable:{SUN}": 5,
+        f"battery:{BATTERY}": 8,
+    }
+    fixed = {"one": 1.0, "grid_mw": 26.0, "contract_mw": 26.0, "load_scale": 1.0}
+    sites = [np.array([fixed.get(n, rng.uniform(0, most.get(n, 4.0))) for n in plant.links]) for _ in range(10)]
+    values = [solver.solve(x) for x in sites]
+    for x, value in zip(sites, values, strict=True):
+        assert value.slope @ x == pytest.approx(value.cost_usd, rel=1e-7)
+        assert solver.solve(3 * x).cost_usd == pytest.approx(3 * value.cost_usd, rel=1e-7)
+        for y, other in zip(sites, values, strict=True):
+            assert value.slope @ y <= other.cost_usd + 1e-7 * abs(other.cost_usd)
+
+
+def test_an_excess_costs_what_the_peak_would(make_case: Make) -> None:
+    """A day above its month's billed peak pays 9 $ for each kW above, and above its part of a tier 9 $/MWh more."""
+    case = case_of(make_case, "day", 3)
+    plant = plant_of(case)
+    solver = BlockSolver(build_block(plant, "m07.02"))
+    wide = {"one": 1.0, "grid_mw": 26.0, "load_scale": 1.0, "billed_demand:window_0": 26.0, "energy_tier:0:2": 1e5}
+    peak = float(plant.case.load_series_mw[case.timeline.block_hours("m07.02").step_of_year].max())  # type: ignore[index]
+
+    def cost(billed_mw: float, tier_mwh: float) -> float:
+        full = wide | {"billed_demand": billed_mw, "energy_tier:0:1": tier_mwh}
+        return solver.solve(np.array([full.get(name, 0.0) for name in plant.links])).cost_usd
+
+    assert cost(peak - 2.0, 1e5) - cost(26.0, 1e5) == pytest.approx(2.0 * 9000)
+    assert cost(26.0, 1000.0) - cost(26.0, 1500.0) == pytest.approx(500 * 9)
+
+
+@pytest.mark.parametrize(("field", "value"), [("block", "fortnight"), ("calendar", "julian"), ("step_minutes", 10)])
+def test_other_words_are_refused(make_case: Make, field: str, value: Any) -> None:
+    with pytest.raises(InputError, match=f"horizon.{field}"):
+        make_case({"horizon": {field: value}})
 
 
 def assert_same(bounds: dict[str, tuple[float, float]]) -> None:
