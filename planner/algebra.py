@@ -1,10 +1,13 @@
-"""A linear program over consecutive hours, linear through the origin in its linking vector.
+"""A linear program over consecutive steps of time, linear through the origin in its linking vector.
 
     V(x) = min  cost . y      subject to   lower <= A y + B x <= upper,   0 <= y <= ceiling
 
 Every right-hand side is zero and every ceiling is zero or infinite, so V(k x) = k V(x) and one dual solution
 gives a cut V(x) >= g . x that holds for every x. Anything absolute (an existing plant, a tariff tier) enters
 through the linking component `one`, fixed at 1.
+
+A step is an hour, or a part of one: "hour" and `hours` stand for it in what follows, flows are in MW, and energy is
+MW x `step_h` (or x `weight`, where bills count the days a sample stands for).
 
 Forbidden violation has columns of its own (`shortage_*`), closed in V and open in F(x), the least violation.
 """
@@ -49,8 +52,9 @@ class Block:
     row_upper: Array
     row_group: Index  # of each row: its constraint, as a number in `constraints`
     constraints: tuple[str, ...]
-    hours: int
-    weight: float  # real hours one modelled hour stands for
+    hours: int  # steps of the block; each is an hour where step_h is 1
+    weight: float  # real hours one modelled step stands for
+    step_h: float = 1.0  # length of a step
 
     @property
     def cost(self) -> Array:
@@ -82,11 +86,27 @@ class Block:
         return names
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What the blocks of one month have in common, where a month is several blocks: a linking component of each.
+
+    A peak is one number for all of them, paid once. An allowance is divided: its parts add up to no more than the
+    month's. A block that needs more than its peak or part buys the excess at the same price, and so together they
+    pay at least what one block of the whole month would, and no more once peak and parts are right.
+    """
+
+    name: str  # linking component, and the constraint that holds a block to it
+    of: tuple[tuple[float, str], ...]  # sum of factor x link: least of a peak, whole of an allowance
+    peak_usd: float = 0.0  # price of a peak; an allowance has none
+    line: str = ""  # ledger line of a peak
+    excess: str = ""  # column of a block that covers what it needs above; none where nothing may
+
+
 class BlockBuilder:
     """Collects columns and rows; families add terms to the shared power balance, which `build` closes once."""
 
-    def __init__(self, name: str, hours: int, weight: float, links: Sequence[str]) -> None:
-        self.name, self.hours, self.weight = name, hours, weight
+    def __init__(self, name: str, hours: int, weight: float, links: Sequence[str], step_h: float = 1.0) -> None:
+        self.name, self.hours, self.weight, self.step_h = name, hours, weight, step_h
         self.links = tuple(links)
         self._link_index = {link: i for i, link in enumerate(self.links)}
         self._columns: dict[str, Columns] = {}
@@ -105,6 +125,10 @@ class BlockBuilder:
         self._groups: dict[str, int] = {}
         self._balance: list[tuple[Array, Columns]] = []
         self._balance_links: list[tuple[Array, str]] = []
+
+    def shares(self, name: str) -> bool:
+        """Whether a quantity of the month is shared with other blocks, and so a link of this one."""
+        return name in self._link_index
 
     @property
     def every_hour(self) -> Index:
@@ -227,6 +251,7 @@ class BlockBuilder:
             constraints=tuple(self._groups),
             hours=self.hours,
             weight=self.weight,
+            step_h=self.step_h,
         )
 
     def _group(self, name: str, count: int) -> None:

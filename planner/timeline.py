@@ -1,10 +1,16 @@
-"""Periods of the horizon and the reference calendar of operating blocks.
+"""Periods of the horizon, and the calendar of operating blocks.
 
     period 0 .. B - 1        build months                 B = build_months, may be 0
     period B .. B + E - 1    expansion years              E = expansion_years, each a year in its own right
     period B + E             the operating period         one year, repeated operating_years times
 
-A period is operated in places, in order of time: one in a build month, twelve in a year, one a calendar month.
+A period is operated in places, in order of time: the operating blocks of its months. A block is a month, or where
+`block` says so a part of one (about a week, or a day).
+
+On the reference calendar every year has 365 days and the weekdays and clock of the first operating year, and the
+operating period repeats the places of one year. On the actual calendar every year has its own weekdays, leap day and
+clock, and the operating period has the places of all its years; a leap day has the inputs of 28 February. Charge
+runs in a circle over a period: over one year that repeats, or over all the operating years of the actual calendar.
 A thing dated d exists from the first period that starts on or after d: rounding is never optimistic. So what
 comes inside a month counts from the next month, and what comes inside a year from the next year.
 """
@@ -13,14 +19,16 @@ from __future__ import annotations
 
 import calendar
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
-from datetime import date, timedelta
-from functools import cached_property
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.units import DAYS_PER_WEEK
+from planner.units import DAYS_PER_WEEK, MINUTES_PER_HOUR
 
 DAYS_IN_MONTH = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 MONTHS_PER_YEAR = 12
@@ -54,6 +62,10 @@ class Timeline:
     build_months: int
     operating_years: int
     expansion_years: int = 0
+    block: str = "month"  # or week, day: the length of an operating block, never over the end of a month
+    sample_days: int | None = None  # days of a month that are modelled, all by default
+    calendar: str = "reference"  # or actual
+    time_zone: str | None = None  # whose clock tariffs go by; without one, standard time all year
 
     @property
     def last_period(self) -> int:
@@ -73,13 +85,99 @@ class Timeline:
         years = self.operating_years if period == self.last_period else 1
         return range(first, first + MONTHS_PER_YEAR * years)
 
+    def operated_months(self, period: int) -> range:
+        """Months of a period that are operated, each in its own right; on the reference calendar years repeat them."""
+        months = self.months_of(period)
+        return months if self.calendar == "actual" else months[:MONTHS_PER_YEAR]
+
+    def days_in(self, month: int) -> int:
+        """Days of a month."""
+        first = self.first_day(month)
+        if self.calendar == "actual":
+            return calendar.monthrange(first.year, first.month)[1]
+        return DAYS_IN_MONTH[first.month - 1]
+
+    def first_hour_of_year(self, month: int) -> int:
+        """Hours of its year that have passed before a month."""
+        first = self.first_day(month)
+        if self.calendar == "actual":
+            return 24 * (first - date(first.year, 1, 1)).days
+        return 24 * sum(DAYS_IN_MONTH[: first.month - 1])
+
+    def day_parts(self, month: int) -> tuple[range, ...]:
+        """Days of each block of a month, counted from its first modelled day.
+
+        >>> Timeline(date(2027, 1, 1), 0, 1, block="week").day_parts(1)
+        (range(0, 7), range(7, 14), range(14, 21), range(21, 28))
+        """
+        days = min(self.sample_days or 31, self.days_in(month))
+        count = {"month": 1, "week": max(1, days // DAYS_PER_WEEK), "day": days}[self.block]
+        edges = [days * i // count for i in range(count + 1)]
+        return tuple(range(a, b) for a, b in pairwise(edges))
+
+    @cached_property
+    def _places(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """By period, the month and the part of it that every place is."""
+        return tuple(
+            tuple((m, i) for m in self.operated_months(p) for i in range(len(self.day_parts(m))))
+            for p in range(self.last_period + 1)
+        )
+
     def places(self, period: int) -> range:
-        """Places of a period, in order of time: one in a build month, twelve in a year."""
-        return range(min(MONTHS_PER_YEAR, len(self.months_of(period))))
+        """Places of a period, in order of time: with blocks of a month, one in a build month and twelve in a year."""
+        return range(len(self._places[period]))
+
+    def part_at(self, period: int, place: int) -> tuple[int, int]:
+        """Month of a place (the first, where it stands for several), and which part of the month it is."""
+        return self._places[period][place]
 
     def months_at(self, period: int, place: int) -> range:
-        """Months a place stands for: one, or in the operating period one a year."""
-        return self.months_of(period)[place::MONTHS_PER_YEAR]
+        """Months a place stands for: one, or in an operating period that repeats a year one a year."""
+        month = self.part_at(period, place)[0]
+        stop = month + 1 if self.calendar == "actual" else self.months_of(period).stop
+        return range(month, stop, MONTHS_PER_YEAR)
+
+    @cached_property
+    def _alike(self) -> dict[int, int]:
+        first: dict[tuple[int, int, int, bytes], int] = {}
+        result = {}
+        for m in self.months:
+            day = self.first_day(m)
+            key = day.month, self.days_in(m), day.weekday(), clock_shift_minutes(day, self.time_zone).tobytes()
+            result[m] = first.setdefault(key, m)
+        return result
+
+    def block_key(self, month: int, part: int | None = None) -> str:
+        """Key of the block of a part of a month, or of the whole month; months with the same steps share it.
+
+        >>> Timeline(date(2027, 1, 1), 0, 1, block="week").block_key(6, 2)
+        'm07.03'
+        >>> t = Timeline(date(2027, 1, 1), 0, 8, calendar="actual")
+        >>> t.block_key(6), t.block_key(6 + 12), t.block_key(6 + 60)  # July 2032 has the weekdays of July 2027
+        ('m07-2027', 'm07-2028', 'm07-2027')
+        """
+        key = f"m{self.first_day(month).month:02d}"
+        if self.calendar == "actual":
+            key += f"-{self.first_day(self._alike[month]).year}"
+        return key if part is None or self.block == "month" else f"{key}.{part + 1:02d}"
+
+    def block_hours(self, key: str, step_minutes: int = 60) -> Hours:
+        """Steps of the block of a key."""
+        whole, _, part = key.partition(".")
+        name, _, year = whole.partition("-")
+        month = int(name[1:])
+        first = date(int(year) if year else self.starts[-1].year, month, 1)
+        hours = month_hours(
+            first,
+            self.sample_days,
+            step_minutes=step_minutes,
+            time_zone=self.time_zone,
+            actual=self.calendar == "actual",
+        )
+        if not part:
+            return hours
+        index = MONTHS_PER_YEAR * (first.year - self.start.year) + month - self.start.month
+        return hours.of_days(self.day_parts(index if year else index % MONTHS_PER_YEAR)[int(part) - 1])
 
     @property
     def months(self) -> range:
@@ -126,28 +224,86 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Hours:
-    """The hours of one operating block on the reference calendar.
+    """The steps of one operating block, in order.
 
-    Reference calendar: 365 days, weekdays of the first operating year. With `sample_days` only so many days
-    in the middle of the month are modelled, each standing for days / sample_days of its kind.
+    With `sample_days` only so many days in the middle of the month are modelled, each standing for
+    days / sample_days of its kind.
+
+    Weather, sun and series run on the site's standard time, and so do blocks. `hour_of_day` and `is_weekend` are
+    for tariffs: local clock time, an hour ahead in summer where the time zone has daylight saving. The month of a
+    bill begins and ends at midnight of standard time.
     """
 
     month: int  # calendar month, 0-11
-    hour_of_year: NDArray[np.int64]  # (hours,)
-    hour_of_day: NDArray[np.int64]  # (hours,)
-    is_weekend: NDArray[np.bool_]  # (hours,)
-    weight: float  # real hours one modelled hour stands for
+    hour_of_month: NDArray[np.int64]  # (steps,) hours since the month began
+    hour_of_year: NDArray[np.int64]  # (steps,) hour of an input year of 365 days whose values hold
+    step_of_year: NDArray[np.int64]  # (steps,) the same for inputs given on the step
+    minute: NDArray[np.int64]  # (steps,) at which the step begins in its hour
+    hour_of_day: NDArray[np.int64]  # (steps,) local clock
+    is_weekend: NDArray[np.bool_]  # (steps,) local clock
+    weight: float  # real hours one modelled step stands for
+    step_h: float  # length of a step
 
     def __len__(self) -> int:
         return len(self.hour_of_year)
 
+    def of_days(self, days: range) -> Hours:
+        """The steps of some days in a row, counted from the first."""
+        per_day = round(24 / self.step_h)
+        at = slice(days.start * per_day, days.stop * per_day)
+        arrays = ("hour_of_month", "hour_of_year", "step_of_year", "minute", "hour_of_day", "is_weekend")
+        return replace(self, **{name: getattr(self, name)[at] for name in arrays})
 
-def block_hours(month: int, reference_year: int, sample_days: int | None = None) -> Hours:
-    """Hours of a calendar month (0-11) on the reference calendar of a year."""
-    days = DAYS_IN_MONTH[month]
+
+def month_hours(
+    first: date,
+    sample_days: int | None = None,
+    *,
+    step_minutes: int = 60,
+    time_zone: str | None = None,
+    actual: bool = False,
+) -> Hours:
+    """Steps of the month that begins on a day: of that year (`actual`), or of a year of 365 days that begins like it.
+
+    Without a time zone there is no daylight saving.
+    """
+    plain = DAYS_IN_MONTH[first.month - 1]
+    days = calendar.monthrange(first.year, first.month)[1] if actual else plain
+    before = sum(DAYS_IN_MONTH[: first.month - 1])
+    weekday = first.weekday() if actual else before + date(first.year, 1, 1).weekday()
     count = min(sample_days or days, days)
-    first_day = sum(DAYS_IN_MONTH[:month]) + (days - count) // 2
-    hour = np.arange(first_day * 24, (first_day + count) * 24)
-    weekday_of_january_1 = calendar.weekday(reference_year, 1, 1)
-    weekday = (hour // 24 + weekday_of_january_1) % 7
-    return Hours(month, hour, hour % 24, weekday >= 5, days / count)
+    per_hour = MINUTES_PER_HOUR // step_minutes
+    step = np.arange(count * 24 * per_hour) + (days - count) // 2 * 24 * per_hour
+    hour, minute = step // per_hour, step % per_hour * step_minutes
+    source = np.minimum(hour // 24, plain - 1) * 24 + hour % 24 + before * 24
+    clock = (hour * MINUTES_PER_HOUR + minute + clock_shift_minutes(first, time_zone)[hour]) // MINUTES_PER_HOUR
+    return Hours(
+        first.month - 1,
+        hour,
+        source,
+        source * per_hour + step % per_hour,
+        minute,
+        clock % 24,
+        (clock // 24 + weekday) % DAYS_PER_WEEK >= 5,
+        days / count * step_minutes / MINUTES_PER_HOUR,
+        step_minutes / MINUTES_PER_HOUR,
+    )
+
+
+@lru_cache(maxsize=1024)
+def clock_shift_minutes(first: date, time_zone: str | None) -> NDArray[np.int64]:
+    """Minutes the local clock is ahead of standard time in every hour of a month; zero without a time zone.
+
+    Standard time is the lesser of the offsets in January and July, as clocks are set ahead in summer.
+    """
+    hours = 24 * calendar.monthrange(first.year, first.month)[1]
+    if time_zone is None:
+        return np.zeros(hours, dtype=np.int64)
+    zone = ZoneInfo(time_zone)
+    ends = [datetime(first.year, month, 1, tzinfo=zone).utcoffset() for month in (1, 7)]
+    standard = min(offset for offset in ends if offset is not None)
+    start = datetime(first.year, first.month, 1, tzinfo=UTC) - standard
+    ahead = [(start + timedelta(hours=h)).astimezone(zone).utcoffset() for h in range(hours)]
+    shift = np.array([round((offset - standard).total_seconds() / 60) for offset in ahead if offset is not None])
+    shift.flags.writeable = False
+    return shift

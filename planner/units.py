@@ -4,6 +4,7 @@ from __future__ import annotations
 
 HOURS_PER_YEAR = 8760
 DAYS_PER_WEEK = 7
+MINUTES_PER_HOUR = 60
 KW_PER_MW = 1000.0
 HHV_OVER_LHV_GAS = 1.108  # pipeline gas; gas is sold on HHV, heat rates are often LHV
 BTU_PER_MMBTU = 1.0e6

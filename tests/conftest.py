@@ -88,7 +88,7 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 @pytest.fixture(scope="session")
 def make_case(tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
-    """make_case({changes}, ..., series=MW by hour, items=[own catalog items], set=["path=value"]) -> Case."""
+    """make_case({changes}, ..., series=MW by hour or step, items=[own catalog items], set=["path=value"]) -> Case."""
     folder, number = tmp_path_factory.mktemp("cases"), itertools.count()
 
     def make(
@@ -104,7 +104,7 @@ def make_case(tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
         here = folder / f"case{next(number)}"
         here.mkdir()
         if series is not None:
-            rows = "\n".join(f"{v:.6f}" for v in np.broadcast_to(series, (8760,)))
+            rows = "\n".join(f"{v:.6f}" for v in np.broadcast_to(series, (max(8760, np.size(series)),)))
             (here / "load.csv").write_text(f"mw\n{rows}\n")
         if items is not None:
             (here / "own").mkdir()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from planner.case.base import suggest
 from planner.case.catalog import STAGES, Catalog, Item, default_catalog_folder, holds_catalog, read_catalog
 from planner.case.choice import FAMILIES, Chooser
-from planner.case.hours import Ambient, ambient_of, hourly, load_shape, tariff_of, weather_of
+from planner.case.hours import Ambient, ambient_of, by_step, load_shape, tariff_of, weather_of
 from planner.case.marks import Path_
 from planner.case.overrides import override, override_catalog
 from planner.case.reader import Reader
@@ -29,7 +29,7 @@ from planner.timeline import Timeline, add_weeks
 
 @dataclass(frozen=True)
 class Case:
-    """Everything a plan rests on. Arrays are hourly over the reference year, shape (8760,)."""
+    """Everything a plan rests on. Arrays run over a year of 365 days: load by step, weather by hour, (8760,)."""
 
     input: CaseInput
     path: Path
@@ -38,8 +38,8 @@ class Case:
     weather: Weather
     ambient: Ambient
     tariff: Tariff | None
-    load_shape: NDArray[np.float64]  # IT draw over its mean
-    load_series_mw: NDArray[np.float64] | None  # facility MW, when there are no racks
+    load_shape: NDArray[np.float64]  # IT draw over its mean, by step
+    load_series_mw: NDArray[np.float64] | None  # facility MW by step, when there are no racks
     candidates: dict[str, tuple[str, ...]]  # stage or role -> items that may be bought
     redundancy: dict[str, Redundancy | None]  # by stage; None: the stage is not built
     activity_dates: dict[str, date]
@@ -103,7 +103,16 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
             value = _at(reader.document.data, rule.at)
             reader.fault(rule.at, value, rule.rule, rule.remedy)
     horizon = given.horizon
-    timeline = Timeline(given.start, horizon.build_months, horizon.operating_years, horizon.expansion_years)
+    timeline = Timeline(
+        given.start,
+        horizon.build_months,
+        horizon.operating_years,
+        horizon.expansion_years,
+        horizon.block,
+        horizon.sample_days_per_month,
+        horizon.calendar,
+        given.site.location.time_zone if reader.sound(("site", "location")) else None,
+    )
     _check_dates(reader, given, timeline)
     chooser = Chooser(reader, given, catalog, timeline)
     candidates, redundancy = chooser.candidates(), chooser.redundancy()
@@ -115,7 +124,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     shape, mean = load_shape(reader, given)
     series = None
     if given.target.load_series is not None:
-        series = hourly(reader, given.target.load_series, ("target", "load_series"), "MW")
+        series = by_step(reader, given, given.target.load_series, ("target", "load_series"), "MW")
     if reader.faults or weather is None or ambient is None:
         raise InputError(reader.faults)
     files = [*reader.files, *(Path(f) for f in catalog.files)]

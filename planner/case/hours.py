@@ -1,4 +1,9 @@
-"""What a case needs by the hour: tariff, weather, design temperatures, load shape, series of your own."""
+"""What a case needs by the hour: tariff, weather, design temperatures, load shape, series of your own.
+
+On steps shorter than an hour, what is given by the hour (weather and all that follows from it, the shape of
+inference, an hourly series, prices by hour of day) is held within it: means and energies stay as they were given,
+and nothing is invented inside an hour. Swings inside an hour come in by a series with one row a step.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +22,7 @@ from planner.case.schema import CaseInput, Series
 from planner.case.tariff import Tariff, tariff_from_input
 from planner.case.weather import Weather, read_weather
 from planner.errors import Fault, InputError
-from planner.units import HOURS_PER_YEAR
+from planner.units import HOURS_PER_YEAR, MINUTES_PER_HOUR
 
 # Daily shape of inference, local time: a cosine with its peak at 15:00. Engineering judgement.
 _INFERENCE_SWING = 0.2
@@ -141,8 +146,9 @@ def ambient_of(reader: Reader, given: CaseInput, weather: Weather | None) -> Amb
 
 
 def load_shape(reader: Reader, given: CaseInput) -> tuple[NDArray[np.float64], float]:
-    """(IT draw over its mean by hour, mean as a fraction of design power)."""
-    flat = np.ones(HOURS_PER_YEAR)
+    """(IT draw over its mean by step, mean as a fraction of design power)."""
+    steps_per_hour = MINUTES_PER_HOUR // given.horizon.step_minutes
+    flat = np.ones(HOURS_PER_YEAR * steps_per_hour)
     workload = given.workload
     if workload is None or workload.kind in ("constant", "training"):
         return flat, 1.0
@@ -155,10 +161,10 @@ def load_shape(reader: Reader, given: CaseInput) -> tuple[NDArray[np.float64], f
             path = ("workload", "average_load_fraction")
             remedy = f"write at most {np.floor(100 / shape.max()) / 100:.2f}"
             reader.fault(path, workload.average_load_fraction, rule, remedy)
-        return shape, 1.0
+        return np.repeat(shape, steps_per_hour), 1.0
     if workload.series is None:
         return flat, 1.0
-    values = hourly(reader, workload.series, ("workload", "series"), "fraction of design power")
+    values = by_step(reader, given, workload.series, ("workload", "series"), "fraction of design power")
     if values is None:
         return flat, 1.0
     if values.max() > 1 or values.mean() <= 0:
@@ -174,8 +180,10 @@ def load_shape(reader: Reader, given: CaseInput) -> tuple[NDArray[np.float64], f
     return values / mean, mean
 
 
-def hourly(reader: Reader, series: Series, path: Path_, unit: str) -> NDArray[np.float64] | None:
-    """A column of a CSV file, one row an hour of the year; None where it has faults."""
+def by_step(reader: Reader, given: CaseInput, series: Series, path: Path_, unit: str) -> NDArray[np.float64] | None:
+    """A column of a CSV file, one row an hour or a step of the year, by step; None where it has faults."""
+    steps_per_hour = MINUTES_PER_HOUR // given.horizon.step_minutes
+    lengths = sorted({HOURS_PER_YEAR, HOURS_PER_YEAR * steps_per_hour})
     file = reader.file((*path, "file"), series.file)
     if file is None:
         return None
@@ -194,9 +202,10 @@ def hourly(reader: Reader, series: Series, path: Path_, unit: str) -> NDArray[np
     if series.column not in names:
         remedy = suggest(series.column, names, "columns: " + ", ".join(names[:20]) if names else "write a header row")
         reader.fault((*path, "column"), series.column, "no such column", remedy)
-    if len(rows) != HOURS_PER_YEAR:
-        rule = f"must have {HOURS_PER_YEAR} rows (got {len(rows)})"
-        reader.fault((*path, "file"), series.file, rule, "give one row an hour of a 365-day year")
+    if len(rows) not in lengths:
+        rule = f"must have {' or '.join(map(str, lengths))} rows (got {len(rows)})"
+        remedy = f"give one row an hour{' or a step' if len(lengths) > 1 else ''} of a 365-day year"
+        reader.fault((*path, "file"), series.file, rule, remedy)
     if series.column not in names:
         return None
     values = np.array([_number(text) for _, text in rows])
@@ -206,7 +215,9 @@ def hourly(reader: Reader, series: Series, path: Path_, unit: str) -> NDArray[np
         rule = f"must be a number of {unit}, at least 0 ({bad.size} rows are not)"
         shown = reader.document.fault((), text, "", "").value
         reader.faults.append(Fault(str(file), line, series.column, shown, rule, "correct the row"))
-    return values if not bad.size and len(rows) == HOURS_PER_YEAR else None
+    if bad.size or len(rows) not in lengths:
+        return None
+    return np.repeat(values, steps_per_hour) if len(rows) == HOURS_PER_YEAR else values
 
 
 def _number(text: Any) -> float:

@@ -45,12 +45,15 @@ NotYet = Annotated[Any, BeforeValidator(_not_yet)]
 
 
 class Horizon(Strict):
-    """Build months, then expansion years that begin with additions, then operating years that repeat one year."""
+    """Build months, then expansion years that begin with additions, then operating years with the site as it is."""
 
     build_months: Annotated[int, Field(ge=0, le=120)]  # 0: what serves the first year is there at the start
     expansion_years: Annotated[int, Field(ge=0, le=40)] = 0
     operating_years: Annotated[int, Field(ge=1, le=40)]
     sample_days_per_month: Annotated[int, Field(ge=1, le=31)] | None = None  # fewer hours, labelled in the plan
+    step_minutes: Literal[60, 30, 15, 5] = 60  # of operation, and of what demand is billed on
+    calendar: Literal["reference", "actual"] = "reference"  # one year's weekdays and clock, or those of every year
+    block: Literal["month", "week", "day"] = "month"  # solved at a time: the same plan, shorter where steps are many
 
 
 class Location(Strict):
@@ -181,7 +184,7 @@ class Shed(Strict):
 class Workload(Strict):
     kind: Literal["constant", "training", "inference", "series"]
     average_load_fraction: Annotated[Finite, Field(gt=0, le=1)] | None = None  # of design power
-    series: Series | None = None  # fraction of design power, 8760 hours
+    series: Series | None = None  # fraction of design power, by hour or by step
     largest_job_fraction: Fraction = 1.0
     swing_fraction: Fraction | None = None
     shed: Shed | None = None
@@ -243,7 +246,7 @@ class LoadStep(Strict):
 
 class Target(Strict):
     milestones: list[Milestone] = []
-    load_series: Series | None = None  # facility MW by hour, instead of racks
+    load_series: Series | None = None  # facility MW by hour or by step, instead of racks
     load_scale: list[LoadStep] = []  # 1 before the first step
     firm: list[Firm] = []  # never offered as a way out
 

@@ -6,8 +6,9 @@
                   + fixed charge
 
 Tiers count the MWh of their own energy period in the month and may not get cheaper, so the bill is convex.
-Peaks are means over a step of the model (an hour); the meter's 15 or 30 minutes are not modelled. The clock
-is local standard time all year (in summer a window starts an hour late), holidays count as the weekday they
+Peaks are means over a step of the model (`horizon.step_minutes`), the meter's interval where the two agree. The clock
+is local time, daylight saving included: in summer a window starts an hour earlier by standard time, on which weather
+and loads run. The month of a bill begins and ends at midnight of standard time. Holidays count as the weekday they
 fall on. Exports earn nothing.
 Ratchets, coincident peaks, kVA and reactive charges, minimum bills and riders are refused, never dropped.
 """
@@ -133,7 +134,7 @@ def _by_hour(
 
 
 class _Window(Strict):
-    """Months and hours in which a price applies; hours are hour-beginning, local standard time."""
+    """Months and hours in which a price applies; hours are hour-beginning, local clock time."""
 
     name: str
     months: list[Month] = Field(default=_ALL_MONTHS, min_length=1)

@@ -1,7 +1,7 @@
 """Batteries: whole units with a power and an energy. They shift energy and never count as a firm source.
 
 Symbols, per item k (P MW and E MWh of one MW installed, eta the one-way efficiency sqrt(round trip)):
-    battery_energy_balance[t]:   soc(t) = soc(t-1) + eta ch(t) - dis(t) / eta
+    battery_energy_balance[t]:   soc(t) = soc(t-1) + (eta ch(t) - dis(t) / eta) x hours of a step
     battery_power[t]:            ch(t) + dis(t) <= P n         also halves simultaneous charge and discharge
     battery_energy[t]:           soc(t) <= E n
     edges:                       soc before the block and after it are linking components; over a year
@@ -72,7 +72,7 @@ def operate(builder: BlockBuilder, hours: Hours, stores: tuple[Battery, ...]) ->
         builder.draw(charge)
         builder.supply(discharge)
         builder.price("battery wear", discharge, store.wear_usd_per_mwh * hours.weight)
-        inward, outward = -store.efficiency, 1.0 / store.efficiency
+        inward, outward = -store.efficiency * hours.step_h, hours.step_h / store.efficiency
         first, rest = slice(0, 1), slice(1, None)
         builder.rows(
             f"battery_energy_balance:{name}",

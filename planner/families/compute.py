@@ -73,7 +73,7 @@ def performance(item: Item, precision: str) -> float:
 
 def operate(builder: BlockBuilder, hours: Hours, shape: Array, racks: tuple[Compute, ...], case: Case) -> None:
     """IT draw in a block. Links: it_mw (all compute and network, mean MW), it:<item>."""
-    s = shape[hours.hour_of_year]
+    s = shape[hours.step_of_year]
     builder.draw_link("it_mw", s)
     workload = case.input.workload
     if workload is None or workload.shed is None or workload.shed.fraction == 0:

@@ -137,12 +137,12 @@ def rejections(case: Case) -> tuple[Rejection, ...]:
 
 def operate(builder: BlockBuilder, hours: Hours, shape: Array, options: tuple[Rejection, ...]) -> None:
     """Power of heat rejection in a block. Links: heat:<loop> in MW, rejection:<loop>:<item> in MW installed."""
-    at = hours.hour_of_year
+    at, shape = hours.hour_of_year, shape[hours.step_of_year]
     for loop in LOOPS:
         choices = [o for o in options if o.loop == loop]
         heat = f"heat:{loop}"
         if len(choices) == 1:
-            builder.draw_link(heat, choices[0].power_fraction[at] * shape[at])
+            builder.draw_link(heat, choices[0].power_fraction[at] * shape)
             continue
         if not choices:
             continue
@@ -157,4 +157,4 @@ def operate(builder: BlockBuilder, hours: Hours, shape: Array, options: tuple[Re
             )
             removed.append((1.0, q.index))
         short = builder.add(f"shortage_heat:{loop}", shortage=True)
-        builder.rows(f"rejection_balance:{loop}", [*removed, (1.0, short.index)], [(-shape[at], heat)], equal=True)
+        builder.rows(f"rejection_balance:{loop}", [*removed, (1.0, short.index)], [(-shape, heat)], equal=True)

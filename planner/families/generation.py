@@ -2,7 +2,7 @@
 
 Symbols, per item j (R nameplate MW standing, kappa_j(t) site rating by temperature and altitude):
     generation_capacity[t]:      y_j(t) <= kappa_j(t) R_j
-    generation_availability:     sum_t y_j(t) <= a_j sum_t kappa_j(t) R_j          maintenance and forced outage
+    generation_availability:     sum_t y_j(t) <= a_j sum_t kappa_j(t) R_j          maintenance and outages, by month
 Fuel is paid on HHV. Firm capacity is rated at the site's extreme dry bulb and counts less its spares.
 Not modelled yet: minimum load, starts, ramps, part-load heat rate, emissions limits.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.algebra import BlockBuilder
+from planner.algebra import BlockBuilder, Shared
 from planner.case.case import Case
 from planner.case.catalog import Item
 from planner.timeline import Hours
@@ -101,5 +101,20 @@ def operate(builder: BlockBuilder, hours: Hours, machines: tuple[Generator, ...]
         kappa = machine.capacity_fraction[hours.hour_of_year]
         builder.rows(f"generation_capacity:{machine.item.id}", [(1.0, output.index)], [(-kappa, machine.key)])
         if machine.availability < 1.0:
-            limit = -machine.availability * float(kappa.sum())
-            builder.total(f"generation_availability:{machine.item.id}", [(1.0, output.index)], [(limit, machine.key)])
+            name = f"generation_availability:{machine.item.id}"
+            limit, key = machine.availability * float(kappa.sum()) * hours.weight, machine.key
+            if builder.shares(name):
+                limit, key = 1.0, name
+            builder.total(name, [(hours.weight, output.index)], [(-limit, key)])
+
+
+def shared(hours: Hours, machines: tuple[Generator, ...]) -> tuple[Shared, ...]:
+    """What the blocks of a month share: MWh a machine may give in it."""
+    return tuple(
+        Shared(
+            f"generation_availability:{g.item.id}",
+            ((g.availability * float(g.capacity_fraction[hours.hour_of_year].sum()) * hours.weight, g.key),),
+        )
+        for g in machines
+        if g.availability < 1.0
+    )

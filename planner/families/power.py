@@ -96,7 +96,7 @@ def chain(case: Case, fan_and_pump_fraction: float, rejection_fraction: float) -
 
 def operate(builder: BlockBuilder, hours: Hours, shape: Array, stages: tuple[Stage, ...], pdu: str) -> None:
     """Losses in a block. Links: it_mw, pdu_mw (mean draw), standing_mw, rated:<stage> in MW."""
-    s = shape[hours.hour_of_year]
+    s = shape[hours.step_of_year]
     builder.draw_link("standing_mw", 1.0)
     for stage in stages:
         source = pdu if stage.name == "rack_pdu" else "it_mw"

@@ -1,6 +1,7 @@
-"""The site as operating blocks: every family's terms put into one linear program per calendar month.
+"""The site as operating blocks: every family's terms put into one linear program per calendar month, or part of one.
 
-A block is known by its key, "m01" to "m12"; the same key is the same block in every period.
+A block is known by its key: "m01" to "m12", "m01-2028" on the actual calendar, "m01.03" for the third part of a month.
+The same key is the same block in every period and year.
 
 The reading order of `build_block` is the order of the flow: load, losses, cooling, sources, storage, bill.
 """
@@ -8,16 +9,15 @@ The reading order of `build_block` is the order of the flow: load, losses, cooli
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.algebra import Block, BlockBuilder
+from planner.algebra import Block, BlockBuilder, Shared
 from planner.case.case import Case
 from planner.families import battery, compute, cooling, generation, grid, power, renewable
-from planner.timeline import Hours, block_hours
+from planner.timeline import Hours
 
 Array = NDArray[np.float64]
 
@@ -63,12 +63,39 @@ class Plant:
         names += [g.key for g in self.generators] + [r.key for r in self.renewables]
         for store in self.batteries:
             names += [store.key, store.soc_start, store.soc_end]
-        return tuple(names + (["reserve_mw"] if self.spinning_reserve else []))
+        names += ["reserve_mw"] if self.spinning_reserve else []
+        return (*names, *self.peaks, *self.allowances)
 
     @cached_property
     def edges(self) -> tuple[str, ...]:
-        """Links that belong to a state alone, not to its whole period: charge at the edges of its block."""
-        return tuple(name for store in self.batteries for name in (store.soc_start, store.soc_end))
+        """Links that belong to a state alone: charge at the edges of its block, and its parts of a month."""
+        charge = [name for store in self.batteries for name in (store.soc_start, store.soc_end)]
+        return (*charge, *self.allowances)
+
+    @cached_property
+    def shared(self) -> dict[int, tuple[Shared, ...]]:
+        """By operated month, what its blocks share; nothing where a month is one block."""
+        timeline = self.case.timeline
+        if timeline.block == "month":
+            return {}
+        months = [m for p in range(timeline.last_period + 1) for m in timeline.operated_months(p)]
+        keys = {m: timeline.block_key(m) for m in months}
+        hours = {key: hours_of(self.case, key) for key in set(keys.values())}
+        found = {
+            key: (*grid.shared(own, self.case.tariff), *generation.shared(own, self.generators))
+            for key, own in hours.items()
+        }
+        return {m: found[key] for m, key in keys.items()}
+
+    @cached_property
+    def peaks(self) -> tuple[str, ...]:
+        """Links that belong to a month: what its blocks share as one number."""
+        return tuple(dict.fromkeys(s.name for found in self.shared.values() for s in found if s.peak_usd))
+
+    @cached_property
+    def allowances(self) -> tuple[str, ...]:
+        """Links that the blocks of a month divide among them."""
+        return tuple(dict.fromkeys(s.name for found in self.shared.values() for s in found if not s.peak_usd))
 
 
 def plant_of(case: Case) -> Plant:
@@ -105,28 +132,19 @@ def main_transformer_loss(case: Case) -> float:
     )
 
 
-def block_key(day: date) -> str:
-    """Key of the block that operates the month of a day.
-
-    >>> block_key(date(2027, 7, 1))
-    'm07'
-    """
-    return f"m{day.month:02d}"
-
-
 def hours_of(case: Case, key: str) -> Hours:
-    """Hours of a block, on the calendar of the first operating year."""
-    return block_hours(int(key[1:]) - 1, case.timeline.starts[-1].year, case.input.horizon.sample_days_per_month)
+    """Steps of a block."""
+    return case.timeline.block_hours(key, case.input.horizon.step_minutes)
 
 
 def build_block(plant: Plant, key: str) -> Block:
     """The block of a key."""
     case = plant.case
     hours = hours_of(case, key)
-    builder = BlockBuilder(key, len(hours), hours.weight, plant.links)
+    builder = BlockBuilder(key, len(hours), hours.weight, plant.links, hours.step_h)
     if case.load_series_mw is not None:
         # Over its peak: sites whose loads differ in size alone have the same block, to the last digit.
-        shape = case.load_series_mw[hours.hour_of_year] / (case.load_series_mw.max() or 1.0)
+        shape = case.load_series_mw[hours.step_of_year] / (case.load_series_mw.max() or 1.0)
         builder.draw_link("load_mw", shape.round(12))
     if plant.racks:
         compute.operate(builder, hours, case.load_shape, plant.racks, case)

@@ -36,9 +36,9 @@ class Coarse:
         return result
 
 
-def coarsen(block: Block, hours_per_step: int, forbidden_usd_per_mwh: float) -> Coarse:
-    """The block on steps of so many hours, where what is forbidden is bought at a price: it can always be run."""
-    step_of = np.arange(block.hours) // hours_per_step
+def coarsen(block: Block, factor: int, forbidden_usd_per_mwh: float) -> Coarse:
+    """The block on steps so many times as long, where what is forbidden is bought at a price: it can always be run."""
+    step_of = np.arange(block.hours) // factor
     columns, spread = _columns(block, step_of)
     average, first = _rows(block, step_of)
     n, size = block.size, spread.shape[1] - len(block.links)
@@ -56,6 +56,7 @@ def coarsen(block: Block, hours_per_step: int, forbidden_usd_per_mwh: float) -> 
             row_upper=block.row_upper[first],
             row_group=block.row_group[first],
             hours=int(step_of[-1]) + 1,
+            step_h=block.step_h * factor,
         ),
         average,
     )

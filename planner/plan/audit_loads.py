@@ -80,8 +80,8 @@ class Site(Standing):
 
     # -- design loads --------------------------------------------------------------------------------------
 
-    def load_by_hour(self, p: int) -> Array:
-        """The load series as it has grown by the start of a period, (8760,); zero where there is none. [MW]"""
+    def load_by_step(self, p: int) -> Array:
+        """The load series as it has grown by the start of a period, by step; zero where there is none. [MW]"""
         series, scale = self.case.load_series_mw, 1.0
         for step in self.case.input.target.load_scale:
             if step.from_ <= self.starts[p]:
@@ -102,7 +102,7 @@ class Site(Standing):
         )
         loads["battery_transformer"] = (batteries, batteries)
         if not self.racks:
-            peak = float(self.load_by_hour(p).max())
+            peak = float(self.load_by_step(p).max())
             return loads | {"mv_bus": (peak, peak)}
         loads |= {name: (value, value) for name, value in self._space(p).items()}
         loss = {s.stage: s.proportional + s.square for s in self.losses}

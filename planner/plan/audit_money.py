@@ -282,7 +282,8 @@ def audit_results(checks: Checks, case: Case, tables: Tables, site: Site) -> Non
 
 def _key_results(case: Case, tables: Tables, site: Site) -> dict[str, float | None]:
     year = tables.dispatch[tables.dispatch.phase == "operating year"]
-    ledger, energy = tables.ledger, float((year.weight_h * year.site_load_mw).sum())
+    years = year.period.nunique() / 12
+    ledger, energy = tables.ledger, float((year.weight_h * year.site_load_mw).sum()) / years
     imports = year.grid_import_mw.fillna(0.0).max() if "grid_import_mw" in year else 0.0
     it_items = {i.id for i in case.catalog.items if i.family in IT}
     is_it = ledger.item.isin(it_items)
@@ -299,7 +300,7 @@ def _key_results(case: Case, tables: Tables, site: Site) -> dict[str, float | No
     if not site.racks or design <= 0 or not len(tables.capacity):
         return result
     load = float(tables.capacity.design_load_mw.iloc[-1])
-    result["annual_pue"] = energy / float((year.weight_h * year.it_mw).sum())
+    result["annual_pue"] = energy * years / float((year.weight_h * year.it_mw).sum())
     result["peak_pue"] = load / (1.0 - site.import_loss) / float(design + site.network_mw[site.last])
     result["it_design_mw"] = float(design)
     result["project_cost_usd_per_mw"] = without / float(design)

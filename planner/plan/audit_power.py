@@ -17,11 +17,11 @@ from planner.case.resource import solar_output_fraction, wind_output_fraction
 from planner.case.tariff import monthly_bill
 from planner.case.weather import Weather
 from planner.plan.audit_base import Array, Checks, Tables, says
+from planner.plan.audit_calendar import Steps, steps_of
 from planner.plan.audit_loads import IN_THE_ROOM, Site
 from planner.plan.audit_money import Key, middle
 from planner.plan.audit_physics import fuel_usd_per_mwh
 from planner.plan.audit_site import LOOPS, Rack, periods_of
-from planner.timeline import Hours, block_hours
 from planner.units import HOURS_PER_YEAR
 
 LOSS_TOLERANCE = 2e-4  # of the load: the model's losses lie on tangents of the square
@@ -32,6 +32,7 @@ PLAIN_COLUMNS = {
     "period",
     "phase",
     "hour_of_year",
+    "minute",
     "weight_h",
     "facility_load_mw",
     "it_mw",
@@ -47,10 +48,10 @@ class Month:
     """One month of the dispatch: its hours as they must be, and its rows."""
 
     p: int  # period whose units stand
-    place: int  # 0-11 in a year, -1 in the build
+    place: int  # of the month in its period, from 0; -1 in the build
     start: date
-    days: tuple[date, ...]  # first days of every month it stands for: itself, or one in every operating year
-    hours: Hours
+    days: tuple[date, ...]  # first days of every month it stands for: itself, or one a year where years repeat
+    hours: Steps
     rows: pd.DataFrame
 
     def flow(self, name: str) -> Array:
@@ -62,8 +63,8 @@ class Month:
 
     def where(self, what: str) -> Callable[[int], str]:
         """Tells an hour of this month."""
-        at = self.hours.hour_of_year
-        return lambda t: f"{what} {self.start} hour of year {at[t]}"
+        at, minute = self.hours.shown_hour, self.hours.minute
+        return lambda t: f"{what} {self.start} hour of year {at[t]}" + (f" minute {minute[t]}" if minute[t] else "")
 
 
 def audit_power(checks: Checks, case: Case, tables: Tables, site: Site) -> dict[Key, float]:
@@ -85,24 +86,25 @@ def audit_power(checks: Checks, case: Case, tables: Tables, site: Site) -> dict[
 
 def _months(checks: Checks, case: Case, tables: Tables, site: Site) -> list[Month]:
     """The months of the dispatch with all their hours; months with wrong hours are reported and left out."""
-    reference_year, found, rows_used = site.starts[-1].year, [], 0
+    found, rows_used = [], 0
     groups = {
         key: rows.reset_index(drop=True) for key, rows in tables.dispatch.groupby(["phase", "period"], sort=False)
     }
     for p, place, days in _month_places(case):
         start = days[0]
         phase = "build" if place < 0 else "operating year" if p == site.last else "expansion year"
-        hours = block_hours(start.month - 1, reference_year, case.input.horizon.sample_days_per_month)
+        hours = steps_of(case, start)
         rows = groups.get((phase, start))
         complete = (
             rows is not None
             and len(rows) == len(hours)
             and bool(
-                (rows.hour_of_year.to_numpy() == hours.hour_of_year).all()
+                (rows.hour_of_year.to_numpy() == hours.shown_hour).all()
+                and (rows.minute.to_numpy() == hours.minute).all()
                 and np.allclose(rows.weight_h.to_numpy(), hours.weight, rtol=1e-9)
             )
         )
-        checks.true("hours complete", complete, f"{phase} {start}: must hold its {len(hours)} hours once, in order")
+        checks.true("hours complete", complete, f"{phase} {start}: must hold its {len(hours)} steps once, in order")
         if rows is not None and complete:
             rows_used += len(rows)
             found.append(Month(p, place, start, days, hours, rows))
@@ -110,8 +112,11 @@ def _months(checks: Checks, case: Case, tables: Tables, site: Site) -> list[Mont
         checks.true("hours complete", rows_used == len(tables.dispatch), "dispatch has rows of no month")
     if not case.input.horizon.sample_days_per_month:
         for p in sorted({m.p for m in found if m.place >= 0} | {site.last}):
-            total = sum(len(m.rows) for m in found if m.p == p)
-            checks.true("hours complete", total == HOURS_PER_YEAR, f"the year {site.starts[p]} has {total} hours")
+            total = round(sum(m.hours.step_h * len(m.rows) for m in found if m.p == p))
+            want = HOURS_PER_YEAR
+            if case.input.horizon.calendar == "actual":
+                want = 24 * ([*site.starts, case.timeline.end][p + 1] - site.starts[p]).days
+            checks.true("hours complete", total == want, f"the year {site.starts[p]} has {total} hours")
     return found
 
 
@@ -120,6 +125,8 @@ def _month_places(case: Case) -> Iterator[tuple[int, int, tuple[date, ...]]]:
     for p, days in enumerate(periods_of(case)):
         if len(days) == 1:
             yield p, -1, tuple(days)
+        elif case.input.horizon.calendar == "actual":
+            yield from ((p, k, (day,)) for k, day in enumerate(days))
         else:
             yield from ((p, k, tuple(days[k::12])) for k in range(12))
 
@@ -208,7 +215,7 @@ def _balance(checks: Checks, case: Case, site: Site, month: Month) -> None:
             supply = supply - month.flow(name)
     load = np.zeros(len(at))
     if case.load_series_mw is not None:
-        series = site.load_by_hour(month.p)[at]
+        series = site.load_by_step(month.p)[month.hours.step_of_year]
         load = load + series
         checks.equal(
             "load by hour",
@@ -219,7 +226,7 @@ def _balance(checks: Checks, case: Case, site: Site, month: Month) -> None:
             month.where("facility_load_mw"),
         )
     if site.racks:
-        shape = case.load_shape[at]
+        shape = case.load_shape[month.hours.step_of_year]
         it = shape * it_mean_mw(site, month.p) + float(site.network_mw[month.p])
         cooling = _cooling_power(site, month, shape)
         load = load + it + losses_mw(site, month.p, shape) + cooling
@@ -259,7 +266,7 @@ def _cooling(checks: Checks, site: Site, month: Month) -> None:
     if not site.racks:
         return
     at = month.hours.hour_of_year
-    shape = site.case.load_shape[at]
+    shape = site.case.load_shape[month.hours.step_of_year]
     for loop, mean in loop_heat_mw(site, month.p).items():
         heat, part, choices = shape * mean, f"heat_rejection:{loop}", site.rejectors[loop]
         if not choices and mean <= 0:
@@ -284,7 +291,7 @@ def _cooling(checks: Checks, site: Site, month: Month) -> None:
 def _shed(checks: Checks, case: Case, site: Site, month: Month) -> None:
     """Compute shed within the fraction the case allows, none where it allows none."""
     shed = case.input.workload.shed if case.input.workload is not None else None
-    shape = case.load_shape[month.hours.hour_of_year]
+    shape = case.load_shape[month.hours.step_of_year]
     for rack in site.racks:
         most = (shed.fraction if shed is not None else 0.0) * shape * rack.mean_mw * float(site.runs(rack)[month.p])
         checks.at_most(
@@ -323,13 +330,13 @@ class _Sources:
             able = rating[at] * item.get("nameplate_power_mw") * float(site.of_item(item.id, "generation")[p])
             output = month.flow(name)
             checks.at_most("generation rating", "MW", output, able, _MW * (1.0 + able), month.where(name))
-            yearly = item.get("availability_fraction", 1.0) * float(able.sum())
+            monthly = item.get("availability_fraction", 1.0) * float(able.sum()) * month.hours.step_h
             checks.at_most(
                 "generation availability",
                 "MWh",
-                float(output.sum()),
-                yearly,
-                1e-6 * (1.0 + yearly),
+                float(output.sum()) * month.hours.step_h,
+                monthly,
+                1e-6 * (1.0 + monthly),
                 says(f"{name} in {month.start}"),
             )
             room = room + able - output
@@ -384,11 +391,11 @@ def _battery(checks: Checks, site: Site, months: list[Month], item: Item) -> Non
                 says(f"{text}: charge at the start of the year"),
             )
         previous = np.concatenate([[before], soc[:-1]])
-        want = previous + one_way * charge - discharge / one_way
+        want = previous + (one_way * charge - discharge / one_way) * month.hours.step_h
         checks.equal("battery state of charge", "MWh", soc, want, 1e-6 * (10.0 + energy * n), month.where(item.id))
         before = float(soc[-1])
-        throughput += float((charge + discharge).sum())
-        both += float(np.minimum(charge, discharge).sum())
+        throughput += float((charge + discharge).sum()) * month.hours.step_h
+        both += float(np.minimum(charge, discharge).sum()) * month.hours.step_h
     checks.at_most(
         "battery one way at a time",
         "MWh",

@@ -7,7 +7,8 @@ Tables (index order item, period, hour; units in the column names)
     stages     period, position, unit, design_load, firm_capacity
     capacity   period, grid_mw, firm_generation_mw, design_load_mw, it_design_mw, gpus_energised,
                racks_delivered, racks_ready, racks_energised, racks_stranded, binding_stage
-    dispatch   period, hour_of_year, weight_h, flows in MW, state of charge in MWh
+    dispatch   period, hour_of_year, minute (at which the step begins), weight_h (hours the row stands for),
+               flows in MW, state of charge in MWh at the end of the step
     ledger     date, line, item, usd              payments positive; present value at the start is the objective
 `period` is the first day of the period; in dispatch, the first day of the month, in every year too.
 """

@@ -254,7 +254,7 @@ def _capacity(book: Any, sheet: Any, style: Formats, plan: Plan) -> None:
 def _energy(sheet: Any, style: Formats, plan: Plan) -> None:
     """Monthly energy and peaks from the dispatch, cost from the ledger; of the operation, its first year."""
     dispatch = plan.dispatch
-    known = ("period", "phase", "hour_of_year", "weight_h")
+    known = ("period", "phase", "hour_of_year", "minute", "weight_h")
     flows = [
         name
         for name in map(str, dispatch)

@@ -8,8 +8,8 @@ import pyomo.environ as pyo
 
 from planner.families import power
 from planner.families.battery import Battery
-from planner.operation.blocks import block_key
 from planner.sizing.limits import Limits
+from planner.sizing.shared import share
 from planner.sizing.targets import grid_steps
 
 
@@ -18,10 +18,12 @@ class Linking(Limits):
 
     def linking(self) -> None:
         m, edges = self.m, self.plant.edges
-        m.link = pyo.Var(self.periods, [n for n in self.plant.links if n not in edges], within=pyo.NonNegativeReals)
+        own = {*edges, *self.plant.peaks}
+        m.link = pyo.Var(self.periods, [n for n in self.plant.links if n not in own], within=pyo.NonNegativeReals)
         m.linking = pyo.Constraint(pyo.Any)
         m.edge = pyo.Var([(p, k, name) for p, k in self.states for name in edges], within=pyo.NonNegativeReals)
         self._edges()
+        self.shared_costs = share(m, self.plant)
         for p in self.periods:
             for name, value in self._components(p).items():
                 m.linking[p, name] = m.link[p, name] == value
@@ -31,16 +33,20 @@ class Linking(Limits):
         m, timeline = self.m, self.case.timeline
         sampled = self.case.input.horizon.sample_days_per_month is not None
         m.edges = pyo.ConstraintList()
+        month = {(p, k): timeline.part_at(p, k)[0] for p, k in self.states}
         self.edges: list[tuple[Any, str, float, Any]] = []
         for store in self.plant.batteries:
             start, end = store.soc_start, store.soc_end
             m.edge[0, 0, start].fix(0.0)
             for p, k in self.states:
                 m.edges.add(m.edge[p, k, end] <= store.hours * m.link[p, store.key])
-                if sampled:  # a sample may not hoard energy for days it leaves out
-                    m.edges.add(m.edge[p, k, end] == m.edge[p, k, start])
-                if timeline.is_yearly(p):
-                    m.edges.add(m.edge[p, k, end] == m.edge[p, (k + 1) % len(timeline.places(p)), start])
+                last = k == timeline.places(p)[-1]
+                if sampled and (last or month[p, k + 1] != month[p, k]):
+                    # a sample may not hoard energy for days it leaves out
+                    first = next(j for j in timeline.places(p) if month[p, j] == month[p, k])
+                    m.edges.add(m.edge[p, k, end] == m.edge[p, first, start])
+                if not last or timeline.is_yearly(p):
+                    m.edges.add(m.edge[p, k, end] == m.edge[p, 0 if last else k + 1, start])
             for p in self.periods[1:]:
                 before = m.edge[p - 1, timeline.places(p - 1)[-1], end]
                 # A year starts, whenever it repeats, from no more than was charged before it.
@@ -52,14 +58,15 @@ class Linking(Limits):
         """Every state of charge between states: its edge in the year, and the hours and the power that bound it."""
         m, timeline = self.m, self.case.timeline
         for p, k in self.states:
-            yearly, month = timeline.is_yearly(p), timeline.months_at(p, k)[0]
-            last = k == len(timeline.places(p)) - 1
+            yearly, last = timeline.is_yearly(p), k == timeline.places(p)[-1]
+            after = (p, k + 1) if not last else (p, 0) if yearly else (p + 1, 0)
             # A year ends as it starts, and so no later year starts with more than the build months leave.
             before = (timeline.build_months if yearly else p) - 1
-            for name, first, day in ((store.soc_start, k == 0, month), (store.soc_end, yearly and last, month + 1)):
+            for name, first, at in ((store.soc_start, k == 0, (p, k)), (store.soc_end, yearly and last, after)):
                 if not first or before >= 0:  # the horizon starts empty
+                    month, part = timeline.part_at(*at)
+                    edge = f"{store.key} {timeline.first_day(month).month}.{part or 0}"
                     power = m.link[before if first else p, store.key]
-                    edge = store.key + block_key(timeline.first_day(day))
                     self.edges.append((m.edge[p, k, name], edge, store.hours, power))
 
     def _components(self, p: int) -> dict[str, Any]:

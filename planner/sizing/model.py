@@ -13,7 +13,8 @@ Variables
     substation[p]    whether import goes through the substation                       binary
     grid[p], firm_generation[p], heat_assigned[...]                                   MW
     link[p,c]        linking vector of the operating blocks, the same in every place of a period
-    edge[p,k,c]      its components that belong to one place: state of charge before and after the block
+    edge[p,k,c]      its components that belong to one place: state of charge before and after, parts of a month
+    peak[p,t,c]      what the blocks of month t share as one number, where a month is several blocks
     cost[p,k]        operating cost of a place, above the cuts
 
 Constraints (each under this name in the model and the LP file)
@@ -36,6 +37,8 @@ Constraints (each under this name in the model and the LP file)
     yard_area, land_area     outdoor space
     milestone                compute running by a date, net of spares
     linking                  the linking vector from the counts
+    shared_peak              billed peaks are no less than the minimum take
+    shared_allowance         parts of a month's tiers and availability add up to the month's
 """
 
 from __future__ import annotations
@@ -52,6 +55,7 @@ from planner.ledger import Cash, operating_weights
 from planner.operation.blocks import Plant
 from planner.sizing.money import Money
 from planner.sizing.options import Option, options_of
+from planner.sizing.shared import SharedCost
 
 
 @dataclass
@@ -71,6 +75,7 @@ class Sizing:
     energised_units: Callable[[Option, int], Any]  # units switched on, with the spares of their groups
     committed_om: list[tuple[str, Cash]]  # fixed O&M of what is already bought
     edges: list[tuple[Any, str, float, Any]]  # states of charge between states: edge in the year, hours, power
+    shared_costs: list[SharedCost]  # billed peaks of months that are several blocks
     levels: dict[str, Any] = field(default_factory=dict)  # objective name -> expression
 
     def option(self, key: str) -> Option:
@@ -113,6 +118,7 @@ def build_sizing(plant: Plant, *, relax: Iterable[str] = (), milestones: bool = 
         s.energised_units,
         s.committed_om(),
         s.edges,
+        s.shared_costs,
     )
     _objectives(s, sizing)
     return sizing
@@ -124,6 +130,7 @@ def _objectives(s: Money, sizing: Sizing) -> None:
     weights = operating_weights(case)
     cost = sum(order.cost_kusd * s.newly(o, k) for o in s.options for k, order in enumerate(o.orders))
     cost = cost + sum(weights[state] * m.cost[state] for state in s.states)
+    cost = cost + sum(weights[shared.period, shared.place] * shared.kusd for shared in s.shared_costs)
     objective = case.input.objective
     if s.relax:
         sizing.levels["slack"] = sum(m.slack[name, p] for name in s.relax for p in range(s.last + 2))

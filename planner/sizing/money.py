@@ -40,6 +40,12 @@ class Money(Linking):
                 for month in timeline.months_at(p, k)
                 if timeline.middle(month) <= row.by
             )
+            spent = spent + sum(
+                shared.kusd
+                for shared in self.shared_costs
+                for month in timeline.months_at(shared.period, shared.place)
+                if timeline.middle(month) <= row.by
+            )
             p = min(max(timeline.period_of(row.by), 0), self.last)
             m.budget.add(spent <= row.usd / USD_PER_KUSD + 1000.0 * m.slack["budget", p])
 

@@ -32,6 +32,7 @@ from planner.sizing.options import USD_PER_KUSD
 from planner.solve.infeasible import explain
 from planner.solve.master import Master, MasterResult
 from planner.solve.pool import Pool
+from planner.solve.settle import settle
 from planner.solve.states import State, cost_variable, link_variables, states_of
 from planner.solve.stopping import Stop
 from planner.solve.trace import Trace
@@ -117,8 +118,8 @@ class Solution:
 
 @dataclass
 class _Best:
-    cost: float = np.inf
-    point: Array | None = None
+    cost: float
+    point: Array | None
     values: dict[State, Value] = field(default_factory=dict)
     links: dict[State, Array] = field(default_factory=dict)
 
@@ -176,7 +177,7 @@ class _Engine:
         for state in self.states:
             self.by_block.setdefault(state.block, []).append(state)
         self.present: set[tuple[State, bytes]] = set()
-        self.lower, self.best, self.rounds = -np.inf, _Best(), 0
+        self.lower, self.best, self.rounds = -np.inf, _Best(np.inf, None), 0
         self._prepare()
 
     def _prepare(self) -> None:
@@ -191,7 +192,7 @@ class _Engine:
                 self.edges.setdefault(edge, []).append((column, hours, of))
         self.settling = True
         self.warm = all(len(known.points) >= len(known.block.links) for known in self.pool.values())
-        hours = min(block.hours for block in self.blocks.values())
+        hours = min(block.hours * block.step_h for block in self.blocks.values())
         self.coarse = hours >= _LEAST_COARSE_H
         self.pooled = self.coarse and len(self.plant.batteries) > 1
         self.cost_gradient, constant = self.master.gradient(self.sizing.levels["cost"])
@@ -380,9 +381,7 @@ class _Engine:
         best = self.best
         if best.point is not None:
             mixed = {s: x for s, x in best.links.items() if self.pool[s.block].known(x) is None}
-            best.values |= self._exact(mixed)
-            costs = {s: value.cost_usd for s, value in best.values.items()}
-            best.cost, best.point = self._cost(best.point, costs), self._with_costs(best.point, costs)
+            self.best = self._plan(best.point, best.values | self._exact(mixed), best.links)
 
     def _first_level(self, name: str) -> Level:
         """The integer goal that comes before cost; only plans that can be run count."""
@@ -523,11 +522,16 @@ class _Engine:
         with self.stop.held(self.best.point is None):  # what may be the only plan is evaluated to its end
             values = self._evaluate(links, self._allowed(rounded, links))
         if all(v.feasible for v in values.values()):
-            costs = {s: value.cost_usd for s, value in values.items()}
-            cost = self._cost(rounded, costs)
-            if cost < self.best.cost and self._within_budget(rounded, costs):
-                self.best = _Best(cost, self._with_costs(rounded, costs), values, links)
+            found = self._plan(rounded, values, links)
+            if found.cost < self.best.cost and self._within_budget(found):
+                self.best = found
         return values, links
+
+    def _plan(self, point: Array, values: dict[State, Value], links: dict[State, Array]) -> _Best:
+        """A plan with its true costs."""
+        point, values, links = settle(self.sizing, self.master, self.blocks, point, values, links)
+        point = self._with_costs(point, {s: value.cost_usd for s, value in values.items()})
+        return _Best(float(self.cost_gradient @ point), point, values, links)
 
     def _links(self, point: Array) -> dict[State, Array]:
         return {
@@ -559,8 +563,8 @@ class _Engine:
         """Present value of a point with operating costs in USD, without the constant. [kUSD]"""
         return float(self.cost_gradient @ self._with_costs(point, costs))
 
-    def _within_budget(self, point: Array, costs: dict[State, float]) -> bool:
-        return self.master.rows_hold(self.sizing.model.budget, self._with_costs(point, costs))
+    def _within_budget(self, plan: _Best) -> bool:
+        return plan.point is not None and self.master.rows_hold(self.sizing.model.budget, plan.point)
 
     def _absolute_gap(self) -> float:
         """Gap of one sizing solve: well inside what the whole solve must prove. [kUSD]"""

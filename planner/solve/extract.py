@@ -192,13 +192,15 @@ def _binding(read: Reading, p: int, now: CapacityRow, stages: list[StageRow]) ->
 
 
 def _dispatch(read: Reading, s: State) -> pd.DataFrame:
-    """Dispatch of a state, hour by hour."""
+    """Dispatch of a state, step by step."""
     case, block, primal = read.case, read.solution.blocks[s.block], read.solution.values[s].primal
     timeline, hours = case.timeline, hours_of(case, s.block)
+    month, _ = timeline.part_at(s.period, s.place)
     flows: dict[str, Array] = {}
     supply = np.zeros(len(hours))
     for name, columns in block.columns.items():
-        if len(columns.index) == 1 or name.startswith(("shortage", "square_throughput")):
+        whole = len(columns.index) == 1 and columns.hours[0] == 0  # of the block; sun may shine in one hour alone
+        if whole or name.startswith(("shortage", "square_throughput")):
             continue
         series = np.zeros(len(hours))
         series[columns.hours] = primal[columns.index]
@@ -209,13 +211,14 @@ def _dispatch(read: Reading, s: State) -> pd.DataFrame:
         elif kind == "charge":
             supply -= series
     shown: dict[str, Any] = {
-        "period": timeline.first_day(timeline.months_at(s.period, s.place)[0]),
+        "period": timeline.first_day(month),
         "phase": timeline.phase(s.period),
-        "hour_of_year": hours.hour_of_year,
+        "hour_of_year": timeline.first_hour_of_year(month) + hours.hour_of_month,
+        "minute": hours.minute,
         "weight_h": hours.weight,
     }
     if case.load_series_mw is not None:
-        shown["facility_load_mw"] = load_scale(case, s.period) * case.load_series_mw[hours.hour_of_year]
+        shown["facility_load_mw"] = load_scale(case, s.period) * case.load_series_mw[hours.step_of_year]
     if read.sizing.plant.racks:
         it, heat = _it_and_heat(read, s, hours, flows)
         shown |= {"it_mw": it, "heat_rejection_mw": heat, "losses_and_fans_mw": supply - it - heat}
@@ -228,7 +231,7 @@ def _it_and_heat(read: Reading, s: State, hours: Hours, flows: dict[str, Array])
     """Draw of IT, and of heat rejection, by hour. [MW]"""
     link = dict(zip(read.solution.blocks[s.block].links, read.solution.links[s].tolist(), strict=True))
     at = hours.hour_of_year
-    shape = read.case.load_shape[at]
+    shape = read.case.load_shape[hours.step_of_year]
     it = link["it_mw"] * shape + read.network_mw(s.period)
     heat = np.zeros(len(hours))
     for loop in cooling.LOOPS:
@@ -258,3 +261,8 @@ def _payments(read: Reading) -> Iterator[Payment]:
             usd = float(cost @ read.solution.values[s].primal)
             if abs(usd) >= 1e-6:
                 yield from (Payment(timeline.middle(month), line, "operation", usd) for month in months)
+    for shared in read.sizing.shared_costs:
+        usd = value(shared.kusd) * USD_PER_KUSD
+        if abs(usd) >= 1e-6:
+            months = timeline.months_at(shared.period, shared.place)
+            yield from (Payment(timeline.middle(month), shared.line, "operation", usd) for month in months)

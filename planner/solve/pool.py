@@ -117,7 +117,7 @@ class BlockPool:
     def coarse(self, x: Array, step_h: int) -> Value | None:
         """Value on steps of several hours, its slope repaired to a cut of the block; None where it cannot be."""
         if step_h not in self._coarse:
-            made = coarsen(self.block, step_h, _FORBIDDEN_USD_PER_MWH)
+            made = coarsen(self.block, round(step_h / self.block.step_h), _FORBIDDEN_USD_PER_MWH)
             self._coarse[step_h] = made, BlockSolver(made.block, run=self._run, note=self._note)
         coarse, solver = self._coarse[step_h]
         value = solver.solve(np.maximum(np.round(x, _SAME), 0.0))

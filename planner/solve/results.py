@@ -13,6 +13,7 @@ from planner.finance import discount_factor
 from planner.ledger import CAPITAL_LINES, IT_FAMILIES
 from planner.plan.plan import SCHEMA
 from planner.solve.reading import CapacityRow, Reading, value
+from planner.timeline import MONTHS_PER_YEAR
 
 # Bands a practitioner expects; a plan outside them explains itself.
 _USUAL_COST_USD_PER_MW = (8e6, 18e6)  # without IT
@@ -61,6 +62,8 @@ def summary_of(
         ][:60],
         "trust": _trust(read, orders),
         "sampled_days_per_month": case.input.horizon.sample_days_per_month,
+        "step_minutes": case.input.horizon.step_minutes,
+        "calendar": case.input.horizon.calendar,
         "weather": {
             "name": case.weather.name,
             "synthetic": case.weather.synthetic,
@@ -93,7 +96,8 @@ def _key_results(
 ) -> dict[str, float | None]:
     case, end = read.case, capacity[-1]
     year = dispatch[dispatch["phase"] == "operating year"]
-    energy = float((year["weight_h"] * year["site_load_mw"]).sum())
+    years = len(case.timeline.operated_months(read.last)) / MONTHS_PER_YEAR
+    energy = float((year["weight_h"] * year["site_load_mw"]).sum()) / years
     it_items = [i.id for i in case.catalog.items if i.family in IT_FAMILIES]
     line, is_it = ledger["line"], ledger["item"].isin(it_items)
     without_it = float(ledger.loc[line.isin(CAPITAL_LINES) & ~is_it, "usd"].sum())
@@ -108,7 +112,7 @@ def _key_results(
     }
     if not read.sizing.plant.racks or end.it_design_mw <= 0:
         return result
-    result["annual_pue"] = energy / float((year["weight_h"] * year["it_mw"]).sum())
+    result["annual_pue"] = energy * years / float((year["weight_h"] * year["it_mw"]).sum())
     meter = end.design_load_mw / (1.0 - read.sizing.plant.import_loss_fraction)
     it = end.it_design_mw + read.network_mw(read.last)
     result["peak_pue"] = meter / it
