@@ -523,6 +523,9 @@ class _Engine:
             values = self._evaluate(links, self._allowed(rounded, links))
         if all(v.feasible for v in values.values()):
             found = self._plan(rounded, values, links)
+            if not self._within_budget(found):  # perhaps by what the mix of dispatches adds alone
+                values |= self._exact({s: x for s, x in links.items() if self.pool[s.block].known(x) is None})
+                found = self._plan(rounded, values, links)
             if found.cost < self.best.cost and self._within_budget(found):
                 self.best = found
         return values, links

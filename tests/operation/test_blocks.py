@@ -333,5 +333,8 @@ def test_energy_kept_for_the_next_month_must_be_bought(make_case: Make) -> None:
     )
     block = build_block(plant_of(case), JULY)
     solver = BlockSolver(block)
-    empty, full = (solver.solve(links(block, load_mw=15.0, grid_mw=30.0, battery=10.0, soc_end=soc)).cost_usd for soc in (0.0, 19.0))
+    empty, full = (
+        solver.solve(links(block, load_mw=15.0, grid_mw=30.0, battery=10.0, soc_end=soc)).cost_usd
+        for soc in (0.0, 19.0)
+    )
     assert full - empty == pytest.approx(31 * 20 * 50, rel=1e-9)
