@@ -40,7 +40,7 @@ from planner.solve.trace import Trace
 Array = NDArray[np.float64]
 _Found = TypeVar("_Found")
 _CUTS_PER_STATE = 2  # violated pool cuts added at a time for one month
-_COARSE_STEPS_H = (4, 2)
+_COARSE_STEPS_H = (8, 2)
 _LEAST_COARSE_H = 96  # a block this short is solved on its own steps at once
 _MIXED_SHARE = 0.5  # of a sizing solve's gap: what blocks not solved at a point may add to its cost
 _RELAXED_ROUNDS = 40
