@@ -46,6 +46,7 @@ _MIXED_SHARE = 0.5  # of a sizing solve's gap: what blocks not solved at a point
 _RELAXED_ROUNDS = 40
 _HOURLY_ROUNDS = 8
 _STALLED_ROUNDS = 2
+_FEW_INTEGERS = 200  # whose sizing is solved faster than a round of blocks
 _ROUNDS = 200
 
 
@@ -195,6 +196,7 @@ class _Engine:
         hours = min(block.hours * block.step_h for block in self.blocks.values())
         self.coarse = hours >= _LEAST_COARSE_H
         self.pooled = self.coarse and len(self.plant.batteries) > 1
+        self.tries = self.pooled and int(self.master.integer.sum()) <= _FEW_INTEGERS
         self.cost_gradient, constant = self.master.gradient(self.sizing.levels["cost"])
         self.weights = {s: 0.0 if j is None else float(self.cost_gradient[j]) for s, j in self.cost_columns.items()}
         self.constant = constant + self.sizing.constant_kusd
@@ -347,7 +349,7 @@ class _Engine:
     def _integers(self) -> None:
         """Integer sizing until the gap closes, no cut is left, or the time is up.
 
-        Where several battery types make blocks slow, plans are first tried on hours where they move as one.
+        Where several battery types make blocks slower than the sizing, plans are first tried where they move as one.
         """
         tried: Array | None = None
         for _ in range(_ROUNDS):
@@ -360,7 +362,7 @@ class _Engine:
             if result.point is None:
                 return
             plan = result.point[self.master.integer].round()
-            if self.pooled and (tried is None or not np.array_equal(tried, plan)):
+            if self.tries and (tried is None or not np.array_equal(tried, plan)):
                 tried = plan
                 self._round("pooled", self.best.cost)
                 links = self._links(self._settle(result.point))
