@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from planner.case.base import suggest
 from planner.case.catalog import STAGES, Catalog, Item, default_catalog_folder, holds_catalog, read_catalog
 from planner.case.choice import FAMILIES, Chooser
-from planner.case.hours import Ambient, ambient_of, hourly, load_shape, tariff_of, weather_of
+from planner.case.hours import (
+    Ambient,
+    ambient_of,
+    export_price,
+    hourly,
+    load_shape,
+    prices_that_pay_for_waste,
+    tariff_of,
+    weather_of,
+)
 from planner.case.marks import Path_
 from planner.case.overrides import override, override_catalog
 from planner.case.reader import Reader
@@ -45,6 +54,7 @@ class Case:
     activity_dates: dict[str, date]
     gates: dict[str, date]  # stage, family, item, "energisation" or "grid" -> first day it may serve
     defaults_used: tuple[str, ...]
+    export_usd_per_mwh: NDArray[np.float64] | None = None  # None: nothing may be exported
     series_mean: float = 1.0  # of a workload series, as a fraction of design power
     hashes: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -109,6 +119,8 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     activity_dates = _activities(reader, given)
     gates = _gates(reader, given, activity_dates, catalog)
     tariff = tariff_of(reader, given)
+    prices_that_pay_for_waste(reader, given, tariff, timeline)
+    export = export_price(reader, given, tariff, timeline)
     weather = weather_of(reader, given)
     ambient = ambient_of(reader, given, weather)
     shape, mean = load_shape(reader, given)
@@ -135,6 +147,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         defaults_used=tuple(chooser.defaults),
         hashes={_label(f, reader.folder): _sha256(f) for f in files},
         warnings=tuple(reader.warnings),
+        export_usd_per_mwh=export,
         series_mean=mean,
     )
 

@@ -21,6 +21,7 @@ from planner.case.base import (
     Positive,
     PositiveCount,
     Rule,
+    Series,
     Strict,
     Weeks,
     require,
@@ -113,10 +114,25 @@ class GridStep(Strict):
     utility_contribution_usd: NonNegative = 0.0  # paid on the date
 
 
+class Export(Strict):
+    """What the utility takes back through the same connection, and pays for it."""
+
+    mw: Positive
+    usd_per_mwh: Finite | None = None
+    series: Series | None = None  # USD/MWh by hour, in place of one price
+
+    @model_validator(mode="after")
+    def _one(self) -> Export:
+        if (self.usd_per_mwh is None) == (self.series is None):
+            raise Rule("needs exactly one of usd_per_mwh, series", "write one of the two", ("usd_per_mwh",))
+        return self
+
+
 class Grid(Strict):
     interconnection: Annotated[list[GridStep], Field(min_length=0)]
     power_factor: Annotated[Finite, Field(gt=0.5, le=1)] = 0.95
     tariff: TariffInput | None = None
+    export: Export | None = None
     curtailment: NotYet = None
     load_rules: NotYet = None
 
@@ -163,11 +179,6 @@ class CoolingDesign(Strict):
 
     coolant_supply_c: Annotated[Finite, Field(ge=15, le=50)] = 35.0  # to the cold plates
     chilled_water_supply_c: Annotated[Finite, Field(ge=5, le=40)] = 22.0  # to the air units
-
-
-class Series(Strict):
-    file: str
-    column: str
 
 
 class Shed(Strict):

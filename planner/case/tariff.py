@@ -1,6 +1,6 @@
 """What the utility charges for imported power: written in the case file, or read from a URDB (OpenEI) file.
 
-  bill of a month = sum over hours of energy price x import        (by energy period, in rising tiers)
+  bill of a month = sum over hours of energy price x import        (by energy period in rising tiers, or by hour)
                   + D x max(peak, minimum take x contract)         (flat demand; any hour of the month)
                   + sum over windows of D_w x peak in the window   (time-of-use demand)
                   + fixed charge
@@ -8,7 +8,7 @@
 Tiers count the MWh of their own energy period in the month and may not get cheaper, so the bill is convex.
 Peaks are means over a step of the model (an hour); the meter's 15 or 30 minutes are not modelled. The clock
 is local standard time all year (in summer a window starts an hour late), holidays count as the weekday they
-fall on. Exports earn nothing.
+fall on. What exports earn is no part of the tariff (`site.grid.export`).
 Ratchets, coincident peaks, kVA and reactive charges, minimum bills and riders are refused, never dropped.
 """
 
@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
-from planner.case.base import Finite, Fraction, NonNegative, Positive, Rule, Strict
+from planner.case.base import Finite, Fraction, NonNegative, Positive, Rule, Series, Strict
+from planner.timeline import Hours
 from planner.units import KW_PER_MW
 
 Floats = NDArray[np.float64]
@@ -64,6 +65,23 @@ class Tariff:
     demand_weekend: Integers
     fixed_usd_per_month: float
     minimum_take_fraction: float  # of the contracted MW, the least demand billed at the flat rate
+    energy_usd_per_mwh: Floats | None = None  # (8760,), in place of tiers and periods
+
+    @property
+    def lowest_energy_usd_per_mwh(self) -> float:
+        """Lowest price of energy in any hour."""
+        if self.energy_usd_per_mwh is not None:
+            return float(self.energy_usd_per_mwh.min())
+        return min(tier.usd_per_mwh for tiers in self.energy_tiers for tier in tiers)
+
+
+def first_energy_price(tariff: Tariff, hours: Hours) -> Floats:
+    """Price of the first MWh imported in each hour, shape (T,); tiers above it cost more. [USD/MWh]"""
+    if tariff.energy_usd_per_mwh is not None:
+        return tariff.energy_usd_per_mwh[hours.hour_of_year]
+    first = np.array([tiers[0].usd_per_mwh for tiers in tariff.energy_tiers])
+    price: Floats = first[hourly_energy_period(tariff, hours.month, hours.hour_of_day, hours.is_weekend)]
+    return price
 
 
 def hourly_energy_period(tariff: Tariff, month: int | Integers, hour_of_day: Integers, is_weekend: Mask) -> Integers:
@@ -85,20 +103,26 @@ def monthly_bill(
     *,
     hours_per_step: float = 1.0,
     contract_mw: float = 0.0,
+    hour_of_year: Integers | None = None,
 ) -> dict[str, float]:
     """Bill of one month by line, USD; month 0..11, the arrays hold every step of the month, shape (T,).
 
+    hour_of_year is needed where energy is priced by the hour.
     `demand` is the charge on the month's own peak, `minimum_take` what the contract adds to it.
     """
     period = hourly_energy_period(tariff, month, hour_of_day, is_weekend)
     window = hourly_demand_period(tariff, month, hour_of_day, is_weekend)
     peak = float(import_mw.max())
     per_mw = float(tariff.flat_demand_usd_per_kw[month]) * KW_PER_MW
-    return {
-        "energy": sum(
+    if tariff.energy_usd_per_mwh is not None:
+        energy = float(tariff.energy_usd_per_mwh[hour_of_year] @ import_mw) * hours_per_step
+    else:
+        energy = sum(
             tiered_cost(tiers, float(import_mw[period == p].sum()) * hours_per_step)
             for p, tiers in enumerate(tariff.energy_tiers)
-        ),
+        )
+    return {
+        "energy": energy,
         "demand": per_mw * peak,
         "tou_demand": sum(
             price * KW_PER_MW * float(import_mw[window == w].max(initial=0.0))
@@ -184,11 +208,12 @@ class TierInput(Strict):
 
 
 class TariffInput(Strict):
-    """A tariff in a case file: one of four forms of energy price, and the other charges."""
+    """A tariff in a case file: one of five forms of energy price, and the other charges."""
 
     energy_usd_per_mwh: Finite | None = None  # one price in every hour
     energy_periods: list[EnergyPeriod] | None = Field(None, min_length=1)  # later ones override
     tiers: list[TierInput] | None = Field(None, min_length=1)
+    energy_series: Series | None = None  # USD/MWh by hour, as of an index; may be negative
     demand_usd_per_kw_month: list[NonNegative] = Field(default=[0.0] * 12)  # one number, or one a month
     tou_demand: list[DemandPeriod] = Field(default=[])
     fixed_usd_per_month: NonNegative = 0.0
@@ -208,7 +233,7 @@ class TariffInput(Strict):
 
     @model_validator(mode="after")
     def _one_energy_price(self) -> Self:
-        forms = ("energy_usd_per_mwh", "energy_periods", "tiers", "urdb")
+        forms = ("energy_usd_per_mwh", "energy_periods", "tiers", "energy_series", "urdb")
         written = [name for name in forms if getattr(self, name) is not None]
         if len(written) != 1:
             rule = "needs exactly one of " + ", ".join(forms)
@@ -259,15 +284,20 @@ FALLING = "a tier may not be cheaper than the one before: the cost would not be 
 FALLING_REMEDY = "write the price that the site's consumption reaches"
 
 
-def tariff_from_input(given: TariffInput, folder: Path, *, name: str = "tariff of the case file") -> Tariff:
-    """Tariff of a validated input; a relative `urdb` path starts at `folder`, its faults raise InputError."""
+def tariff_from_input(
+    given: TariffInput, folder: Path, energy: Floats | None = None, *, name: str = "tariff of the case file"
+) -> Tariff:
+    """Tariff of a validated input; a relative `urdb` path starts at `folder`, its faults raise InputError.
+
+    energy: the values of `energy_series`, where the input has one.
+    """
     if given.urdb is not None:
         from planner.case.urdb import tariff_from_urdb
 
         return tariff_from_urdb(folder / given.urdb)
-    energy, demand = np.zeros((2, 12, 24), dtype=np.int64), np.full((2, 12, 24), NO_PERIOD, dtype=np.int64)
+    periods, demand = np.zeros((2, 12, 24), dtype=np.int64), np.full((2, 12, 24), NO_PERIOD, dtype=np.int64)
     for i, period in enumerate(given.energy_periods or []):
-        period.paint(energy[0], energy[1], i)
+        period.paint(periods[0], periods[1], i)
     for i, window in enumerate(given.tou_demand):
         window.paint(demand[0], demand[1], i)
     tiers: tuple[tuple[Tier, ...], ...]
@@ -275,20 +305,23 @@ def tariff_from_input(given: TariffInput, folder: Path, *, name: str = "tariff o
         tiers = tuple((Tier(period.usd_per_mwh, math.inf),) for period in given.energy_periods)
     elif given.tiers:
         tiers = (tuple(Tier(tier.usd_per_mwh, tier.up_to_mwh_per_month or math.inf) for tier in given.tiers),)
+    elif energy is not None:
+        tiers = ()
     else:
         assert given.energy_usd_per_mwh is not None
         tiers = ((Tier(given.energy_usd_per_mwh, math.inf),),)
     return Tariff(
         name=name,
         energy_tiers=tiers,
-        energy_weekday=read_only(energy[0]),
-        energy_weekend=read_only(energy[1]),
+        energy_weekday=read_only(periods[0]),
+        energy_weekend=read_only(periods[1]),
         flat_demand_usd_per_kw=read_only(np.array(given.demand_usd_per_kw_month, dtype=np.float64)),
         tou_demand_usd_per_kw=tuple(window.usd_per_kw_month for window in given.tou_demand),
         demand_weekday=read_only(demand[0]),
         demand_weekend=read_only(demand[1]),
         fixed_usd_per_month=given.fixed_usd_per_month,
         minimum_take_fraction=given.minimum_take_fraction,
+        energy_usd_per_mwh=read_only(energy) if energy is not None else None,
     )
 
 

@@ -48,6 +48,7 @@ class Plant:
     def links(self) -> tuple[str, ...]:
         """Components of the linking vector, in order."""
         names = ["one", "grid_mw", "contract_mw"]
+        names += ["export_mw"] if self.case.export_usd_per_mwh is not None else []
         if self.racks:
             names += ["it_mw", "standing_mw", *[r.key for r in self.racks]]
             names += ["pdu_mw"] if self.has_pdu else []
@@ -107,7 +108,7 @@ def build_block(plant: Plant, month: int) -> Block:
         compute.operate(builder, hours, case.load_shape, plant.racks, case)
         power.operate(builder, hours, case.load_shape, plant.stages, "pdu_mw")
         cooling.operate(builder, hours, case.load_shape, plant.rejections)
-    grid.operate(builder, hours, case.tariff, plant.import_loss_fraction)
+    grid.operate(builder, hours, case.tariff, plant.import_loss_fraction, case.export_usd_per_mwh)
     generation.operate(builder, hours, plant.generators)
     renewable.operate(builder, hours, plant.renewables)
     battery.operate(builder, hours, plant.batteries)

@@ -23,6 +23,7 @@ OPERATING_LINES = (
     "variable O&M",
     "battery wear",
     "shed compute",
+    "export receipts",
 )
 CAPITAL_LINES = (
     "equipment",

@@ -17,6 +17,7 @@ from planner.case.resource import solar_output_fraction, wind_output_fraction
 from planner.case.tariff import monthly_bill
 from planner.case.weather import Weather
 from planner.plan.audit_base import Array, Checks, Tables, says
+from planner.plan.audit_grid import audit_export
 from planner.plan.audit_loads import IN_THE_ROOM, Site
 from planner.plan.audit_money import Key
 from planner.plan.audit_physics import fuel_usd_per_mwh
@@ -38,6 +39,7 @@ PLAIN_COLUMNS = {
     "losses_and_fans_mw",
     "site_load_mw",
     "grid_import_mw",
+    "grid_export_mw",
 }
 
 
@@ -188,7 +190,9 @@ def _balance(checks: Checks, case: Case, site: Site, month: Month) -> None:
     """Sources less charging equal IT, losses and cooling in every hour; derived columns say the same."""
     at = month.hours.hour_of_year
     imported_loss = month.flow("grid_import_mw") * site.import_loss
-    supply = month.flow("grid_import_mw") - imported_loss
+    exported = month.flow("grid_export_mw")
+    exported_loss = exported / (1.0 - site.import_loss) - exported
+    supply = month.flow("grid_import_mw") - imported_loss - exported - exported_loss
     for name in month.rows.columns:
         kind = name.split(":")[0]
         if kind in ("generation", "renewable", "discharge", "compute_shed"):
@@ -220,7 +224,7 @@ def _balance(checks: Checks, case: Case, site: Site, month: Month) -> None:
             _MW * (1.0 + cooling),
             month.where("heat_rejection_mw"),
         )
-        rest = supply + imported_loss - it - cooling
+        rest = supply + imported_loss + exported_loss - it - cooling
         checks.equal(
             "load by hour",
             "MW",
@@ -234,7 +238,7 @@ def _balance(checks: Checks, case: Case, site: Site, month: Month) -> None:
         "load by hour",
         "MW",
         month.flow("site_load_mw"),
-        supply + imported_loss,
+        supply + imported_loss + exported_loss,
         _MW * (1.0 + np.abs(supply)),
         month.where("site_load_mw"),
     )
@@ -303,6 +307,7 @@ class _Sources:
         imported = month.flow("grid_import_mw")
         grid = float(site.grid_mw[p]) if self.case.tariff is not None else 0.0
         checks.at_most("import limit", "MW", imported, grid, _MW * (1.0 + grid), month.where("import"))
+        audit_export(checks, self.case, month.hours, imported, month.flow("grid_export_mw"), grid, month.where)
         room = grid - imported
         for item, rating in self.machines:
             name = f"generation:{item.id}_mw"
@@ -413,7 +418,11 @@ def _month_lines(case: Case, site: Site, month: Month) -> dict[str, float]:
             month.flow("grid_import_mw"),
             hours_per_step=weight,
             contract_mw=site.grid_step(month.p)[1],
+            hour_of_year=hours.hour_of_year,
         )
+        if case.export_usd_per_mwh is not None:
+            earned = case.export_usd_per_mwh[hours.hour_of_year] @ month.flow("grid_export_mw")
+            lines["export receipts"] -= float(earned) * weight
         lines["energy"] = bill["energy"]
         lines["demand charge"] = bill["demand"] + bill["minimum_take"]
         lines["time-of-use demand charge"] = bill["tou_demand"]

@@ -56,6 +56,8 @@ class Linking(Limits):
         """Linking component -> expression in the counts of a period."""
         m, case, plant = self.m, self.case, self.plant
         values: dict[str, Any] = {"one": 1.0, "grid_mw": m.grid[p], "contract_mw": grid_steps(case, p)[1]}
+        if case.input.site.grid.export is not None:
+            values["export_mw"] = case.input.site.grid.export.mw
         if plant.racks:
             values |= self._load_components(p)
         for loop in ("liquid", "air"):

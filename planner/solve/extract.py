@@ -34,6 +34,7 @@ from planner.timeline import Hours, add_months, block_hours
 
 Array = NDArray[np.float64]
 _UNITS = {"white_space": "m2", "network": "GPU ports", "rack_space": "racks"}  # of positions not in MW
+_SINKS = ("charge", "grid_export")
 _SOURCES = ("grid_import", "generation", "renewable", "discharge", "compute_shed")
 
 
@@ -212,7 +213,7 @@ def _month(read: Reading, s: State) -> pd.DataFrame:
         kind = name.split(":")[0]
         if kind in _SOURCES:
             supply += series
-        elif kind == "charge":
+        elif kind in _SINKS:
             supply -= series
     shown: dict[str, Any] = {
         "period": _state_start(read, s),

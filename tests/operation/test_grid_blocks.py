@@ -1,0 +1,113 @@
+"""What the grid buys and sells in a block, on paper: hourly prices, export, ratchets, coincident peaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from planner.algebra import Block
+from planner.case.case import Case
+from planner.operation.blocks import build_block, plant_of
+from planner.operation.evaluate import BlockSolver, Value
+
+Array = NDArray[np.float64]
+Make = Callable[..., Case]
+JANUARY, FEBRUARY, JULY = 0, 1, 6
+FLAT = {"energy_usd_per_mwh": 50, "demand_usd_per_kw_month": 8}
+
+
+def plain(make: Make, load: Any, grid: dict[str, Any], **more: Any) -> Case:
+    """A plain load on a grid of 30 MW, with a candidate solar plant."""
+    steps = [{"from": "2026-01-01", "mw": 30, "via": "existing_feeders"}]
+    changes: dict[str, Any] = {
+        "workload": None,
+        "horizon": {"sample_days_per_month": None},
+        "target": {"milestones": None, "load_series": {"file": "load.csv", "column": "mw"}},
+        "candidates": {
+            "compute": None,
+            "heat_rejection": None,
+            "renewable": ["solar_single_axis_1mw"],
+            "generation": ["jenbacher_j620"],
+        },
+        "site": {"grid": {"interconnection": steps, **grid}},
+    }
+    return make(changes, more.pop("changes", {}), series=load, **more)
+
+
+def links(block: Block, **values: float) -> Array:
+    """Linking vector with the given parts, keys with a colon by their prefix."""
+    full = {"one": 1.0, "contract_mw": 30.0, "grid_mw": 30.0, **values}
+    return np.array([full.get(name, full.get(name.split(":")[0], 0.0)) for name in block.links])
+
+
+def lines(block: Block, value: Value) -> dict[str, float]:
+    """Cost by ledger line, zero lines left out. [USD]"""
+    found = {line: float(usd @ value.primal) for line, usd in block.cost_lines.items()}
+    return {line: usd for line, usd in found.items() if abs(usd) > 1e-6}
+
+
+def column(block: Block, value: Value, name: str) -> Array:
+    columns = block.columns[name]
+    full = np.zeros(block.hours)
+    full[columns.hours] = value.primal[columns.index]
+    return full
+
+
+# --- prices by the hour -----------------------------------------------------------------------------------
+
+
+def test_energy_by_the_hour(make_case: Make) -> None:
+    """2 MW in January at 10 $ but for hours 5 (-500) and 6 (10,000): 742 x 2 x 10 + 2 x (10,000 - 500) = 33,840."""
+    price = np.full(8760, 10.0)
+    price[5:7] = -500.0, 10_000.0
+    tariff: dict[str, Any] = {"energy_usd_per_mwh": None, "energy_series": {"file": "buy.csv", "column": "usd"}}
+    tariff["demand_usd_per_kw_month"] = 0
+    block = build_block(plant_of(plain(make_case, 2.0, {"tariff": tariff}, prices={"buy": price})), JANUARY)
+    value = BlockSolver(block).solve(links(block))
+    assert lines(block, value) == pytest.approx({"energy": 33_840.0})
+
+
+def test_sun_is_left_when_import_is_paid_for(make_case: Make) -> None:
+    """At -20 $ in every hour nobody uses own sun: all 10 MW are bought, 744 x 10 x -20 = -148,800."""
+    tariff = {"energy_usd_per_mwh": -20, "demand_usd_per_kw_month": 0}
+    block = build_block(plant_of(plain(make_case, 10.0, {"tariff": tariff})), JANUARY)
+    value = BlockSolver(block).solve(links(block, renewable=40.0))
+    assert value.cost_usd == pytest.approx(-148_800)
+    assert column(block, value, "renewable:solar_single_axis_1mw").max() == pytest.approx(0.0, abs=1e-9)
+
+
+# --- export -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("export_mw", "grid_mw"), [(6.0, 30.0), (50.0, 8.0)])
+def test_surplus_is_sold_within_both_limits(make_case: Make, export_mw: float, grid_mw: float) -> None:
+    """Sun above the load earns 25 $ up to the lesser of the two limits; the load buys the rest at 50 $."""
+    grid = {"tariff": {**FLAT, "demand_usd_per_kw_month": 0}, "export": {"mw": export_mw, "usd_per_mwh": 25}}
+    plant = plant_of(plain(make_case, 3.0, grid))
+    block = build_block(plant, JULY)
+    value = BlockSolver(block).solve(links(block, renewable=20.0, grid_mw=grid_mw, export_mw=export_mw))
+    sun = 20.0 * plant.renewables[0].output_fraction[181 * 24 : 212 * 24]
+    sold = np.clip(sun - 3.0, 0.0, min(export_mw, grid_mw))
+    assert sold.max() == min(export_mw, grid_mw)
+    assert column(block, value, "grid_export") == pytest.approx(sold, abs=1e-7)
+    bought = np.clip(3.0 - sun, 0.0, None).sum()
+    assert lines(block, value) == pytest.approx({"energy": 50 * bought, "export receipts": -25 * sold.sum()}, rel=1e-6)
+
+
+def test_nothing_is_sold_at_a_loss(make_case: Make) -> None:
+    """Engines at 5 $/MMBtu cost more than 25 $/MWh; sold at 45 $ beside import at 50 they run, at 25 they do not."""
+    sold = {}
+    for usd in (25.0, 45.0):
+        cheap = ["catalog.jenbacher_j620.variable_om_usd_per_mwh=1", "site.fuel.natural_gas_usd_per_mmbtu_hhv=4"]
+        case = plain(make_case, 3.0, {"tariff": FLAT, "export": {"mw": 5, "usd_per_mwh": usd}}, set=cheap)
+        plant = plant_of(case)
+        each = plant.generators[0].fuel_usd_per_mwh + 1.0
+        assert 25.0 < each < 45.0
+        block = build_block(plant, JANUARY)
+        value = BlockSolver(block).solve(links(block, generation=20.0, export_mw=5.0))
+        sold[usd] = column(block, value, "grid_export").sum()
+    assert sold == pytest.approx({25.0: 0.0, 45.0: 5.0 * 744})
