@@ -21,6 +21,7 @@ from planner.case.hours import (
     export_price,
     hourly,
     load_shape,
+    peaks_in_the_model,
     prices_that_pay_for_waste,
     tariff_of,
     weather_of,
@@ -119,6 +120,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     activity_dates = _activities(reader, given)
     gates = _gates(reader, given, activity_dates, catalog)
     tariff = tariff_of(reader, given)
+    peaks_in_the_model(reader, given, tariff, timeline)
     prices_that_pay_for_waste(reader, given, tariff, timeline)
     export = export_price(reader, given, tariff, timeline)
     weather = weather_of(reader, given)

@@ -57,6 +57,18 @@ def tariff_of(reader: Reader, given: CaseInput) -> Tariff | None:
         return None
 
 
+def peaks_in_the_model(reader: Reader, given: CaseInput, tariff: Tariff | None, timeline: Timeline) -> None:
+    """Every hour of a coincident peak must be among the hours that are modelled."""
+    if tariff is None or tariff.coincident_hours is None:
+        return
+    days, year = given.horizon.sample_days_per_month, timeline.starts[-1].year
+    modelled = np.concatenate([block_hours(month, year, days).hour_of_year for month in range(12)])
+    for hour in np.setdiff1d(tariff.coincident_hours, modelled)[:1]:
+        path = ("site", "grid", "tariff", "coincident_peaks", "hours")
+        rule = f"hour {hour} of the year is in no sampled day: its import would not be billed"
+        reader.fault(path, None, rule, "remove horizon.sample_days_per_month, or write hours of the sampled days")
+
+
 def prices_that_pay_for_waste(reader: Reader, given: CaseInput, tariff: Tariff | None, timeline: Timeline) -> None:
     """A month whose energy costs less than nothing on the whole is a fault where there are racks.
 

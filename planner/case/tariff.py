@@ -1,15 +1,18 @@
 """What the utility charges for imported power: written in the case file, or read from a URDB (OpenEI) file.
 
   bill of a month = sum over hours of energy price x import        (by energy period in rising tiers, or by hour)
-                  + D x max(peak, minimum take x contract)         (flat demand; any hour of the month)
+                  + D x max(peak, minimum take x contract, share x ratchet)     (flat demand; any hour of the month)
                   + sum over windows of D_w x peak in the window   (time-of-use demand)
+                  + coincident price x import in the system's peak hours of the month / their number in a year
                   + fixed charge
 
+The ratchet is the highest peak of the eleven months before, counted in its own months alone.
 Tiers count the MWh of their own energy period in the month and may not get cheaper, so the bill is convex.
 Peaks are means over a step of the model (an hour); the meter's 15 or 30 minutes are not modelled. The clock
 is local standard time all year (in summer a window starts an hour late), holidays count as the weekday they
 fall on. What exports earn is no part of the tariff (`site.grid.export`).
-Ratchets, coincident peaks, kVA and reactive charges, minimum bills and riders are refused, never dropped.
+kVA and reactive charges, minimum bills and riders are refused, never dropped; so are ratchets and coincident peaks
+in a URDB file, whose terms do not say enough.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +29,7 @@ from pydantic import Field, field_validator, model_validator
 
 from planner.case.base import Finite, Fraction, NonNegative, Positive, Rule, Series, Strict
 from planner.timeline import Hours
-from planner.units import KW_PER_MW
+from planner.units import HOURS_PER_YEAR, KW_PER_MW
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -67,6 +70,11 @@ class Tariff:
     minimum_take_fraction: float  # of the contracted MW, the least demand billed at the flat rate
     energy_usd_per_mwh: Floats | None = None  # (8760,), in place of tiers and periods
 
+    ratchet_fraction: float = 0.0  # of the highest peak of the months before, the least demand billed
+    ratchet_months: tuple[int, ...] = ()  # 0..11, months whose peaks count
+    coincident_hours: Integers | None = None  # hours of the year whose mean import is billed
+    coincident_usd_per_kw_year: float = 0.0
+
     @property
     def lowest_energy_usd_per_mwh(self) -> float:
         """Lowest price of energy in any hour."""
@@ -104,11 +112,13 @@ def monthly_bill(
     hours_per_step: float = 1.0,
     contract_mw: float = 0.0,
     hour_of_year: Integers | None = None,
+    ratchet_mw: float = 0.0,
 ) -> dict[str, float]:
     """Bill of one month by line, USD; month 0..11, the arrays hold every step of the month, shape (T,).
 
-    hour_of_year is needed where energy is priced by the hour.
-    `demand` is the charge on the month's own peak, `minimum_take` what the contract adds to it.
+    hour_of_year is needed where hours of the year have prices; ratchet_mw is the highest peak of the months before.
+    `demand` is the charge on the month's own peak, `minimum_take` what the contract adds to it, `ratchet` what the
+    months before add to both.
     """
     period = hourly_energy_period(tariff, month, hour_of_day, is_weekend)
     window = hourly_demand_period(tariff, month, hour_of_day, is_weekend)
@@ -121,6 +131,12 @@ def monthly_bill(
             tiered_cost(tiers, float(import_mw[period == p].sum()) * hours_per_step)
             for p, tiers in enumerate(tariff.energy_tiers)
         )
+    taken = max(peak, tariff.minimum_take_fraction * contract_mw)
+    coincident = 0.0
+    if tariff.coincident_hours is not None:
+        listed = np.isin(np.asarray(hour_of_year), tariff.coincident_hours)
+        share = float(import_mw[listed].sum()) / len(tariff.coincident_hours)
+        coincident = tariff.coincident_usd_per_kw_year * KW_PER_MW * share
     return {
         "energy": energy,
         "demand": per_mw * peak,
@@ -128,7 +144,9 @@ def monthly_bill(
             price * KW_PER_MW * float(import_mw[window == w].max(initial=0.0))
             for w, price in enumerate(tariff.tou_demand_usd_per_kw)
         ),
-        "minimum_take": per_mw * max(0.0, tariff.minimum_take_fraction * contract_mw - peak),
+        "minimum_take": per_mw * (taken - peak),
+        "ratchet": per_mw * max(0.0, tariff.ratchet_fraction * ratchet_mw - taken),
+        "coincident": coincident,
         "fixed": tariff.fixed_usd_per_month,
     }
 
@@ -207,6 +225,34 @@ class TierInput(Strict):
     up_to_mwh_per_month: Positive | None = None
 
 
+class Ratchet(Strict):
+    """A share of the highest peak of the eleven months before is billed at least."""
+
+    fraction: Annotated[Finite, Field(gt=0, le=1)]
+    months: Literal["all"] | list[Month] = "all"  # whose peaks count
+
+    @model_validator(mode="after")
+    def _months_are_clear(self) -> Self:
+        if self.months != "all" and (not self.months or len(set(self.months)) != len(self.months)):
+            raise Rule(
+                "must name each month once, and one at least", "write all, or a list such as [6, 7, 8]", ("months",)
+            )
+        return self
+
+
+class CoincidentPeaks(Strict):
+    """A price on the mean import in given hours of the year, as where the system peaks are known beforehand."""
+
+    hours: list[Annotated[int, Field(ge=0, lt=HOURS_PER_YEAR)]] = Field(min_length=1)
+    usd_per_kw_year: NonNegative
+
+    @model_validator(mode="after")
+    def _hours_are_clear(self) -> Self:
+        if len(set(self.hours)) != len(self.hours):
+            raise Rule("must not repeat an hour", "write each once", ("hours",))
+        return self
+
+
 class TariffInput(Strict):
     """A tariff in a case file: one of five forms of energy price, and the other charges."""
 
@@ -218,6 +264,8 @@ class TariffInput(Strict):
     tou_demand: list[DemandPeriod] = Field(default=[])
     fixed_usd_per_month: NonNegative = 0.0
     minimum_take_fraction: Fraction = 0.0  # of the contracted grid MW
+    ratchet: Ratchet | None = None
+    coincident_peaks: CoincidentPeaks | None = None
     urdb: str | None = Field(None, min_length=1)  # path of a URDB JSON file, instead of all others
 
     @field_validator("demand_usd_per_kw_month", mode="before")
@@ -261,6 +309,13 @@ class TariffInput(Strict):
                 rule = "overlaps an earlier window; both would be charged in the same hour"
                 raise Rule(rule, "cut the windows so that each hour is in one", ("tou_demand", i))
             seen |= covered
+        return self
+
+    @model_validator(mode="after")
+    def _ratchet_has_a_price(self) -> Self:
+        if self.ratchet is not None and not any(self.demand_usd_per_kw_month):
+            rule = "needs a demand charge to hold up"
+            raise Rule(rule, "write demand_usd_per_kw_month, or remove the ratchet", ("ratchet",))
         return self
 
     @model_validator(mode="after")
@@ -310,6 +365,10 @@ def tariff_from_input(
     else:
         assert given.energy_usd_per_mwh is not None
         tiers = ((Tier(given.energy_usd_per_mwh, math.inf),),)
+    ratchet, peaks = given.ratchet, given.coincident_peaks
+    months: list[int] = []
+    if ratchet is not None:
+        months = sorted(month - 1 for month in (_ALL_MONTHS if ratchet.months == "all" else ratchet.months))
     return Tariff(
         name=name,
         energy_tiers=tiers,
@@ -322,6 +381,10 @@ def tariff_from_input(
         fixed_usd_per_month=given.fixed_usd_per_month,
         minimum_take_fraction=given.minimum_take_fraction,
         energy_usd_per_mwh=read_only(energy) if energy is not None else None,
+        ratchet_fraction=ratchet.fraction if ratchet is not None else 0.0,
+        ratchet_months=tuple(months),
+        coincident_hours=read_only(np.array(sorted(peaks.hours))) if peaks is not None else None,
+        coincident_usd_per_kw_year=peaks.usd_per_kw_year if peaks is not None else 0.0,
     )
 
 

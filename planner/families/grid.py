@@ -4,10 +4,15 @@
     export_limit[t]:             export(t) <= MW the utility takes back
     billed_demand[t]:            billed >= import(t)              in every hour of the demand window
     minimum_take:                billed >= fraction x contracted MW
+    ratchet_peak:                peak <= peak MW of the month           in months whose peaks the ratchet counts,
+                                 with peak >= import(t), billed >= peak
+    ratchet:                     billed >= fraction x ratchet MW
     energy_tier_*:               import of a period = sum of its tiers, each up to its MWh a month
 Demand is billed on the hour: 15-minute peaks inside it are not modelled yet. Losses of the main transformers
 are taken on all import and on all export. Export earns less than import costs in every hour (a rule of the case),
-so no plan does both at once: what the connection carries is the sum of the two.
+so no plan does both at once: what the connection carries is the sum of the two. Coincident peaks are a price on the
+import of their hours. The ratchet ties months together: the sizing model sets each month's peak, and the highest of
+the eleven months before, as linking components.
 """
 
 from __future__ import annotations
@@ -33,7 +38,9 @@ def operate(
     import_loss_fraction: float,
     export_usd_per_mwh: Array | None = None,
 ) -> None:
-    """Import and export in a block. Links: grid_mw (limit), contract_mw, one (for tier sizes), export_mw."""
+    """Import and export in a block. Links: grid_mw (limit), contract_mw, one (tier sizes), export_mw, and with a
+    ratchet peak_mw (no import above it in a month that counts) and ratchet_mw (highest peak of the months before).
+    """
     if tariff is None:
         return
     imported = builder.add("grid_import")
@@ -48,12 +55,23 @@ def operate(
     builder.rows("grid_limit", both, [(-1.0, "grid_mw")])
     _energy(builder, hours, tariff, imported.index)
     flat = float(tariff.flat_demand_usd_per_kw[hours.month])
-    if flat > 0:
+    counts = hours.month in tariff.ratchet_months
+    if flat > 0 or counts:
         billed = builder.add_single("billed_demand")
         builder.price("demand charge", billed, flat * KW_PER_MW)
-        builder.rows("billed_demand", [(1.0, imported.index), (-1.0, np.repeat(billed.index, len(imported.index)))])
+        peak = builder.add_single("peak") if counts else billed
+        builder.rows("billed_demand", [(1.0, imported.index), (-1.0, np.repeat(peak.index, len(imported.index)))])
+        if counts:
+            builder.total("ratchet_peak", [(1.0, peak.index)], [(-1.0, "peak_mw")])
+            builder.total("billed_peak", [(1.0, peak.index), (-1.0, billed.index)])
+        if tariff.ratchet_fraction > 0:
+            builder.total("ratchet", [(-1.0, billed.index)], [(tariff.ratchet_fraction, "ratchet_mw")])
         if tariff.minimum_take_fraction > 0:
             builder.total("minimum_take", [(-1.0, billed.index)], [(tariff.minimum_take_fraction, "contract_mw")])
+    if tariff.coincident_hours is not None:
+        struck = np.isin(hours.hour_of_year, tariff.coincident_hours)
+        each = tariff.coincident_usd_per_kw_year * KW_PER_MW / len(tariff.coincident_hours)
+        builder.price("coincident peak charge", imported, np.where(struck, each, 0.0))
     period = hourly_demand_period(tariff, hours.month, hours.hour_of_day, hours.is_weekend)
     for p, usd_per_kw in enumerate(tariff.tou_demand_usd_per_kw):
         window = imported.index[period == p]

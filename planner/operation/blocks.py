@@ -44,11 +44,17 @@ class Plant:
         scheme = self.case.stage_redundancy("onsite_generation")
         return bool(self.generators) and scheme is not None and scheme.spinning_reserve == "largest_unit"
 
+    @property
+    def has_ratchet(self) -> bool:
+        """Whether peaks of one month are billed in others."""
+        return self.case.tariff is not None and self.case.tariff.ratchet_fraction > 0
+
     @cached_property
     def links(self) -> tuple[str, ...]:
         """Components of the linking vector, in order."""
         names = ["one", "grid_mw", "contract_mw"]
         names += ["export_mw"] if self.case.export_usd_per_mwh is not None else []
+        names += ["peak_mw", "ratchet_mw"] if self.has_ratchet else []
         if self.racks:
             names += ["it_mw", "standing_mw", *[r.key for r in self.racks]]
             names += ["pdu_mw"] if self.has_pdu else []

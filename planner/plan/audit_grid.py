@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import date
 
 import numpy as np
 
@@ -28,3 +29,23 @@ def audit_export(
     checks.at_most("export limit", "MW", exported, most, _MW * (1.0 + most), where("export"))
     both = np.minimum(imported, exported)
     checks.at_most("import or export", "MW", both, 0.0, _MW * (1.0 + grid_mw), where("import beside export"))
+
+
+def ratchets_mw(case: Case, peaks: Sequence[tuple[date, bool, float]]) -> list[float]:
+    """What the months before hold each month's bill up to, from (first day, operating year or build, highest import).
+
+    A build month looks back eleven months. The operating year stands for all years: each of its months looks back on
+    the eleven others, and on the build as the first of them does.
+    """
+    counts = [case.tariff is not None and start.month - 1 in case.tariff.ratchet_months for start, _, _ in peaks]
+    begins = case.timeline.starts[-1]
+    found = []
+    for start, operating, _ in peaks:
+        until = begins if operating else start
+        highest = 0.0
+        for (other, steady, peak), counted in zip(peaks, counts, strict=True):
+            ago = (until.year - other.year) * 12 + until.month - other.month
+            if counted and ((operating and steady) or (not steady and 1 <= ago <= 11)):
+                highest = max(highest, peak)
+        found.append(highest)
+    return found

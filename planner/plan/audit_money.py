@@ -24,6 +24,7 @@ OPERATING_LINES = (
     "battery wear",
     "shed compute",
     "export receipts",
+    "coincident peak charge",
 )
 CAPITAL_LINES = (
     "equipment",

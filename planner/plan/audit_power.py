@@ -17,7 +17,7 @@ from planner.case.resource import solar_output_fraction, wind_output_fraction
 from planner.case.tariff import monthly_bill
 from planner.case.weather import Weather
 from planner.plan.audit_base import Array, Checks, Tables, says
-from planner.plan.audit_grid import audit_export
+from planner.plan.audit_grid import audit_export, ratchets_mw
 from planner.plan.audit_loads import IN_THE_ROOM, Site
 from planner.plan.audit_money import Key
 from planner.plan.audit_physics import fuel_usd_per_mwh
@@ -72,12 +72,13 @@ def audit_power(checks: Checks, case: Case, tables: Tables, site: Site) -> dict[
     _columns(checks, case, tables, site)
     sources = _Sources(case, site)
     bills: defaultdict[Key, float] = defaultdict(float)
-    for month in months:
+    peaks = [(m.start, m.place >= 0, float(m.flow("grid_import_mw").max())) for m in months]
+    for month, ratchet_mw in zip(months, ratchets_mw(case, peaks), strict=True):
         _balance(checks, case, site, month)
         sources.check(checks, month)
         _cooling(checks, site, month)
         _shed(checks, case, site, month)
-        _bill(case, site, month, bills)
+        _bill(case, site, month, ratchet_mw, bills)
     for battery in site.family_items("battery"):
         _battery(checks, site, months, battery)
     return dict(bills)
@@ -393,9 +394,9 @@ def _battery(checks: Checks, site: Site, months: list[Month], item: Item) -> Non
 # -- bill --------------------------------------------------------------------------------------------------
 
 
-def _bill(case: Case, site: Site, month: Month, bills: defaultdict[Key, float]) -> None:
+def _bill(case: Case, site: Site, month: Month, ratchet_mw: float, bills: defaultdict[Key, float]) -> None:
     """Operating lines of a month, put on the day each of its bills is paid."""
-    lines = _month_lines(case, site, month)
+    lines = _month_lines(case, site, month, ratchet_mw)
     timeline = case.timeline
     if month.place < 0:
         days = [timeline.middle(month.p)]
@@ -406,7 +407,7 @@ def _bill(case: Case, site: Site, month: Month, bills: defaultdict[Key, float]) 
             bills[day, line, "operation"] += usd
 
 
-def _month_lines(case: Case, site: Site, month: Month) -> dict[str, float]:
+def _month_lines(case: Case, site: Site, month: Month, ratchet_mw: float) -> dict[str, float]:
     lines: defaultdict[str, float] = defaultdict(float)
     hours, weight = month.hours, month.hours.weight
     if case.tariff is not None:
@@ -419,12 +420,14 @@ def _month_lines(case: Case, site: Site, month: Month) -> dict[str, float]:
             hours_per_step=weight,
             contract_mw=site.grid_step(month.p)[1],
             hour_of_year=hours.hour_of_year,
+            ratchet_mw=ratchet_mw,
         )
         if case.export_usd_per_mwh is not None:
             earned = case.export_usd_per_mwh[hours.hour_of_year] @ month.flow("grid_export_mw")
             lines["export receipts"] -= float(earned) * weight
         lines["energy"] = bill["energy"]
-        lines["demand charge"] = bill["demand"] + bill["minimum_take"]
+        lines["demand charge"] = bill["demand"] + bill["minimum_take"] + bill["ratchet"]
+        lines["coincident peak charge"] = bill["coincident"]
         lines["time-of-use demand charge"] = bill["tou_demand"]
     for item in site.family_items("generation"):
         mwh = float(month.flow(f"generation:{item.id}_mw").sum()) * weight

@@ -10,6 +10,8 @@ from planner.families import power
 from planner.sizing.limits import Limits
 from planner.sizing.targets import grid_steps
 
+RATCHET_MONTHS = 11  # before the month that is billed
+
 
 class Linking(Limits):
     """Linking components and the state of charge between months."""
@@ -24,6 +26,8 @@ class Linking(Limits):
         edges = [f"soc_{side}:{b.item.id}" for b in self.plant.batteries for side in ("start", "end")]
         m.edge_link = pyo.Var(range(12), edges, within=pyo.NonNegativeReals)
         self._edges()
+        if self.plant.has_ratchet:
+            self._ratchet()
         for p in self.periods:
             for name, value in self._components(p).items():
                 m.linking[p, name] = m.link[p, name] == value
@@ -51,6 +55,23 @@ class Linking(Limits):
                 m.edges.add(m.edge_link[k, end] <= store.hours * m.link[last, store.key])
             m.link[last, start].fix(0.0)
             m.link[last, end].fix(0.0)
+
+    def _ratchet(self) -> None:
+        """The highest peak of the eleven months before; the operating year looks back on itself and on the build.
+
+        So no bill is below what the utility asks in any year. It is above in the first operating year alone, where
+        peaks that are still to come already count.
+        """
+        m, last, tariff = self.m, self.last, self.case.tariff
+        assert tariff is not None
+        m.ratchet = pyo.ConstraintList()
+        for p in self.periods:
+            for before in range(max(0, p - RATCHET_MONTHS), p):
+                if self.case.timeline.calendar_month(before) in tariff.ratchet_months:
+                    m.ratchet.add(m.link[p, "ratchet_mw"] >= m.link[before, "peak_mw"])
+            if p < last:
+                m.ratchet.add(m.link[p, "peak_mw"] <= m.grid[p])
+        m.ratchet.add(m.link[last, "ratchet_mw"] == m.link[last, "peak_mw"])
 
     def _components(self, p: int) -> dict[str, Any]:
         """Linking component -> expression in the counts of a period."""

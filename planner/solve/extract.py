@@ -18,6 +18,7 @@ from planner.plan.plan import Plan
 from planner.sizing.options import USD_PER_KUSD, possible_sets
 from planner.sizing.targets import grid_steps, target_of
 from planner.solve.decomposition import Solution
+from planner.solve.ratchet import tightened
 from planner.solve.reading import (
     CapacityRow,
     InstalledRow,
@@ -40,6 +41,7 @@ _SOURCES = ("grid_import", "generation", "renewable", "discharge", "compute_shed
 
 def plan_of(solution: Solution) -> Plan:
     """The plan of a solution."""
+    solution = tightened(solution)
     read = Reading(solution)
     bought = sorted(_orders(read), key=lambda row: (row.order_date, row.item, row.position))
     orders = pd.DataFrame(bought, columns=OrderRow._fields)

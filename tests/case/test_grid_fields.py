@@ -53,6 +53,36 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         "site.grid.tariff",
         "exactly one of|energy_usd_per_mwh, energy_series",
     ),
+    "ratchet of nothing": (
+        grid(tariff={"ratchet": {"fraction": 0}}),
+        "site.grid.tariff.ratchet.fraction",
+        "more than 0",
+    ),
+    "ratchet in per cent": (
+        grid(tariff={"ratchet": {"fraction": 80}}),
+        "site.grid.tariff.ratchet.fraction",
+        "at most 1|0.8",
+    ),
+    "ratchet without a demand charge": (
+        grid(tariff={"demand_usd_per_kw_month": 0, "ratchet": {"fraction": 0.8}}),
+        "site.grid.tariff.ratchet",
+        "needs a demand charge",
+    ),
+    "ratchet of a month twice": (
+        grid(tariff={"ratchet": {"fraction": 0.8, "months": [6, 6]}}),
+        "site.grid.tariff.ratchet.months",
+        "each month once",
+    ),
+    "coincident peak twice": (
+        grid(tariff={"coincident_peaks": {"hours": [10, 10], "usd_per_kw_year": 5}}),
+        "site.grid.tariff.coincident_peaks.hours",
+        "repeat",
+    ),
+    "coincident peak in no sampled day": (
+        grid(tariff={"coincident_peaks": {"hours": [10], "usd_per_kw_year": 5}}),
+        "site.grid.tariff.coincident_peaks.hours",
+        "hour 10 of the year|sample_days_per_month",
+    ),
     "paid for energy all month": (
         grid(tariff={"energy_usd_per_mwh": -1}),
         "site.grid.tariff",

@@ -111,3 +111,47 @@ def test_nothing_is_sold_at_a_loss(make_case: Make) -> None:
         value = BlockSolver(block).solve(links(block, generation=20.0, export_mw=5.0))
         sold[usd] = column(block, value, "grid_export").sum()
     assert sold == pytest.approx({25.0: 0.0, 45.0: 5.0 * 744})
+
+
+# --- demand across months ---------------------------------------------------------------------------------
+
+
+def test_a_ratchet_holds_the_bill_up(make_case: Make) -> None:
+    """10 MW on 8 $/kW: 80,000 alone; 0.8 x 20 MW = 16 MW billed after a peak of 20, 128,000; 0.8 x 11 is below 10."""
+    tariff = {**FLAT, "energy_usd_per_mwh": 0, "ratchet": {"fraction": 0.8, "months": [7]}}
+    plant = plant_of(plain(make_case, 10.0, {"tariff": tariff}))
+    solver = BlockSolver(build_block(plant, JANUARY))
+    bills = {mw: solver.solve(links(solver.block, ratchet_mw=mw)).cost_usd for mw in (0.0, 11.0, 20.0)}
+    assert bills == pytest.approx({0.0: 80_000, 11.0: 80_000, 20.0: 128_000})
+    assert solver.solve(links(solver.block, ratchet_mw=20.0)).slope[
+        solver.block.links.index("ratchet_mw")
+    ] == pytest.approx(6400)
+
+
+def test_a_month_that_counts_keeps_its_promised_peak(make_case: Make) -> None:
+    """10 MW of load promised to stay below 7 MW: 3 MW short for 744 h; in a month that does not count, none."""
+    tariff = {**FLAT, "ratchet": {"fraction": 0.8, "months": [7]}}
+    plant = plant_of(plain(make_case, 10.0, {"tariff": tariff}))
+    july, january = (BlockSolver(build_block(plant, month)) for month in (JULY, JANUARY))
+    short = july.solve(links(july.block, peak_mw=7.0))
+    assert short.shortage_mwh == pytest.approx(3 * 744)
+    assert short.slope[july.block.links.index("peak_mw")] == pytest.approx(-744)
+    assert july.solve(links(july.block, peak_mw=10.0)).feasible
+    assert january.solve(links(january.block, peak_mw=0.0)).feasible
+
+
+def test_coincident_peaks_are_a_price_on_their_hours(make_case: Make) -> None:
+    """60 $/kW-year on three hours, two in January, where load is 12 MW instead of 10.
+
+    Each hour weighs 20 $/kW: 2 x 12,000 kW x 20 = 480,000 $; February has the third hour, 10 MW: 200,000 $.
+    """
+    load = np.full(8760, 10.0)
+    load[[100, 500]] = 12.0
+    peaks = {"hours": [500, 800, 100], "usd_per_kw_year": 60}
+    tariff = {"energy_usd_per_mwh": 50, "demand_usd_per_kw_month": 0, "coincident_peaks": peaks}
+    plant = plant_of(plain(make_case, load, {"tariff": tariff}))
+    for month, usd in ((JANUARY, 480_000.0), (FEBRUARY, 200_000.0), (JULY, 0.0)):
+        block = build_block(plant, month)
+        assert lines(block, BlockSolver(block).solve(links(block))).get("coincident peak charge", 0.0) == pytest.approx(
+            usd
+        )

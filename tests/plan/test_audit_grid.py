@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ import pandas as pd
 import pytest
 
 from planner.case.case import Case
+from planner.ledger import month_weights
 from planner.plan.audit import audit, require
 from planner.plan.plan import TABLES, Plan, read_plan, write_plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
+from planner.solve.ratchet import tightened
 
 Make = Callable[..., Case]
 Edit = Callable[[dict[str, pd.DataFrame]], None]
@@ -98,3 +101,85 @@ def test_a_plan_that_sells_passes_read_back_too(export_plan: Plan, export_case: 
 )
 def test_edits_of_export_are_caught(export_plan: Plan, export_case: Case, check: str, edit: Edit) -> None:
     assert check in failed(export_plan, export_case, edit)
+
+
+# --- ratchet and coincident peaks -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ratchet_case(make_case: Make) -> Case:
+    """10 MW, in July 15 MW: 0.8 x 15 = 12 MW are billed in the months after. Two hours of the system's peak."""
+    hour = np.arange(8760)
+    load = np.where((hour >= 181 * 24) & (hour < 212 * 24), 15.0, 10.0)
+    tariff = {
+        "demand_usd_per_kw_month": 10,
+        "ratchet": {"fraction": 0.8, "months": [7, 8]},
+        "coincident_peaks": {"hours": [15 * 24 + 7, 4720], "usd_per_kw_year": 40},
+    }
+    changes: dict[str, Any] = {
+        "workload": None,
+        "target": {"milestones": None, "load_series": {"file": "load.csv", "column": "mw"}},
+        "site": {
+            "grid": {"interconnection": [{"from": "2026-01-01", "mw": 20, "via": "existing_feeders"}], "tariff": tariff}
+        },
+        "candidates": {"compute": None, "heat_rejection": None},
+    }
+    return make_case(changes, series=load)
+
+
+@pytest.fixture(scope="module")
+def ratchet_plan(ratchet_case: Case) -> Plan:
+    return solved(ratchet_case)
+
+
+def test_the_bill_by_hand(ratchet_plan: Plan) -> None:
+    """Built from January 2027 for 16 months, then two years.
+
+    January to June 2027: 10 MW x 10,000 $ = 100,000. July: 150,000. From August on 0.8 x 15 = 12 MW: 120,000, but for
+    150,000 in July. Coincident: 20 $/kW in January (10 MW, 200,000) and in July (15 MW, 300,000).
+    """
+    ledger = ratchet_plan.ledger.assign(month=[str(day)[:7] for day in ratchet_plan.ledger.date])
+    demand = ledger[ledger.line == "demand charge"].set_index("month").usd
+    months = [f"{2027 + k // 12}-{k % 12 + 1:02d}" for k in range(40)]
+    assert demand.index.tolist() == months
+    want = [100_000.0] * 6 + [150_000.0] + [120_000.0] * 33
+    want[18] = want[30] = 150_000.0
+    assert demand.tolist() == pytest.approx(want)
+    peaks = ledger[ledger.line == "coincident peak charge"].set_index("month").usd.to_dict()
+    july, january = {f"{y}-07": 300_000 for y in (2027, 2028, 2029)}, {f"{y}-01": 200_000 for y in range(2027, 2031)}
+    assert peaks == pytest.approx(july | january)
+
+
+@pytest.mark.parametrize(
+    ("check", "edit"),
+    [
+        ("ledger operation", scale("demand charge", 0.99)),
+        ("ledger operation", scale("coincident peak charge", 0.99)),
+        ("ledger operation", change("grid_import_mw", 1.0, lambda f: f.grid_import_mw > 14.0)),
+    ],
+)
+def test_edits_of_bills_are_caught(ratchet_plan: Plan, ratchet_case: Case, check: str, edit: Edit) -> None:
+    assert check in failed(ratchet_plan, ratchet_case, edit)
+
+
+def test_a_loose_ratchet_is_set_to_the_peaks(ratchet_case: Case) -> None:
+    """A plan whose ratchet lies 1 MW too high pays 0.8 MW x 10,000 $ more wherever it binds, until it is tightened."""
+    good = solve(ratchet_case, threads=1)
+    values, links = dict(good.values), dict(good.links)
+    for s, value in good.values.items():
+        block = good.blocks[s.month]
+        x, primal = links[s].copy(), value.primal.copy()
+        x[block.links.index("ratchet_mw")] += 1.0
+        billed = block.columns["billed_demand"].index[0]
+        more = max(0.0, 0.8 * float(x[block.links.index("ratchet_mw")]) - float(primal[billed]))
+        primal[billed] += more
+        links[s], values[s] = x, replace(value, primal=primal, cost_usd=value.cost_usd + 10_000.0 * more)
+    build, operating = month_weights(ratchet_case)
+    extra = 8.0 * (sum(build[7:]) + sum(w for s, w in zip(good.states[16:], operating, strict=True) if s.month != 6))
+    loose = replace(good, values=values, links=links, upper_kusd=good.upper_kusd + extra)
+    tight = tightened(loose)
+    assert tight.upper_kusd == pytest.approx(good.upper_kusd, rel=1e-9)
+    assert {s: v.cost_usd for s, v in tight.values.items()} == pytest.approx(
+        {s: v.cost_usd for s, v in good.values.items()}
+    )
+    require(plan_of(loose), ratchet_case)

@@ -162,6 +162,32 @@ def export_of_sun(make: Make) -> Case:
     )
 
 
+def ratchet(make: Make) -> Case:
+    """Summer peaks hold the bill of every month up; batteries shave what is worth shaving."""
+    hour = np.arange(8760)
+    load = 8.0 + 2.0 * np.sin(2 * np.pi * (hour % 24 - 9) / 24) + 4.0 * np.sin(2 * np.pi * (hour - 2900) / 8760)
+    tariff = {
+        "demand_usd_per_kw_month": 14,
+        "minimum_take_fraction": 0.2,
+        "ratchet": {"fraction": 0.9, "months": [6, 7, 8, 9, 12]},
+        "coincident_peaks": {"hours": [4719, 4720, 5464], "usd_per_kw_year": 60},
+    }
+    changes: dict[str, Any] = {
+        "workload": None,
+        "horizon": {"build_months": 14},
+        "target": {"milestones": None, "load_series": {"file": "load.csv", "column": "mw"}},
+        "site": {
+            "grid": {"interconnection": [{"from": "2026-01-01", "mw": 20, "via": "existing_feeders"}], "tariff": tariff}
+        },
+        "candidates": {
+            "compute": None,
+            "heat_rejection": None,
+            "battery": ["tesla_megapack_2xl_4h"],
+        },
+    }
+    return make(changes, series=load, set=["catalog.tesla_megapack_2xl_4h.price_usd=1e5"])
+
+
 LIMITED: dict[str, Any] = {
     "supply": {"nvidia_gb300_nvl72": {"2027Q3": 6, "2027Q4": 10, "2028Q1": 12}},
     "budget": [{"by": "2027-12-31", "usd": 8.0e7}, {"by": "2028-06-30", "usd": 1.6e8}],
@@ -205,6 +231,7 @@ CASES: dict[Callable[[Make], Case], tuple[str, ...]] = {
     tiers_and_minimum_take: ("jenbacher_j620", "fuel", "energy", "demand charge"),
     shed: ("shed compute",),
     export_of_sun: ("solar_single_axis_1mw", "export receipts"),
+    ratchet: ("tesla_megapack_2xl_4h", "demand charge", "coincident peak charge"),
     spinning: ("jenbacher_j620", "fuel"),
     most_gpus: ("nvidia_gb300_nvl72",),
     earliest: ("nvidia_gb300_nvl72",),
