@@ -160,6 +160,22 @@ class Gate(Strict):
     from_: Day = Field(alias="from")
 
 
+class Caps(Strict):
+    """What the site may burn, emit and evaporate in a calendar year. Not power bought, not tests of standby sets."""
+
+    co2_t_per_year: NonNegative | None = None
+    nox_t_per_year: NonNegative | None = None
+    fuel_mmbtu_hhv_per_year: NonNegative | None = None
+    evaporation_m3_per_year: NonNegative | None = None  # without blow-down
+    run_hours_per_year: dict[str, NonNegative] = {}  # by generation item: MWh over the rating of what stands
+
+    @model_validator(mode="after")
+    def _some(self) -> Caps:
+        if not self.model_fields_set:
+            raise Rule("limits nothing", "write one of " + ", ".join(type(self).model_fields) + ", or remove it")
+        return self
+
+
 class Site(Strict):
     location: Location
     weather: WeatherFile
@@ -168,6 +184,7 @@ class Site(Strict):
     land_m2: NonNegative | None = None
     grid: Grid
     fuel: Fuel = Fuel()
+    caps: Caps | None = None
     fibre: Gate | None = None
     gas: NotYet = None
     air_permit: NotYet = None

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from planner.algebra import Block, BlockBuilder
 from planner.case.case import Case
 from planner.families import battery, compute, cooling, generation, grid, power, renewable
+from planner.operation import caps
+from planner.operation.caps import Cap, caps_of
 from planner.timeline import Hours, block_hours
 
 Array = NDArray[np.float64]
@@ -32,6 +34,7 @@ class Plant:
     stages: tuple[power.Stage, ...]
     import_loss_fraction: float
     fan_and_pump_fraction: float  # CDU and air-unit power over IT power
+    caps: tuple[Cap, ...] = ()
 
     @cached_property
     def has_pdu(self) -> bool:
@@ -66,6 +69,7 @@ class Plant:
         names += [g.key for g in self.generators] + [r.key for r in self.renewables]
         for store in self.batteries:
             names += [store.key, f"soc_start:{store.item.id}", f"soc_end:{store.item.id}"]
+        names += [cap.key for cap in self.caps]
         return tuple(names + (["reserve_mw"] if self.spinning_reserve else []))
 
 
@@ -79,17 +83,19 @@ def plant_of(case: Case) -> Plant:
         loop: max((r.design_power_fraction for r in rejections if r.loop == loop), default=0.0)
         for loop in cooling.LOOPS
     }
+    machines = generation.generators(case)
     stages = power.chain(case, fans, worst["liquid"] * mix + worst["air"] * (1.0 - mix)) if racks else ()
     return Plant(
         case,
         racks,
         rejections,
-        generation.generators(case),
+        machines,
         renewable.renewables(case),
         battery.batteries(case),
         stages,
         main_transformer_loss(case),
         fans,
+        caps_of(case, machines, rejections),
     )
 
 
@@ -118,6 +124,7 @@ def build_block(plant: Plant, month: int) -> Block:
     generation.operate(builder, hours, plant.generators)
     renewable.operate(builder, hours, plant.renewables)
     battery.operate(builder, hours, plant.batteries)
+    caps.operate(builder, hours, case.load_shape, plant.caps)
     if plant.spinning_reserve:
         _spinning_reserve(builder, hours, plant)
     return builder.build()

@@ -66,9 +66,8 @@ class Month:
         return lambda t: f"{what} {self.start} hour of year {at[t]}"
 
 
-def audit_power(checks: Checks, case: Case, tables: Tables, site: Site) -> dict[Key, float]:
+def audit_power(checks: Checks, case: Case, tables: Tables, site: Site, months: list[Month]) -> dict[Key, float]:
     """Check the dispatch; returns the operating ledger lines it gives."""
-    months = _months(checks, case, tables, site)
     _columns(checks, case, tables, site)
     sources = _Sources(case, site)
     bills: defaultdict[Key, float] = defaultdict(float)
@@ -84,7 +83,7 @@ def audit_power(checks: Checks, case: Case, tables: Tables, site: Site) -> dict[
     return dict(bills)
 
 
-def _months(checks: Checks, case: Case, tables: Tables, site: Site) -> list[Month]:
+def months_of(checks: Checks, case: Case, tables: Tables, site: Site) -> list[Month]:
     """The months of the dispatch with all their hours; months with wrong hours are reported and left out."""
     timeline, found, rows_used = case.timeline, [], 0
     groups = {

@@ -7,6 +7,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from planner.families import power
+from planner.operation.caps import Cap
 from planner.sizing.limits import Limits
 from planner.sizing.targets import grid_steps
 
@@ -24,10 +25,12 @@ class Linking(Limits):
             name = store.item.id
             m.link[0, f"soc_start:{name}"].fix(0.0)
         edges = [f"soc_{side}:{b.item.id}" for b in self.plant.batteries for side in ("start", "end")]
+        edges += [cap.key for cap in self.plant.caps]
         m.edge_link = pyo.Var(range(12), edges, within=pyo.NonNegativeReals)
         self._edges()
         if self.plant.has_ratchet:
             self._ratchet()
+        self._caps()
         for p in self.periods:
             for name, value in self._components(p).items():
                 m.linking[p, name] = m.link[p, name] == value
@@ -72,6 +75,34 @@ class Linking(Limits):
             if p < last:
                 m.ratchet.add(m.link[p, "peak_mw"] <= m.grid[p])
         m.ratchet.add(m.link[last, "ratchet_mw"] == m.link[last, "peak_mw"])
+
+    def _caps(self) -> None:
+        """Allowances of the months of a calendar year within its limit; the operating year is a year of its own.
+
+        The build may end inside a calendar year: its months and the first operating ones share that year's limit.
+        Run-hours go with what stands: a unit that comes in June has run no hours by May.
+        """
+        m, last, start = self.m, self.last, self.case.timeline.start
+        m.caps = pyo.ConstraintList()
+
+        def year(month: int) -> int:
+            return (start.month - 1 + month) // 12
+
+        for cap in self.plant.caps:
+            m.link[last, cap.key].fix(0.0)
+            first = [(m.edge_link[k, cap.key], last, year(last + k)) for k in range(12)]
+            months = [(m.link[p, cap.key], p, year(p)) for p in range(last)] + first
+            for y in range(year(last - 1) + 1) if last else ():
+                self._cap_rows(cap, [(allowance, p) for allowance, p, its_year in months if its_year == y])
+            self._cap_rows(cap, [(allowance, p) for allowance, p, _ in first])
+
+    def _cap_rows(self, cap: Cap, months: list[tuple[Any, int]]) -> None:
+        """Allowances of (month, period) in order: their sum, and where the limit goes with what stands, every sum."""
+        m = self.m
+        for i, (_, p) in enumerate(months, 1):
+            if i == len(months) or (cap.rating is not None and months[i][1] != p):
+                rated = 1.0 if cap.rating is None else m.link[p, cap.rating]
+                m.caps.add(sum(allowance for allowance, _ in months[:i]) <= cap.per_year * rated)
 
     def _components(self, p: int) -> dict[str, Any]:
         """Linking component -> expression in the counts of a period."""

@@ -32,8 +32,9 @@ def link_variables(sizing: Sizing, s: State) -> list[Any]:
     """The Pyomo variables of a month's linking vector, in the order of the plant's links."""
     m, last = sizing.model, sizing.case.timeline.last_period
     period = last if s.period == OPERATING else s.period
+    own = ("soc_", "cap:")  # components with a value for every month of the operating year
     return [
-        m.edge_link[s.place, name] if s.period == OPERATING and name.startswith("soc_") else m.link[period, name]
+        m.edge_link[s.place, name] if s.period == OPERATING and name.startswith(own) else m.link[period, name]
         for name in sizing.plant.links
     ]
 

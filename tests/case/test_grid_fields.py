@@ -20,6 +20,8 @@ def grid(**fields: Any) -> dict[str, Any]:
     return {"site": {"grid": fields}}
 
 
+ENGINES = {"candidates": {"generation": ["jenbacher_j620"]}}
+
 # name -> changes of the case, field at fault, words of the rule and of the remedy
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "export of nothing": (grid(export={"mw": 0, "usd_per_mwh": 20}), "site.grid.export.mw", "more than 0"),
@@ -82,6 +84,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         grid(tariff={"coincident_peaks": {"hours": [10], "usd_per_kw_year": 5}}),
         "site.grid.tariff.coincident_peaks.hours",
         "hour 10 of the year|sample_days_per_month",
+    ),
+    "caps of nothing": ({"site": {"caps": {}}}, "site.caps", "limits nothing|co2_t_per_year"),
+    "a cap below nothing": ({"site": {"caps": {"co2_t_per_year": -1}}}, "site.caps.co2_t_per_year", "at least 0"),
+    "run-hours of no generator": (
+        {"site": {"caps": {"run_hours_per_year": {"jenbacher_j62": 50}}}, **ENGINES},
+        "site.caps.run_hours_per_year.jenbacher_j62",
+        "names no generator|did you mean jenbacher_j620",
     ),
     "paid for energy all month": (
         grid(tariff={"energy_usd_per_mwh": -1}),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from planner.algebra import Block
 from planner.case.case import Case
+from planner.errors import InputError
 from planner.operation.blocks import build_block, plant_of
 from planner.operation.evaluate import BlockSolver, Value
 
@@ -155,3 +156,92 @@ def test_coincident_peaks_are_a_price_on_their_hours(make_case: Make) -> None:
         assert lines(block, BlockSolver(block).solve(links(block))).get("coincident peak charge", 0.0) == pytest.approx(
             usd
         )
+
+
+# --- annual limits ----------------------------------------------------------------------------------------
+
+# 8000 Btu/kWh LHV x 1.108 = 8.864 MMBtu HHV/MWh; x 4 $ = 35.456, and 4.544 of O&M: 40 $/MWh against 100 from the grid.
+ENGINE = [
+    "catalog.jenbacher_j620.heat_rate_btu_per_kwh_lhv=8000",
+    "catalog.jenbacher_j620.variable_om_usd_per_mwh=4.544",
+    "catalog.jenbacher_j620.nox_kg_per_mwh=0.5",
+    "catalog.jenbacher_j620.availability_fraction=1",
+    "site.fuel.natural_gas_usd_per_mmbtu_hhv=4",
+]
+
+
+@pytest.mark.parametrize(
+    ("caps", "link", "per_mwh"),
+    [
+        ({"fuel_mmbtu_hhv_per_year": 1}, "cap:fuel_mmbtu_hhv", 8.864),
+        ({"co2_t_per_year": 1}, "cap:co2_t", 8.864 * 0.05306),
+        ({"nox_t_per_year": 1}, "cap:nox_kg", 0.5),
+        ({"run_hours_per_year": {"jenbacher_j620": 1}}, "cap:run_mwh:jenbacher_j620", 1.0),
+    ],
+)
+@pytest.mark.parametrize("days", [None, 2])
+def test_an_allowance_runs_the_engine_so_long(
+    make_case: Make, caps: dict[str, Any], link: str, per_mwh: float, days: int | None
+) -> None:
+    """10 MW for 744 h; an allowance for 1000 MWh saves 1000 x 60 $ of 744,000 $, each unit 60 $ over its rate."""
+    case = plain(
+        make_case,
+        10.0,
+        {"tariff": {"energy_usd_per_mwh": 100, "demand_usd_per_kw_month": 0}},
+        changes={"site": {"caps": caps}, "horizon": {"sample_days_per_month": days}},
+        set=ENGINE,
+    )
+    block = build_block(plant_of(case), JANUARY)
+    value = BlockSolver(block).solve(links(block, generation=20.0, **{link: 1000.0 * per_mwh}))
+    assert value.cost_usd == pytest.approx(744_000 - 60_000)
+    assert value.slope[block.links.index(link)] == pytest.approx(-60 / per_mwh)
+
+
+def test_diesel_burns_to_more_carbon(make_case: Make) -> None:
+    """9000 Btu/kWh HHV: 9 MMBtu/MWh x 73.96 kg (40 CFR 98, table C-1) = 665.64 kg/MWh, and its own NOx."""
+    own: dict[str, Any] = {
+        "id": "my_diesel",
+        "family": "generation",
+        "class": "diesel_engine",
+        "vendor": "me",
+        "model": "one",
+        "status": "hypothetical",
+        "fuel": "diesel",
+        "permit_class": "non_emergency",
+        "brings": ["generation"],
+        "nameplate_power_mw": 2,
+        "heat_rate_btu_per_kwh_hhv": 9000,
+        "variable_om_usd_per_mwh": 10,
+        "nox_kg_per_mwh": 6,
+    }
+    shared = "price_usd lead_time_weeks footprint_m2 installation_weeks installation_fraction economic_life_years"
+    own |= dict.fromkeys(shared.split(), 1) | {"payment_order_fraction": 0, "payment_delivery_fraction": 1}
+    changes = {
+        "site": {"caps": {"co2_t_per_year": 1, "nox_t_per_year": 1}, "fuel": {"diesel_usd_per_mmbtu_hhv": 20}},
+        "candidates": {"generation": ["my_diesel"]},
+    }
+    carbon, nitrogen = plant_of(plain(make_case, 10.0, {"tariff": FLAT}, changes=changes, items=[own])).caps
+    assert carbon.of_columns == pytest.approx({"generation:my_diesel": 0.66564})
+    assert nitrogen.of_columns == pytest.approx({"generation:my_diesel": 6.0})
+    del own["nox_kg_per_mwh"]
+    with pytest.raises(InputError, match="my_diesel has no nox_kg_per_mwh"):
+        plain(make_case, 10.0, {"tariff": FLAT}, changes=changes, items=[own])
+
+
+def test_water_that_is_not_there_is_a_shortage(make_case: Make) -> None:
+    """4 MW of cold-plate heat in a tower at 1.5 L/kWh: 4 x 744 x 1.5 = 4464 m3 in January; 4000 leave 464 short."""
+    tower = next(i.id for i in make_case().catalog.items if "tower" in i.item_class and "heat_rejection" in i.brings)
+    changes = {
+        "horizon": {"sample_days_per_month": None},
+        "cooling": {"coolant_supply_c": 45, "chilled_water_supply_c": 32},
+        "candidates": {"heat_rejection": [tower]},
+        "site": {"caps": {"evaporation_m3_per_year": 1}},
+    }
+    case = make_case(changes, set=[f"catalog.{tower}.evaporation_l_per_kwh=1.5"])
+    block = build_block(plant_of(case), JANUARY)
+    solver = BlockSolver(block)
+    heat = {"it_mw": 5.0, "heat:liquid": 4.0, "it": 5.0, "rated": 20.0}
+    x = links(block, **heat, **{"cap:evaporation_m3": 4000.0})
+    assert solver.solve(x).shortage_mwh == pytest.approx(464.0)
+    x[block.links.index("cap:evaporation_m3")] = 4464.1
+    assert solver.solve(x).feasible

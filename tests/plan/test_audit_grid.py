@@ -183,3 +183,68 @@ def test_a_loose_ratchet_is_set_to_the_peaks(ratchet_case: Case) -> None:
         {s: v.cost_usd for s, v in good.values.items()}
     )
     require(plan_of(loose), ratchet_case)
+
+
+# --- annual limits ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def capped_case(make_case: Make) -> Case:
+    """Engines far cheaper than the grid, limited in every way; pads beside chillers, limited in water."""
+    changes: dict[str, Any] = {
+        "cooling": {"coolant_supply_c": 40},
+        "candidates": {"generation": [ENGINE], "heat_rejection": ["dry_cooler_adiabatic", "chiller_air_cooled"]},
+        "site": {
+            "grid": {"tariff": {"energy_usd_per_mwh": 150}},
+            "caps": {
+                "co2_t_per_year": 2300,
+                "nox_t_per_year": 40,
+                "fuel_mmbtu_hhv_per_year": 60_000,
+                "evaporation_m3_per_year": 400,
+                "run_hours_per_year": {ENGINE: 2000},
+            },
+        },
+    }
+    return make_case(changes, set=[f"catalog.{ENGINE}.price_usd=2e5"])
+
+
+@pytest.fixture(scope="module")
+def capped_plan(capped_case: Case) -> Plan:
+    return solved(capped_case)
+
+
+def test_every_calendar_year_is_checked(capped_plan: Plan, capped_case: Case) -> None:
+    """16 months from January 2027: 2027, 2028 with the first operating months, and the operating year."""
+    checks = {check.name: check for check in require(capped_plan, capped_case)}
+    for name in ("fuel a year", "CO2 a year", "NOx a year", "evaporation a year"):
+        assert checks[name].count == 3
+    assert checks["run-hours"].count == 12 + 12 + 12
+    # The engines are worth more than they may run: some limit binds over the operating year.
+    assert checks["CO2 a year"].worst_margin < 1.0 or checks["run-hours"].worst_margin < 1.0
+
+
+def test_limits_that_are_broken_are_caught(capped_plan: Plan, capped_case: Case) -> None:
+    """The same plan under a tenth of each limit fails that limit alone."""
+    site = capped_case.input.site
+    assert site.caps is not None
+    names = {
+        "co2_t_per_year": "CO2 a year",
+        "nox_t_per_year": "NOx a year",
+        "fuel_mmbtu_hhv_per_year": "fuel a year",
+        "evaporation_m3_per_year": "evaporation a year",
+        "run_hours_per_year": "run-hours",
+    }
+    for field, check in names.items():
+        tight: Any = {ENGINE: 20.0} if field == "run_hours_per_year" else 1e-3 * getattr(site.caps, field)
+        caps = site.caps.model_copy(update={field: tight})
+        given = capped_case.input.model_copy(update={"site": site.model_copy(update={"caps": caps})})
+        assert {c.name for c in audit(capped_plan, replace(capped_case, input=given)) if not c.ok} == {check}
+
+
+def test_carbon_of_the_operating_year_by_hand(capped_plan: Plan, capped_case: Case) -> None:
+    """MWh x Btu/kWh LHV x 1.108 x 53.06 kg/MMBtu, added up here, is what the limit lets through."""
+    year = capped_plan.dispatch[capped_plan.dispatch.phase == "operating year"]
+    mwh = float((year.weight_h * year[f"generation:{ENGINE}_mw"]).sum())
+    item = capped_case.catalog[ENGINE]
+    tons = mwh * item.get("heat_rate_btu_per_kwh_lhv") * 1.108 / 1000 * 53.06 / 1000
+    assert 0 < tons <= 2300.001

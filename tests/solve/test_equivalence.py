@@ -188,6 +188,35 @@ def ratchet(make: Make) -> Case:
     return make(changes, series=load, set=["catalog.tesla_megapack_2xl_4h.price_usd=1e5"])
 
 
+def capped(make: Make) -> Case:
+    """Engines cheaper than the grid at its peak may burn, emit and run only so much a calendar year."""
+    caps = {
+        "co2_t_per_year": 900,
+        "nox_t_per_year": 3,
+        "fuel_mmbtu_hhv_per_year": 17_500,
+        "run_hours_per_year": {"jenbacher_j620": 700},
+    }
+    return make(
+        ENGINES,
+        {"site": {"grid": {"tariff": {**TOU, **DEAR}}, "caps": caps}, "target": MANY},
+        set=["catalog.jenbacher_j620.price_usd=1e5", "site.fuel.natural_gas_usd_per_mmbtu_hhv=3"],
+    )
+
+
+def little_water(make: Make) -> Case:
+    """Pads save chiller power while water lasts; the chillers of the same loop take the rest of the heat."""
+    return make(
+        {
+            "candidates": {"heat_rejection": ["dry_cooler_adiabatic", "chiller_air_cooled"]},
+            "committed": [{"item": "chiller_air_cooled", "units": 4, "on_site": "2027-05-01"}],
+            "cooling": {"coolant_supply_c": 40},
+            "site": {"caps": {"evaporation_m3_per_year": 60}},
+            "target": MANY,
+            "redundancy": {"heat_rejection": {"scheme": "N+1", "group_mw": 3}},
+        },
+    )
+
+
 LIMITED: dict[str, Any] = {
     "supply": {"nvidia_gb300_nvl72": {"2027Q3": 6, "2027Q4": 10, "2028Q1": 12}},
     "budget": [{"by": "2027-12-31", "usd": 8.0e7}, {"by": "2028-06-30", "usd": 1.6e8}],
@@ -232,6 +261,8 @@ CASES: dict[Callable[[Make], Case], tuple[str, ...]] = {
     shed: ("shed compute",),
     export_of_sun: ("solar_single_axis_1mw", "export receipts"),
     ratchet: ("tesla_megapack_2xl_4h", "demand charge", "coincident peak charge"),
+    capped: ("jenbacher_j620", "fuel"),
+    little_water: ("dry_cooler_adiabatic@liquid",),
     spinning: ("jenbacher_j620", "fuel"),
     most_gpus: ("nvidia_gb300_nvl72",),
     earliest: ("nvidia_gb300_nvl72",),
