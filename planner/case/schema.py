@@ -199,10 +199,16 @@ class CoolingDesign(Strict):
 
 
 class Shed(Strict):
-    """Compute that may be shed, and what a lost GPU-hour is worth."""
+    """Compute that may be shed, and what a lost GPU-hour is worth: valued in the cost, paid to nobody."""
 
     fraction: Fraction
     usd_per_gpu_hour: NonNegative
+
+
+class Shift(Strict):
+    """Compute that may run in another hour of the same day: share of each hour's load, up to design power."""
+
+    fraction: Annotated[Finite, Field(gt=0, le=1)]
 
 
 class Workload(Strict):
@@ -212,6 +218,7 @@ class Workload(Strict):
     largest_job_fraction: Fraction = 1.0
     swing_fraction: Fraction | None = None
     shed: Shed | None = None
+    shift: Shift | None = None
 
     @model_validator(mode="after")
     def _series(self) -> Workload:
@@ -221,6 +228,10 @@ class Workload(Strict):
             found.append(Rule("kind series and the series field go together", remedy, ("kind",), ("kind", "series")))
         if self.series is not None and self.average_load_fraction is not None:
             found.append(Rule("a series has its own average", "remove it", ("average_load_fraction",)))
+        if self.shed is not None and self.shift is not None and self.shed.fraction + self.shift.fraction > 1:
+            rule = "shed and shift together are more than the load"
+            remedy = f"write at most {1 - self.shed.fraction:g}"
+            found.append(Rule(rule, remedy, ("shift", "fraction"), ("shed", "shift")))
         require(found)
         return self
 

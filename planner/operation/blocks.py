@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.algebra import Block, BlockBuilder
+from planner.algebra import Block, BlockBuilder, Columns
 from planner.case.case import Case
 from planner.families import battery, compute, cooling, generation, grid, power, renewable
 from planner.operation import caps
@@ -51,6 +51,11 @@ class Plant:
     def has_ratchet(self) -> bool:
         """Whether peaks of one month are billed in others."""
         return self.case.tariff is not None and self.case.tariff.ratchet_fraction > 0
+
+    def heat_per_it(self, rack: compute.Compute, loop: str) -> float:
+        """Heat a water loop takes of a MW drawn by a rack, losses in the room included. [MW/MW]"""
+        indoor = sum(s.design_loss for s in self.stages if s.name in ("rack_pdu", "busway", "ups"))
+        return rack.liquid_fraction if loop == "liquid" else 1.0 - rack.liquid_fraction + indoor
 
     @cached_property
     def links(self) -> tuple[str, ...]:
@@ -113,18 +118,21 @@ def build_block(plant: Plant, month: int) -> Block:
     """The block of a calendar month (0-11)."""
     case = plant.case
     hours = block_hours(month, case.timeline.starts[-1].year, case.input.horizon.sample_days_per_month)
+    heat: dict[str, list[tuple[Columns, Columns, float]]] = {}
     builder = BlockBuilder(f"month_{month + 1:02d}", month, len(hours), hours.weight, plant.links)
     if case.load_series_mw is not None:
         builder.draw_link("one", case.load_series_mw[hours.hour_of_year])
     if plant.racks:
-        compute.operate(builder, hours, case.load_shape, plant.racks, case)
-        power.operate(builder, hours, case.load_shape, plant.stages, "pdu_mw")
-        cooling.operate(builder, hours, case.load_shape, plant.rejections)
+        shifts = compute.operate(builder, hours, case.load_shape, plant.racks, case)
+        at_power = [(s.more, s.less, "rack_pdu" in s.rack.item.consumes) for s in shifts]
+        power.operate(builder, hours, case.load_shape, plant.stages, "pdu_mw", at_power)
+        heat = {loop: [(s.more, s.less, plant.heat_per_it(s.rack, loop)) for s in shifts] for loop in cooling.LOOPS}
+        cooling.operate(builder, hours, case.load_shape, plant.rejections, heat)
     grid.operate(builder, hours, case.tariff, plant.import_loss_fraction, case.export_usd_per_mwh)
     generation.operate(builder, hours, plant.generators)
     renewable.operate(builder, hours, plant.renewables)
     battery.operate(builder, hours, plant.batteries)
-    caps.operate(builder, hours, case.load_shape, plant.caps)
+    caps.operate(builder, hours, case.load_shape, plant.caps, heat)
     if plant.spinning_reserve:
         _spinning_reserve(builder, hours, plant)
     return builder.build()

@@ -10,12 +10,13 @@ Standby generators do not run in a plan's hours, so their tests are in no cap.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.algebra import BlockBuilder
+from planner.algebra import BlockBuilder, Columns
 from planner.case.case import Case
 from planner.families.cooling import LOOPS, Rejection
 from planner.families.generation import Generator, heat_rate_mmbtu_hhv_per_mwh
@@ -73,8 +74,17 @@ def _evaporation(m3_per_year: float, rejections: tuple[Rejection, ...]) -> Cap:
     return Cap("cap:evaporation_m3", m3_per_year, of_columns=columns, of_links=links)
 
 
-def operate(builder: BlockBuilder, hours: Hours, shape: Array, caps: tuple[Cap, ...]) -> None:
-    """Rows of the annual limits in a block. Links: every cap's allowance of the month."""
+def operate(
+    builder: BlockBuilder,
+    hours: Hours,
+    shape: Array,
+    caps: tuple[Cap, ...],
+    shifts: Mapping[str, Sequence[tuple[Columns, Columns, float]]],
+) -> None:
+    """Rows of the annual limits in a block. Links: every cap's allowance of the month.
+
+    shifts: by loop, IT draw moved between hours, as (MW more, MW less, MW of heat per MW).
+    """
     at = hours.hour_of_year
     for cap in caps:
         terms = []
@@ -87,4 +97,8 @@ def operate(builder: BlockBuilder, hours: Hours, shape: Array, caps: tuple[Cap, 
             short = builder.add(f"shortage_{cap.key}", hours=np.array([0]), shortage=True)
             terms.append((np.array([-1.0]), short.index))
             links += [(float((f * shape)[at].sum()) * hours.weight, name) for name, f in cap.of_links.items()]
+        for name, factor in cap.of_links.items():
+            for more, less, share in shifts.get(name.removeprefix("heat:"), ()):
+                each = factor[at] * share * hours.weight
+                terms += [(each, more.index), (-each, less.index)]
         builder.total(cap.key, terms, links)

@@ -22,7 +22,7 @@ OPERATING_LINES = (
     "fuel",
     "variable O&M",
     "battery wear",
-    "shed compute",
+    "shed compute (value, not paid)",
     "export receipts",
     "coincident peak charge",
 )

@@ -239,11 +239,18 @@ def _it_and_heat(read: Reading, s: State, hours: Hours, flows: dict[str, Array])
     at = hours.hour_of_year
     shape = read.case.load_shape[at]
     it = link["it_mw"] * shape + read.network_mw(read.last if s.period == OPERATING else s.period)
+    none = np.zeros(len(hours))
+    moved = []
+    for rack in read.sizing.plant.racks:
+        more, less = (flows.get(f"compute_shift_{way}:{rack.item.id}", none) for way in ("up", "down"))
+        moved.append((rack, more - less))
+    it += sum((mw for _, mw in moved), none)
     heat = np.zeros(len(hours))
     for loop in cooling.LOOPS:
         options = [r for r in read.sizing.plant.rejections if r.loop == loop]
         if len(options) == 1:
-            heat += options[0].power_fraction[at] * shape * link[f"heat:{loop}"]
+            shifted = sum((read.sizing.plant.heat_per_it(rack, loop) * mw for rack, mw in moved), none)
+            heat += options[0].power_fraction[at] * (shape * link[f"heat:{loop}"] + shifted)
         for r in options if len(options) > 1 else ():
             heat += r.power_fraction[at] * flows[f"heat_rejected:{loop}:{r.item.id}"]
     return it, heat

@@ -92,6 +92,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         "site.caps.run_hours_per_year.jenbacher_j62",
         "names no generator|did you mean jenbacher_j620",
     ),
+    "shift of nothing": ({"workload": {"shift": {"fraction": 0}}}, "workload.shift.fraction", "more than 0"),
+    "shift and shed beyond the load": (
+        {"workload": {"shed": {"fraction": 0.7, "usd_per_gpu_hour": 1}, "shift": {"fraction": 0.4}}},
+        "workload.shift.fraction",
+        "more than the load|at most 0.3",
+    ),
     "paid for energy all month": (
         grid(tariff={"energy_usd_per_mwh": -1}),
         "site.grid.tariff",

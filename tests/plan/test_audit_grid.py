@@ -248,3 +248,81 @@ def test_carbon_of_the_operating_year_by_hand(capped_plan: Plan, capped_case: Ca
     item = capped_case.catalog[ENGINE]
     tons = mwh * item.get("heat_rate_btu_per_kwh_lhv") * 1.108 / 1000 * 53.06 / 1000
     assert 0 < tons <= 2300.001
+
+
+# --- compute that may be shed or shifted ------------------------------------------------------------------
+
+
+def flexible(make_case: Make, **changes: Any) -> Case:
+    hour = np.arange(8760)
+    price = 60.0 + 50.0 * np.cos(2 * np.pi * (hour % 24 - 18) / 24)
+    price[(hour // 24 % 2 == 0) & (hour % 24 == 12)] = -200.0
+    price[hour % 24 == 17] = 5_000.0
+    compute = {"shed": {"fraction": 0.3, "usd_per_gpu_hour": 0.4}, "shift": {"fraction": 0.2}}
+    tariff: dict[str, Any] = {"energy_usd_per_mwh": None, "energy_series": {"file": "buy.csv", "column": "usd"}}
+    tariff |= {"demand_usd_per_kw_month": 0}
+    workload = {"kind": "inference", "average_load_fraction": 0.7, **compute}
+    return make_case({"workload": workload, "site": {"grid": {"tariff": tariff}}}, changes, prices={"buy": price})
+
+
+@pytest.fixture(scope="module", params=["one cooler", "two coolers"])
+def flexible_case(make_case: Make, request: pytest.FixtureRequest) -> Case:
+    if request.param == "one cooler":
+        return flexible(make_case)
+    return flexible(
+        make_case,
+        cooling={"coolant_supply_c": 40},
+        candidates={"heat_rejection": ["dry_cooler_adiabatic", "chiller_air_cooled"]},
+        committed=[{"item": "chiller_air_cooled", "units": 2, "on_site": "2027-05-01"}],
+    )
+
+
+@pytest.fixture(scope="module")
+def flexible_plan(flexible_case: Case) -> Plan:
+    return solved(flexible_case)
+
+
+def test_flexible_compute_by_hand(flexible_plan: Plan, flexible_case: Case) -> None:
+    """At 17:00 all that may go is moved or shed: 20 % and 30 % of the load; at noon for -200 $ it comes back.
+
+    Shedding is worth it: 0.4 $ x 72 GPUs / mean MW is below 5,000 $/MWh. It is a line of the ledger at that value.
+    """
+    frame = flexible_plan.dispatch
+    year = frame[frame.phase == "operating year"]
+    rack = flexible_case.catalog[RACK]
+    mean = rack.design_kw / 1000 * 0.7
+    assert 0.4 * rack.get("gpus") / mean < 1000
+    load = flexible_case.load_shape[year.hour_of_year] * 10 * mean  # 720 GPUs are ten racks
+    dear = (year.hour_of_year % 24 == 17).to_numpy()
+    assert year[f"compute_shift_down:{RACK}_mw"].to_numpy()[dear] == pytest.approx(0.2 * load[dear], rel=1e-6)
+    assert year[f"compute_shed:{RACK}_mw"].to_numpy()[dear] == pytest.approx(0.3 * load[dear], rel=1e-6)
+    paid = ((year.hour_of_year % 24 == 12) & (year.hour_of_year // 24 % 2 == 0)).to_numpy()
+    up = year[f"compute_shift_up:{RACK}_mw"].to_numpy()
+    assert paid.any()
+    assert up[paid] == pytest.approx(np.minimum(0.2 * load, 10 * rack.design_kw / 1000 - load)[paid], rel=1e-6)
+    shed = float((year.weight_h * year[f"compute_shed:{RACK}_mw"]).sum())
+    ledger = flexible_plan.ledger
+    second = np.array([str(day) >= "2029-05-01" for day in ledger.date])  # of the two operating years
+    lost = ledger[(ledger.line == "shed compute (value, not paid)") & second].usd.sum()
+    assert lost == pytest.approx(shed * 0.4 * rack.get("gpus") / mean, rel=1e-6)
+
+
+def moved(frame: pd.DataFrame) -> Any:
+    return frame[f"compute_shift_up:{RACK}_mw"] > 0.1
+
+
+@pytest.mark.parametrize(
+    ("check", "edit"),
+    [
+        ("compute shifted", change(f"compute_shift_up:{RACK}_mw", 1.0, moved)),
+        ("shift below design power", change(f"compute_shift_up:{RACK}_mw", 1.0, moved)),
+        ("energy of the day", change(f"compute_shift_up:{RACK}_mw", -0.05, moved)),
+        ("shift one way at a time", change(f"compute_shift_down:{RACK}_mw", 0.05, moved)),
+        ("power balance", change(f"compute_shift_up:{RACK}_mw", 0.05, moved)),
+        ("load by hour", change(f"compute_shift_up:{RACK}_mw", 0.05, moved)),
+        ("compute shed", change(f"compute_shed:{RACK}_mw", 1.0, lambda f: f[f"compute_shed:{RACK}_mw"] > 0.1)),
+        ("ledger operation", scale("shed compute (value, not paid)", 0.99)),
+    ],
+)
+def test_edits_of_flexible_compute_are_caught(flexible_plan: Plan, flexible_case: Case, check: str, edit: Edit) -> None:
+    assert check in failed(flexible_plan, flexible_case, edit)

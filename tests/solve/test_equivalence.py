@@ -131,6 +131,34 @@ def shed(make: Make) -> Case:
     return make({"workload": workload, "site": {"grid": {"tariff": TOU}}})
 
 
+def shift(make: Make) -> Case:
+    """Inference moved away from dear and peak hours within its day, with two coolers on a loop and little water."""
+    workload = {"kind": "inference", "average_load_fraction": 0.7, "shift": {"fraction": 0.25}}
+    return make(
+        {
+            "workload": workload,
+            "site": {"grid": {"tariff": TOU}, "caps": {"evaporation_m3_per_year": 60}},
+            "candidates": {"heat_rejection": ["dry_cooler_adiabatic", "chiller_air_cooled"]},
+            "committed": [{"item": "chiller_air_cooled", "units": 4, "on_site": "2027-05-01"}],
+            "cooling": {"coolant_supply_c": 40},
+            "target": MANY,
+            "redundancy": {"heat_rejection": {"scheme": "N+1", "group_mw": 3}},
+        }
+    )
+
+
+def shift_and_shed(make: Make) -> Case:
+    """Both kinds of flexible compute under prices by the hour, negative ones too, with one cooler on each loop."""
+    hour = np.arange(8760)
+    price = 60.0 + 50.0 * np.cos(2 * np.pi * (hour % 24 - 18) / 24)
+    price[(hour // 24 % 2 == 0) & (hour % 24 == 12)] = -200.0
+    price[(hour // 24 % 3 == 0) & (hour % 24 == 18)] = 5_000.0
+    flexible = {"shed": {"fraction": 0.3, "usd_per_gpu_hour": 0.4}, "shift": {"fraction": 0.2}}
+    tariff = {"energy_usd_per_mwh": None, "energy_series": {"file": "buy.csv", "column": "usd"}}
+    workload = {"kind": "inference", "average_load_fraction": 0.7, **flexible}
+    return make({"workload": workload, "site": {"grid": {"tariff": tariff}}}, prices={"buy": price})
+
+
 def spinning(make: Make) -> Case:
     """The largest engine is covered in every hour by grid and engines."""
     steps = [{"from": "2027-06-01", "mw": 1, "via": "existing_feeders"}]
@@ -258,11 +286,13 @@ CASES: dict[Callable[[Make], Case], tuple[str, ...]] = {
     two_rejections: ("dry_cooler_adiabatic@liquid",),
     battery_tou: ("tesla_megapack_2xl_4h", "mv_padmount_transformer@battery", "battery wear"),
     tiers_and_minimum_take: ("jenbacher_j620", "fuel", "energy", "demand charge"),
-    shed: ("shed compute",),
+    shed: ("shed compute (value, not paid)",),
     export_of_sun: ("solar_single_axis_1mw", "export receipts"),
     ratchet: ("tesla_megapack_2xl_4h", "demand charge", "coincident peak charge"),
     capped: ("jenbacher_j620", "fuel"),
     little_water: ("dry_cooler_adiabatic@liquid",),
+    shift: ("nvidia_gb300_nvl72", "dry_cooler_adiabatic@liquid"),
+    shift_and_shed: ("shed compute (value, not paid)",),
     spinning: ("jenbacher_j620", "fuel"),
     most_gpus: ("nvidia_gb300_nvl72",),
     earliest: ("nvidia_gb300_nvl72",),
