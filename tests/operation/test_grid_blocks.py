@@ -245,3 +245,109 @@ def test_water_that_is_not_there_is_a_shortage(make_case: Make) -> None:
     assert solver.solve(x).shortage_mwh == pytest.approx(464.0)
     x[block.links.index("cap:evaporation_m3")] = 4464.1
     assert solver.solve(x).feasible
+
+
+# --- what holds for every block ---------------------------------------------------------------------------
+
+EVERYTHING: dict[str, Any] = {
+    "horizon": {"sample_days_per_month": 2},
+    "site": {
+        "grid": {
+            "tariff": {
+                "energy_usd_per_mwh": None,
+                "energy_series": {"file": "buy.csv", "column": "usd"},
+                "ratchet": {"fraction": 0.8, "months": [7]},
+                "coincident_peaks": {"hours": [196 * 24 + 17], "usd_per_kw_year": 50},
+            },
+            "export": {"mw": 5, "usd_per_mwh": -300},
+        },
+        "caps": {
+            "co2_t_per_year": 1,
+            "nox_t_per_year": 1,
+            "fuel_mmbtu_hhv_per_year": 1,
+            "evaporation_m3_per_year": 1,
+            "run_hours_per_year": {"jenbacher_j620": 1},
+        },
+    },
+    "workload": {
+        "kind": "inference",
+        "average_load_fraction": 0.7,
+        "shed": {"fraction": 0.2, "usd_per_gpu_hour": 0.5},
+        "shift": {"fraction": 0.3},
+    },
+    "cooling": {"coolant_supply_c": 40},
+    "candidates": {
+        "heat_rejection": ["dry_cooler_adiabatic", "chiller_air_cooled"],
+        "generation": ["jenbacher_j620"],
+        "renewable": ["solar_single_axis_1mw"],
+    },
+}
+
+
+@pytest.mark.parametrize("month", [JANUARY, JULY])
+def test_blocks_scale_and_their_cuts_hold(make_case: Make, month: int) -> None:
+    """V(k x) = k V(x), slope . x = V(x), and every cut holds at every point, with every new term at once."""
+    price = 60.0 + 50.0 * np.cos(2 * np.pi * (np.arange(8760) % 24 - 18) / 24)
+    price[np.arange(8760) % 24 == 12] = -200.0
+    price[np.arange(8760) % 24 == 17] = 5_000.0
+    sell = {"series": {"file": "sell.csv", "column": "usd"}, "usd_per_mwh": None}
+    case = make_case(EVERYTHING, {"site": {"grid": {"export": sell}}}, prices={"buy": price, "sell": price - 5})
+    plant = plant_of(case)
+    solver, rng, found = BlockSolver(build_block(plant, month)), np.random.default_rng(3), []
+    for _ in range(8):
+        it = rng.uniform(3, 8)
+        values = {
+            "it_mw": it,
+            "it": it,
+            "standing_mw": 0.3,
+            "heat:liquid": 0.8 * it,
+            "heat:air": 0.25 * it,
+            "rated": it * rng.uniform(1.5, 3),
+            "rejection": it * rng.uniform(1.5, 2),
+            "pdu_mw": 0.0,
+            "grid_mw": rng.uniform(16, 40),
+            "peak_mw": rng.uniform(14, 20),
+            "ratchet_mw": rng.uniform(0, 30),
+            "export_mw": 5.0,
+            "generation": rng.uniform(0, 10),
+            "renewable": rng.uniform(0, 30),
+            **{cap.key: rng.uniform(0, 3000) for cap in plant.caps},
+        }
+        x = links(solver.block, **values)
+        x[solver.block.links.index("cap:evaporation_m3")] = rng.uniform(5000, 20000)
+        value = solver.solve(x)
+        assert value.feasible
+        assert value.slope @ x == pytest.approx(value.cost_usd, rel=1e-7, abs=1e-3)
+        found.append((x, value))
+    assert any(column(solver.block, value, "grid_export").max() > 0 for _, value in found)
+    assert any(column(solver.block, value, "compute_shift_up:nvidia_gb300_nvl72").max() > 0 for _, value in found)
+    for x, value in found:
+        assert solver.solve(3.0 * x).cost_usd == pytest.approx(3.0 * value.cost_usd, rel=1e-7, abs=1e-3)
+        for y, other in found:
+            assert value.slope @ y <= other.cost_usd + 1e-7 * abs(other.cost_usd) + 1e-3
+
+
+def test_shifted_compute_by_hand(make_case: Make) -> None:
+    """5 MW of mean draw at 85 % of design, one sampled day of January.
+
+    Energy costs 10 $ but 110 $ at 17:00. There 20 % of 5 MW = 1 MW leaves; elsewhere at most 5/0.85 - 5 = 0.882 MW
+    comes back, in two hours or more. A MW at 17:00 saves 100 $ of IT energy, and what fans, heat and losses save.
+    """
+    price = np.where(np.arange(8760) % 24 == 17, 110.0, 10.0)
+    tariff: dict[str, Any] = {"energy_usd_per_mwh": None, "demand_usd_per_kw_month": 0}
+    tariff |= {"energy_series": {"file": "buy.csv", "column": "usd"}}
+    plain_case, shifted = (
+        make_case({"workload": workload, "site": {"grid": {"tariff": tariff}}}, prices={"buy": price})
+        for workload in ({}, {"shift": {"fraction": 0.2}})
+    )
+    x: dict[str, float] = {"it_mw": 5.0, "it": 5.0, "heat:liquid": 4.0, "heat:air": 1.2, "rated": 12.0}
+    costs = []
+    for case in (plain_case, shifted):
+        block = build_block(plant_of(case), JANUARY)
+        value = BlockSolver(block).solve(links(block, **x))
+        costs.append(value.cost_usd)
+    less, more = (column(block, value, f"compute_shift_{way}:nvidia_gb300_nvl72") for way in ("down", "up"))
+    assert less == pytest.approx(np.where(np.arange(24) == 17, 1.0, 0.0), abs=1e-9)
+    assert more.sum() == pytest.approx(1.0)
+    assert more.max() <= 5 / 0.85 - 5 + 1e-9
+    assert 31 * 100 < costs[0] - costs[1] < 1.6 * 31 * 100
