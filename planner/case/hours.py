@@ -66,7 +66,7 @@ def peaks_in_the_model(reader: Reader, given: CaseInput, tariff: Tariff | None, 
     for hour in np.setdiff1d(tariff.coincident_hours, modelled)[:1]:
         path = ("site", "grid", "tariff", "coincident_peaks", "hours")
         rule = f"hour {hour} of the year is in no sampled day: its import would not be billed"
-        reader.fault(path, None, rule, "remove horizon.sample_days_per_month, or write hours of the sampled days")
+        reader.fault(path, int(hour), rule, "remove horizon.sample_days_per_month, or write hours of the sampled days")
 
 
 def prices_that_pay_for_waste(reader: Reader, given: CaseInput, tariff: Tariff | None, timeline: Timeline) -> None:
@@ -82,8 +82,9 @@ def prices_that_pay_for_waste(reader: Reader, given: CaseInput, tariff: Tariff |
         mean = float(first_energy_price(tariff, hours).mean())
         if mean < 0:
             rule = f"pays for energy over the whole of a month ({MONTHS[month]}: {mean:.4g} USD/MWh on average)"
+            shown = f"{mean:.4g}"
             remedy = "correct the prices: electrical losses are not modelled at a mean price below 0"
-            reader.fault(("site", "grid", "tariff"), None, rule, remedy)
+            reader.fault(("site", "grid", "tariff"), shown, rule, remedy)
             return
 
 
