@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import csv
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.case.base import nearest, suggest
+from planner.case.base import Series, nearest, suggest
 from planner.case.marks import Path_
 from planner.case.reader import Reader
-from planner.case.schema import CaseInput, Series
-from planner.case.tariff import Tariff, tariff_from_input
+from planner.case.schema import CaseInput
+from planner.case.tariff import Tariff, first_energy_price, tariff_from_input
 from planner.case.weather import Weather, read_weather
 from planner.errors import Fault, InputError
+from planner.timeline import Timeline, block_hours
 from planner.units import HOURS_PER_YEAR
 
 # Daily shape of inference, local time: a cosine with its peak at 15:00. Engineering judgement.
 _INFERENCE_SWING = 0.2
+MONTHS = tuple(calendar.month_name)[1:]
 _MAX_SERIES_BYTES = 50_000_000
 
 
@@ -42,11 +45,80 @@ def tariff_of(reader: Reader, given: CaseInput) -> Tariff | None:
         return None
     if grid.tariff.urdb and reader.file((*path, "urdb"), grid.tariff.urdb) is None:
         return None
+    energy = None
+    if grid.tariff.energy_series is not None:
+        energy = hourly(reader, grid.tariff.energy_series, (*path, "energy_series"), "USD/MWh", lowest=-np.inf)
+        if energy is None:
+            return None
     try:
-        return tariff_from_input(grid.tariff, folder=reader.folder)
+        return tariff_from_input(grid.tariff, reader.folder, energy)
     except InputError as error:
         reader.faults += error.faults
         return None
+
+
+def peaks_in_the_model(reader: Reader, given: CaseInput, tariff: Tariff | None, timeline: Timeline) -> None:
+    """Every hour of a coincident peak must be among the hours that are modelled."""
+    if tariff is None or tariff.coincident_hours is None:
+        return
+    days, year = given.horizon.sample_days_per_month, timeline.starts[-1].year
+    modelled = np.concatenate([block_hours(month, year, days).hour_of_year for month in range(12)])
+    for hour in np.setdiff1d(tariff.coincident_hours, modelled)[:1]:
+        path = ("site", "grid", "tariff", "coincident_peaks", "hours")
+        rule = f"hour {hour} of the year is in no sampled day: its import would not be billed"
+        reader.fault(path, int(hour), rule, "remove horizon.sample_days_per_month, or write hours of the sampled days")
+
+
+def prices_that_pay_for_waste(reader: Reader, given: CaseInput, tariff: Tariff | None, timeline: Timeline) -> None:
+    """A month whose energy costs less than nothing on the whole is a fault where there are racks.
+
+    Square losses are one figure a month that lies between tangents; paid for by the MWh, a plan would invent losses.
+    Single hours below zero are sound: nothing but renewable output may be left unused.
+    """
+    if tariff is None or given.workload is None:
+        return
+    for month in range(12):
+        hours = block_hours(month, timeline.starts[-1].year, given.horizon.sample_days_per_month)
+        mean = float(first_energy_price(tariff, hours).mean())
+        if mean < 0:
+            rule = f"pays for energy over the whole of a month ({MONTHS[month]}: {mean:.4g} USD/MWh on average)"
+            shown = f"{mean:.4g}"
+            remedy = "correct the prices: electrical losses are not modelled at a mean price below 0"
+            reader.fault(("site", "grid", "tariff"), shown, rule, remedy)
+            return
+
+
+def export_price(
+    reader: Reader, given: CaseInput, tariff: Tariff | None, timeline: Timeline
+) -> NDArray[np.float64] | None:
+    """What export earns by hour of the year; below the price of import in every hour, or it is a fault. [USD/MWh]
+
+    Import bought to be exported again would be a money machine; with the dearer import no plan does both at once.
+    """
+    export, path = given.site.grid.export, ("site", "grid", "export")
+    if export is None or not reader.sound(path):
+        return None
+    field = (*path, "usd_per_mwh") if export.series is None else (*path, "series", "file")
+    if export.series is None:
+        price: NDArray[np.float64] | None = np.full(HOURS_PER_YEAR, export.usd_per_mwh)
+    else:
+        price = hourly(reader, export.series, (*path, "series"), "USD/MWh", lowest=-np.inf)
+    if price is None or tariff is None:
+        return price
+    for month in range(12):
+        hours = block_hours(month, timeline.starts[-1].year, given.horizon.sample_days_per_month)
+        bought, sold = first_energy_price(tariff, hours), price[hours.hour_of_year]
+        if (sold >= bought).any():
+            t = int(np.argmax(sold >= bought))
+            rule = (
+                f"must be below the price of import in every hour ({sold[t]:g} against {bought[t]:g} USD/MWh in hour "
+                f"{hours.hour_of_year[t]} of the year, {MONTHS[month]} at "
+                f"{hours.hour_of_day[t]}:00)"
+            )
+            shown = export.usd_per_mwh if export.series is None else export.series.file
+            reader.fault(field, shown, rule, "write the export price by hour (series), less than the import's")
+            return None
+    return price
 
 
 def weather_of(reader: Reader, given: CaseInput) -> Weather | None:
@@ -174,8 +246,10 @@ def load_shape(reader: Reader, given: CaseInput) -> tuple[NDArray[np.float64], f
     return values / mean, mean
 
 
-def hourly(reader: Reader, series: Series, path: Path_, unit: str) -> NDArray[np.float64] | None:
-    """A column of a CSV file, one row an hour of the year; None where it has faults."""
+def hourly(
+    reader: Reader, series: Series, path: Path_, unit: str, *, lowest: float = 0.0
+) -> NDArray[np.float64] | None:
+    """A column of a CSV file, one row an hour of the year, no value below the lowest; None where it has faults."""
     file = reader.file((*path, "file"), series.file)
     if file is None:
         return None
@@ -200,10 +274,11 @@ def hourly(reader: Reader, series: Series, path: Path_, unit: str) -> NDArray[np
     if series.column not in names:
         return None
     values = np.array([_number(text) for _, text in rows])
-    bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    bad = np.flatnonzero(~(np.isfinite(values) & (values >= lowest)))
     if bad.size:
         line, text = rows[int(bad[0])]
-        rule = f"must be a number of {unit}, at least 0 ({bad.size} rows are not)"
+        least = f", at least {lowest:g}" if np.isfinite(lowest) else ""
+        rule = f"must be a number of {unit}{least} ({bad.size} rows are not)"
         shown = reader.document.fault((), text, "", "").value
         reader.faults.append(Fault(str(file), line, series.column, shown, rule, "correct the row"))
     return values if not bad.size and len(rows) == HOURS_PER_YEAR else None

@@ -40,6 +40,8 @@ def whole_case_rules(given: CaseInput) -> list[Rule]:
         rule(("objective",), text, remedy, "objective", "supply", "budget")
     if given.site.grid.interconnection and given.site.grid.tariff is None:
         rule(("site", "grid", "tariff"), "a grid needs a tariff", "write tariff:", "site")
+    if given.site.grid.export is not None and not given.site.grid.interconnection:
+        rule(("site", "grid", "export"), "needs a connection", "write interconnection:, or remove it", "site")
     for item, quarters in given.supply.items():
         for quarter in quarters:
             if not QUARTER.match(quarter):

@@ -24,7 +24,9 @@ OPERATING_LINES = (
     "fuel",
     "variable O&M",
     "battery wear",
-    "shed compute",
+    "shed compute (value, not paid)",
+    "export receipts",
+    "coincident peak charge",
 )
 CAPITAL_LINES = (
     "equipment",

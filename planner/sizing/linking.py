@@ -9,12 +9,15 @@ import pyomo.environ as pyo
 from planner.families import power
 from planner.families.battery import Battery
 from planner.operation.blocks import block_key
+from planner.operation.caps import Cap
 from planner.sizing.limits import Limits
 from planner.sizing.targets import grid_steps, load_scale
 
+RATCHET_MONTHS = 11  # before the month that is billed
+
 
 class Linking(Limits):
-    """Linking components of every period, and the state of charge at the edges of every state."""
+    """Linking components of every period, and what ties states together: charge, promised peaks, annual limits."""
 
     def linking(self) -> None:
         m, edges = self.m, self.plant.edges
@@ -22,6 +25,9 @@ class Linking(Limits):
         m.linking = pyo.Constraint(pyo.Any)
         m.edge = pyo.Var([(p, k, name) for p, k in self.states for name in edges], within=pyo.NonNegativeReals)
         self._edges()
+        if self.plant.has_ratchet:
+            self._ratchet()
+        self._caps()
         for p in self.periods:
             for name, value in self._components(p).items():
                 m.linking[p, name] = m.link[p, name] == value
@@ -62,12 +68,56 @@ class Linking(Limits):
                     edge = store.key + block_key(timeline.first_day(day))
                     self.edges.append((m.edge[p, k, name], edge, store.hours, power))
 
+    def _ratchet(self) -> None:
+        """Every state's highest counted peak of the eleven months before; where years repeat, before any of them.
+
+        So it is exact in every month that comes once, and no month of the operating year is billed too little in any.
+        """
+        m, tariff, timeline = self.m, self.case.tariff, self.case.timeline
+        assert tariff is not None
+        m.ratchet = pyo.ConstraintList()
+        for p, k in self.states:
+            if timeline.first_day(timeline.months_at(p, k)[0]).month - 1 in tariff.ratchet_months:
+                m.ratchet.add(m.edge[p, k, "peak_mw"] <= m.grid[p])
+            else:
+                m.edge[p, k, "peak_mw"].fix(0.0)
+        for state, earlier in timeline.before(RATCHET_MONTHS).items():
+            for other in sorted(earlier):
+                if not m.edge[*other, "peak_mw"].fixed:
+                    m.ratchet.add(m.edge[*state, "ratchet_mw"] >= m.edge[*other, "peak_mw"])
+
+    def _caps(self) -> None:
+        """Allowances of the months of a calendar year within its limit; the operating year is a year of its own.
+
+        What comes before it may end inside a calendar year: its months and the first operating ones share that
+        year's limit. Run-hours go with what stands: a unit that comes in June has run no hours by May.
+        """
+        m, timeline = self.m, self.case.timeline
+        m.caps = pyo.ConstraintList()
+        years: dict[int, list[tuple[int, int]]] = {}
+        for month, place in timeline.place_of.items():
+            years.setdefault(timeline.first_day(month).year, []).append(place)
+        shared = [places for places in years.values() if places[0][0] < self.last]
+        for cap in self.plant.caps:
+            for places in [*shared, [(self.last, k) for k in timeline.places(self.last)]]:
+                self._cap_rows(cap, [(m.edge[p, k, cap.key], p) for p, k in places])
+
+    def _cap_rows(self, cap: Cap, months: list[tuple[Any, int]]) -> None:
+        """Allowances and their periods in order of time: their sum; every sum where the limit goes with what stands."""
+        m = self.m
+        for i, (_, p) in enumerate(months, 1):
+            if i == len(months) or (cap.rating is not None and months[i][1] != p):
+                rated = 1.0 if cap.rating is None else m.link[p, cap.rating]
+                m.caps.add(sum(allowance for allowance, _ in months[:i]) <= cap.per_year * rated)
+
     def _components(self, p: int) -> dict[str, Any]:
         """Linking component -> expression in the counts of a period."""
         m, case, plant = self.m, self.case, self.plant
         values: dict[str, Any] = {"one": 1.0, "grid_mw": m.grid[p], "contract_mw": grid_steps(case, p)[1]}
         if case.load_series_mw is not None:
             values["load_scale"] = load_scale(case, p)
+        if case.input.site.grid.export is not None:
+            values["export_mw"] = case.input.site.grid.export.mw
         if plant.racks:
             values |= self._load_components(p)
         for loop in ("liquid", "air"):

@@ -36,6 +36,9 @@ Constraints (each under this name in the model and the LP file)
     yard_area, land_area     outdoor space
     milestone                compute running by a date, net of spares
     linking                  the linking vector from the counts
+    edges                    state of charge between months
+    ratchet                  the highest promised peak of the eleven months before
+    caps                     the months' allowances of a year within its annual limit
 """
 
 from __future__ import annotations
