@@ -1,7 +1,7 @@
 """The grid connection and its bill.
 
     grid_limit[t]:               import(t) + export(t) <= grid MW of the date
-    export_limit[t]:             export(t) <= MW the utility takes back
+    export_limit[t]:             export(t) <= MW the utility takes back       0 in hours where export has to be paid for
     billed_demand[t]:            billed >= import(t)              in every hour of the demand window
     minimum_take:                billed >= fraction x contracted MW
     ratchet_peak:                peak <= peak MW of the month           in months whose peaks the ratchet counts,
@@ -50,7 +50,10 @@ def operate(
         exported = builder.add("grid_export")
         builder.draw(exported, 1.0 / (1.0 - import_loss_fraction))
         builder.price("export receipts", exported, -export_usd_per_mwh[hours.hour_of_year] * hours.weight)
-        builder.rows("export_limit", [(1.0, exported.index)], [(-1.0, "export_mw")])
+        # What would have to be paid for is not exported: nothing has to be produced. Through losses it would pay to
+        # buy what is paid for even more and to give it back.
+        sold = (export_usd_per_mwh[hours.hour_of_year] > 0).astype(float)
+        builder.rows("export_limit", [(1.0, exported.index)], [(-sold, "export_mw")])
         both.append((1.0, exported.index))
     builder.rows("grid_limit", both, [(-1.0, "grid_mw")])
     _energy(builder, hours, tariff, imported.index)

@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 # A warm start pays after a small step with the same equipment standing; after a larger one the dual simplex takes
 # longer from the old basis than from scratch.
 _SMALL_STEP = 0.3
+_FEW_ROWS = 2
 # What counts as no violation at all: MWh over a block.
 SHORTAGE_TOLERANCE_MWH = 1e-4
 
@@ -84,8 +85,9 @@ class BlockSolver:
         for name, value in (("output_flag", False), ("threads", 1), ("solver", "simplex"), ("presolve", "off")):
             self._h.setOptionValue(name, value)
         self._h.passModel(lp)
-        # A state of charge at an edge moves two rows; a warm start takes any step of it.
-        self._sized = np.array([not link.startswith("soc_") for link in block.links])
+        # A warm start takes any step of what moves few rows: charge at an edge, a peak, an annual limit.
+        moved = np.diff(sp.csc_matrix(block.matrix[:, n:]).indptr)
+        self._sized = moved > _FEW_ROWS
         self.duals = np.zeros(block.matrix.shape[0])  # of the last solve; rows kept as column bounds stay 0
         self._shortage_mode = False
         self._last: Array | None = None

@@ -162,6 +162,41 @@ def test_edits_of_bills_are_caught(ratchet_plan: Plan, ratchet_case: Case, check
     assert check in failed(ratchet_plan, ratchet_case, edit)
 
 
+@pytest.mark.parametrize("years", [1, 2])
+def test_the_bill_over_years_by_hand(make_case: Make, years: int) -> None:
+    """Four build months from May 2027, one expansion year, then years of twice the load; July counts, 0.8 of it.
+
+    10 MW, 12 from August 2027 to June 2028 (0.8 x 15), 15 in July, 12 in August. Then 20 MW, above 0.8 x 15, until
+    July 2029 has 30 MW and August 24 (0.8 x 30). Where the year repeats, its other months stand for later ones too,
+    which are billed 24.
+    """
+    hour = np.arange(8760)
+    changes: dict[str, Any] = {
+        "start": "2027-05-01",
+        "horizon": {"build_months": 4, "expansion_years": 1, "operating_years": years},
+        "workload": None,
+        "target": {
+            "milestones": None,
+            "load_series": {"file": "load.csv", "column": "mw"},
+            "load_scale": [{"from": "2027-05-01", "fraction": 1}, {"from": "2028-09-01", "fraction": 2}],
+        },
+        "site": {
+            "grid": {
+                "interconnection": [{"from": "2026-01-01", "mw": 40, "via": "existing_feeders"}],
+                "tariff": {"demand_usd_per_kw_month": 10, "ratchet": {"fraction": 0.8, "months": [7]}},
+            },
+            "hall": {"ready": "2027-06-01"},
+        },
+        "candidates": {"compute": None, "heat_rejection": None},
+    }
+    case = make_case(changes, series=np.where((hour >= 181 * 24) & (hour < 212 * 24), 15.0, 10.0))
+    ledger = solved(case).ledger
+    want = [10.0, 10.0, 15.0, 12.0, *[12.0] * 10, 15.0, 12.0]
+    want += [*[20.0] * 10, 30.0, 24.0] if years == 1 else [*[24.0] * 10, 30.0, 24.0] * years
+    demand = ledger[ledger.line == "demand charge"].sort_values("date").usd
+    assert demand.tolist() == pytest.approx([10_000.0 * mw for mw in want])
+
+
 def test_a_loose_ratchet_is_set_to_the_peaks(ratchet_case: Case) -> None:
     """A plan whose ratchet lies 1 MW too high pays 0.8 MW x 10,000 $ more wherever it binds, until it is tightened."""
     good = solve(ratchet_case, threads=1)
@@ -249,6 +284,41 @@ def test_carbon_of_the_operating_year_by_hand(capped_plan: Plan, capped_case: Ca
     item = capped_case.catalog[ENGINE]
     tons = mwh * item.get("heat_rate_btu_per_kwh_lhv") * 1.108 / 1000 * 53.06 / 1000
     assert 0 < tons <= 2300.001
+
+
+def test_a_limit_over_years_by_hand(make_case: Make) -> None:
+    """Two build months from May 2027, an expansion year from July, the operating year from July 2028.
+
+    Two engines run for less than the grid asks and would burn more than the limit in half a year, so every year that
+    has a limit burns all of it: 2027, 2028 (half expansion, half operation), and the operating year.
+    """
+    limit = 60_000.0
+    changes: dict[str, Any] = {
+        "start": "2027-05-01",
+        "horizon": {"build_months": 2, "expansion_years": 1, "operating_years": 2},
+        "workload": None,
+        "target": {"milestones": None, "load_series": {"file": "load.csv", "column": "mw"}},
+        "site": {
+            "grid": {
+                "interconnection": [{"from": "2026-01-01", "mw": 20, "via": "existing_feeders"}],
+                "tariff": {"energy_usd_per_mwh": 150},
+            },
+            "caps": {"fuel_mmbtu_hhv_per_year": limit},
+        },
+        "candidates": {"compute": None, "heat_rejection": None, "generation": [ENGINE]},
+        "committed": [{"item": ENGINE, "units": 2, "on_site": "2026-06-01"}],
+    }
+    case = make_case(changes, series=10.0)
+    plan = plan_of(solve(case, gap=1e-6, threads=1))
+    checks = {check.name: check for check in require(plan, case)}
+    assert checks["fuel a year"].count == 3
+    frame, item = plan.dispatch, case.catalog[ENGINE]
+    per_mwh = item.get("heat_rate_btu_per_kwh_lhv") * 1.108 / 1000
+    burnt = frame.weight_h * frame[f"generation:{ENGINE}_mw"] * per_mwh
+    year = np.array([str(day)[:4] for day in frame.period])
+    assert burnt[year == "2027"].sum() == pytest.approx(limit, rel=1e-4)
+    assert burnt[year == "2028"].sum() == pytest.approx(limit, rel=1e-4)
+    assert burnt[frame.phase == "operating year"].sum() == pytest.approx(limit, rel=1e-4)
 
 
 # --- compute that may be shed or shifted ------------------------------------------------------------------
