@@ -454,9 +454,16 @@ class _Engine:
         with self.stop.held(self.best.point is None):  # what may be the only plan is evaluated to its end
             values = self._evaluate(links)
         if all(v.feasible for v in values.values()):
-            cost = self._cost(rounded, values)
-            if cost < self.best.cost and self._within_budget(rounded, values):
-                self.best = _Best(cost, self._with_costs(rounded, values), values, links)
+            checked = values
+            if self._cost(rounded, values) < self.best.cost:  # the check is for plans that may become the best
+                pool, case = self.pool, self.case
+                with self.stop.held(self.best.point is None):
+                    checked = self._side_by_side(
+                        lambda s: pool[s.block].one_way(links[s], values[s], s.label(case)), self.states
+                    )
+            cost = self._cost(rounded, checked)
+            if cost < self.best.cost and self._within_budget(rounded, checked):
+                self.best = _Best(cost, self._with_costs(rounded, checked), checked, links)
         return values, links
 
     def _links(self, point: Array) -> dict[State, Array]:
