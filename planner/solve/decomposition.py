@@ -107,7 +107,7 @@ class Solution:
     @property
     def gap_fraction(self) -> float:
         """Gap over the cost open to decision."""
-        return self.gap_kusd / max(self.upper_kusd - self.forced_kusd, 1e-9)
+        return self.gap_kusd / max(abs(self.upper_kusd - self.forced_kusd), 1e-9)
 
     @property
     def gap_fraction_total(self) -> float:
@@ -495,13 +495,14 @@ class _Engine:
 
     def _absolute_gap(self) -> float:
         """Gap of one sizing solve: well inside what the whole solve must prove. [kUSD]"""
-        scale = self.best.cost if np.isfinite(self.best.cost) else max(self.lower, 1.0)
-        return max(1e-6, 0.3 * self.gap * max(scale - self.sizing.forced_compute_kusd, 1.0))
+        forced = self.sizing.forced_compute_kusd
+        scale = abs(self.best.cost - forced) if np.isfinite(self.best.cost) else self.lower - forced
+        return max(1e-6, 0.3 * self.gap * max(scale, 1.0))
 
     def _closed(self) -> bool:
         if self.best.point is None:
             return False
-        open_cost = max(self.best.cost + self.constant - self.sizing.forced_compute_kusd, 1e-9)
+        open_cost = max(abs(self.best.cost + self.constant - self.sizing.forced_compute_kusd), 1e-9)
         return bool(self.best.cost - self.lower <= self.gap * open_cost)
 
     def _infeasible(self) -> None:
@@ -510,7 +511,7 @@ class _Engine:
 
     def _round(self, phase: str, upper: float) -> None:
         self.rounds += 1
-        open_cost = max(upper + self.constant - self.sizing.forced_compute_kusd, 1e-9)
+        open_cost = max(abs(upper + self.constant - self.sizing.forced_compute_kusd), 1e-9)
         fraction = (upper - self.lower) / open_cost if np.isfinite(upper) else np.inf
         seconds = time.perf_counter() - self.begin
         progress = Progress(phase, self.rounds, self.lower + self.constant, upper + self.constant, fraction, seconds)

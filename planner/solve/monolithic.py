@@ -184,7 +184,7 @@ class Monolithic:
             for value, sign in ((objective, 1.0), (bound, -1.0))
         )
         known = np.isfinite(upper) and np.isfinite(lower)
-        gap = (upper - lower) / max(upper - self.sizing.forced_compute_kusd, 1e-9) if known else np.inf
+        gap = (upper - lower) / max(abs(upper - self.sizing.forced_compute_kusd), 1e-9) if known else np.inf
         return Progress(f"whole model, {self._level}", 1, lower, upper, gap, time.perf_counter() - self.begin)
 
     def _least(self, name: str, sense: float) -> float:

@@ -14,6 +14,7 @@ from planner.case.case import Case
 from planner.errors import InputError
 from planner.operation.blocks import build_block, plant_of
 from planner.operation.evaluate import BlockSolver, Value
+from planner.operation.one_way import both_ways, one_way
 
 Array = NDArray[np.float64]
 Make = Callable[..., Case]
@@ -112,6 +113,32 @@ def test_nothing_is_sold_at_a_loss(make_case: Make) -> None:
         value = BlockSolver(block).solve(links(block, generation=20.0, export_mw=5.0))
         sold[usd] = column(block, value, "grid_export").sum()
     assert sold == pytest.approx({25.0: 0.0, 45.0: 5.0 * 744})
+
+
+# --- one way at a time ------------------------------------------------------------------------------------
+
+
+def test_a_battery_that_is_paid_to_waste_runs_one_way_in_an_hour(make_case: Make) -> None:
+    """Energy at -100 $/MWh all day: a MWh lost in the battery earns 100 $. Power P, round trip r, empty at both ends.
+
+    At once, c + r c <= 24 P: c = 24 P / (1 + r). One way an hour, with k hours of charging c = min(k, (24 - k) / r) P.
+    Each MWh charged loses 1 - r. A day stands for the 31 of January.
+    """
+    changes = {"horizon": {"sample_days_per_month": 1}, "candidates": {"battery": ["tesla_megablock_4h"]}}
+    tariff = {"energy_usd_per_mwh": -100, "demand_usd_per_kw_month": 0}
+    free = ["catalog.tesla_megablock_4h.wear_cost_usd_per_mwh=0"]
+    plant = plant_of(plain(make_case, 10.0, {"tariff": tariff}, changes=changes, set=free))
+    block, power = build_block(plant, JANUARY), 3.0
+    x, r = links(block, battery=power), plant.batteries[0].efficiency ** 2
+    linear = BlockSolver(block).solve(x)
+    assert linear.cost_usd == pytest.approx(-3100 * (240 + (1 - r) * 24 * power / (1 + r)))
+    assert len(both_ways(block, linear.primal)) > 0
+    whole = one_way(block, x, linear, "January")
+    charged = max(min(k, (24 - k) / r) for k in range(25)) * power
+    assert charged < 24 * power / (1 + r) - 0.1
+    assert len(both_ways(block, whole.primal)) == 0
+    assert whole.cost_usd == pytest.approx(-3100 * (240 + (1 - r) * charged), rel=1e-6)
+    assert whole.cost_usd == pytest.approx(float(block.cost @ whole.primal))
 
 
 # --- demand across months ---------------------------------------------------------------------------------
