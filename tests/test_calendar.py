@@ -74,7 +74,7 @@ def test_tariff_windows_follow_the_clock(make_case: Make) -> None:
     for name, first in (("clock", 13), ("standard", 14)):
         load = np.where((hour >= first) & (hour < first + 4), 11.0, 10.0)
         block = build_block(plant_of(case := make_case(PLAIN, series=load)), case.timeline.block_key(6))
-        x = [{"one": 1.0, "load_scale": 1.0, "grid_mw": 30.0}.get(link, 0.0) for link in block.links]
+        x = [{"one": 1.0, "load_mw": 11.0, "grid_mw": 30.0}.get(link, 0.0) for link in block.links]
         costs[name] = BlockSolver(block).solve(np.array(x)).cost_usd
     flat = 40 * (744 * 10 + 31 * 4)
     assert costs["clock"] == pytest.approx(flat + 50 * 22 * 4 * 11)

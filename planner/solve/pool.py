@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from planner.algebra import Block
 from planner.operation.coarse import Coarse, coarsen
 from planner.operation.evaluate import BlockSolver, Value
+from planner.operation.one_way import both_ways, one_way
 from planner.operation.repair import Repair
 from planner.operation.solver import Note, Run
 
@@ -124,6 +125,13 @@ class BlockPool:
         prices = coarse.prices(solver.duals)[self.repair.core]
         slope = self.repair.cut(prices)
         return None if slope is None else replace(value, slope=slope, prices=prices)
+
+    def one_way(self, x: Array, value: Value, label: str = "") -> Value:
+        """A value whose dispatch runs nothing both ways in an hour: solved where it was mixed, then with binaries."""
+        if len(both_ways(self.block, value.primal)):
+            value = self.solve(x, label)
+        name = f"block {self.block.name} {label}".rstrip()
+        return one_way(self.block, x, value, name, run=self._run, note=self._note)
 
     def take(self, other: BlockPool) -> None:
         """Take over what another case's block of the same shape has learnt."""
