@@ -140,7 +140,7 @@ def export_price(
             rule = (
                 f"must be below the price of import in every hour ({sold[t]:g} against {bought[t]:g} USD/MWh in hour "
                 f"{hours.hour_of_year[t]} of the year, {MONTHS[hours.month]} at "
-                f"{hours.hour_of_day[t]}:00)"
+                f"{hours.hour_of_day[t]}:00 by the clock)"
             )
             shown = export.usd_per_mwh if export.series is None else export.series.file
             reader.fault(field, shown, rule, "write the export price by hour (series), less than the import's")

@@ -40,7 +40,7 @@ class Coupling:
             column, of = master.index(soc), master.index(power)
             if column is not None and of is not None:
                 self._edges.setdefault(edge, []).append((column, hours, of))
-        self.settling = True  # whether settle() moves the shares on
+        self.settling = True  # whether with_settled_charge() moves the shares on
         self.gradient, constant = master.gradient(sizing.levels["cost"])
         self.constant = constant + sizing.constant_kusd
         self.weights = {s: 0.0 if j is None else float(self.gradient[j]) for s, j in self._cost_columns.items()}
@@ -57,7 +57,7 @@ class Coupling:
             for s in self._states
         }
 
-    def settle(self, point: Array) -> Array:
+    def with_settled_charge(self, point: Array) -> Array:
         """The point with states of charge between states at shares of their limits that are the same in every year.
 
         The sizing model sends edges to their limits on small differences in price; the middle of those and of the

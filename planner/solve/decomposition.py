@@ -184,7 +184,7 @@ class _Engine:
         if result.point is None:
             return True
         self.lower = max(self.lower, result.bound)
-        links = self.coupling.links(self.coupling.settle(result.point))
+        links = self.coupling.links(self.coupling.with_settled_charge(result.point))
         mixed = {s: self.pool[s.block].above(links[s]) for s in self.states}
         return not self._doubtful(mixed, links, self._absolute_gap())
 
@@ -210,7 +210,9 @@ class _Engine:
             if stalled >= _STALLED_ROUNDS or self.stop.due():
                 break
             near = best == np.inf or best - result.bound <= 0.5 * abs(best)
-            trial = self.coupling.settle(0.5 * (result.point + centre) if near and centre is not None else result.point)
+            trial = self.coupling.with_settled_charge(
+                0.5 * (result.point + centre) if near and centre is not None else result.point
+            )
             links = self.coupling.links(trial)
             values = evaluate({s: links[s] for s in self._sample(number)})
             self._round(phase, np.inf)
@@ -270,7 +272,7 @@ class _Engine:
             if self.pooled and (tried is None or not np.array_equal(tried, plan)):
                 tried = plan
                 self._round("pooled", self.best.cost)
-                links = self.coupling.links(self.coupling.settle(result.point))
+                links = self.coupling.links(self.coupling.with_settled_charge(result.point))
                 self.coupling.learn(self._coarse(1, links), links)
                 continue
             values, links = self._evaluate_plan(result.point)
@@ -376,7 +378,7 @@ class _Engine:
 
     def _evaluate_plan(self, point: Array) -> tuple[dict[State, Value], dict[State, Array]]:
         """Evaluate an integer plan; keep it when it can be run, keeps its budgets and is the best so far."""
-        rounded = self.coupling.settle(np.where(self.master.integer, np.round(point), point))
+        rounded = self.coupling.with_settled_charge(np.where(self.master.integer, np.round(point), point))
         links = self.coupling.links(rounded)
         with self.stop.held(self.best.point is None):  # what may be the only plan is evaluated to its end
             values = self._evaluate(links, self._allowed(rounded, links))

@@ -13,7 +13,7 @@ from planner.errors import InputError
 
 Make = Callable[..., Case]
 SERIES = {"file": "usd.csv", "column": "usd"}
-ODD = np.where(np.arange(8760) == 3000, 10.0, 60.0)  # 10 $ in one hour: hour 0 of 6 May
+ODD = np.where(np.arange(8760) == 3000, 10.0, 60.0)  # 10 $ in one hour: hour 0 of 6 May, 1:00 by the clock of summer
 
 
 def grid(**fields: Any) -> dict[str, Any]:
@@ -42,7 +42,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
             **grid(tariff={"energy_usd_per_mwh": None, "energy_series": SERIES}, export={"mw": 5, "usd_per_mwh": 10}),
         },
         "site.grid.export.usd_per_mwh",
-        "10 against 10 USD/MWh in hour 3000|May at 0:00",
+        "10 against 10 USD/MWh in hour 3000|May at 1:00 by the clock",
     ),
     "export without a grid": (grid(interconnection=[], export={"mw": 5, "usd_per_mwh": 5}), "site.grid.export", "conn"),
     "series of prices missing": (
