@@ -85,6 +85,9 @@ def solve(
     method: Annotated[
         Method, typer.Option(help="decomposed, or the whole case as one model: for small cases, as a check.")
     ] = Method.decomposed,
+    pool: Annotated[
+        Path | None, typer.Option(help="File of what earlier runs learnt: read where it exists, and kept up to date.")
+    ] = None,
     log: Annotated[Path | None, typer.Option(help="File for the trace: the solver's own log, every solve.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the bounds of every round.")] = False,
     objective: ObjectiveOption = None,
@@ -100,11 +103,17 @@ def solve(
     planner solve examples/carolina --out out/carolina
     planner solve site/case.yaml --objective max_gpus=2028-12-31
     planner solve site --set site.grid.interconnection[1].mw=80 --gap 0.01
+    planner solve site --pool site.pool --set catalog.jenbacher_j620.price_usd=5e6
     """
     loaded = _load(case, objective, overrides, catalog)
     _check_folder(out)
-    if log is not None and out.absolute() in log.absolute().parents:
-        raise _refuse("--log", str(log), "lies in the folder of the plan, which is replaced", "choose another place")
+    for option, file in (("--log", log), ("--pool", pool)):
+        if file is not None and out.absolute() in file.absolute().parents:
+            raise _refuse(
+                option, str(file), "lies in the folder of the plan, which is replaced", "choose another place"
+            )
+        if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
+            raise _refuse(option, str(file), "is no file in a folder that exists", "choose another place")
     from planner.errors import PlannerError
     from planner.plan.audit import require
     from planner.plan.plan import write_plan
@@ -114,6 +123,7 @@ def solve(
     from planner.solve.decomposition import solve as run
     from planner.solve.extract import plan_of
     from planner.solve.monolithic import Monolithic
+    from planner.solve.pool import Pool
     from planner.solve.stopping import Stop, interruptible, resident_gib
     from planner.solve.trace import Trace
 
@@ -122,11 +132,14 @@ def solve(
     precheck(loaded)
     show = _Show(verbose)
     stop = Stop(time_limit, memory_limit if memory_limit is not None else float("inf"))
+    known = Pool()
+    if pool is not None and pool.exists() and not known.load(pool):
+        typer.echo(f"{pool}: cannot be read as a pool; the run starts from nothing and replaces it", err=True)
 
     def work(trace: Trace) -> Solution:
         if method is Method.monolithic:
             return Monolithic(loaded, stop=stop, trace=trace).solution(gap=gap, report=show.progress)
-        return run(loaded, gap=gap, threads=threads, report=show.progress, stop=stop, trace=trace)
+        return run(loaded, gap=gap, threads=threads, report=show.progress, stop=stop, trace=trace, pool=known)
 
     with Trace(log) as trace:
         try:
@@ -137,6 +150,8 @@ def solve(
         finally:
             show.end()
         trace.line(f"{plan.status}: {plan.summary['objective_usd']:.2f} USD, gap {plan.summary['gap_fraction']:.3%}")
+    if pool is not None and method is Method.decomposed:
+        known.save(pool)
     checks = require(plan, loaded)
     write_plan(plan, out, {"plan.xlsx": workbook(plan, loaded)})
     print_plan(plan, out, sum(check.count for check in checks), len(checks))

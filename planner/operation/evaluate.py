@@ -22,6 +22,7 @@ from planner.operation.solver import CUT_SHORT, Note, Run, Stopped, run_checked
 Array = NDArray[np.float64]
 _MANY_COLUMNS_PER_HOUR = 12
 _STORED_BASES = 24
+_SMALL_STEP = 0.3  # a larger one is slower from another basis than from scratch, with many batteries alike
 _FEW_ROWS = 2
 # What counts as no violation at all: MWh over a block.
 SHORTAGE_TOLERANCE_MWH = 1e-4
@@ -135,6 +136,9 @@ class BlockSolver:
             self._h.clearSolver()
             return False
         steps = [np.max(np.abs(sized - point) / np.maximum(np.maximum(sized, point), 1e-12)) for point, _ in near]
+        if self._many and min(steps) > _SMALL_STEP:
+            self._h.clearSolver()
+            return False
         basis = near[int(np.argmin(steps))][1]
         if basis is not self._bases[-1][1]:
             self._h.setBasis(basis)

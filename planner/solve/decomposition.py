@@ -40,7 +40,7 @@ from planner.solve.trace import Trace
 
 Array = NDArray[np.float64]
 _Found = TypeVar("_Found")
-_COARSE_STEPS_H = (4, 2)
+_COARSE_STEPS_H = (8, 2)
 _LEAST_COARSE_H = 96  # a block this short is solved on its own steps at once
 _MIXED_SHARE = 0.5  # of a sizing solve's gap: what blocks not solved at a point may add to its cost
 _RELAXED_ROUNDS = 40
@@ -384,6 +384,9 @@ class _Engine:
             values = self._evaluate(links, self._allowed(rounded, links))
         if all(v.feasible for v in values.values()):
             found = self._plan(rounded, values, links)
+            if not self._within_budget(found):  # perhaps by what the mix of dispatches adds alone
+                values |= self._exact({s: x for s, x in links.items() if self.pool[s.block].known(x) is None})
+                found = self._plan(rounded, values, links)
             if found.cost < self.best.cost:  # the check is for plans that may become the best
                 with self.stop.held(self.best.point is None):
                     found = self._plan(rounded, self._one_way(values, links), links)

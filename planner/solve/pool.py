@@ -14,8 +14,10 @@ over where the block's rows are the same, at the cost they have now.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import highspy
 import numpy as np
@@ -33,6 +35,7 @@ Array = NDArray[np.float64]
 # low one finds the right size soonest.
 _FORBIDDEN_USD_PER_MWH = 5e3
 _MOST_TAKEN = 60  # cuts and points a block takes over from one of another case
+_ROW_TOLERANCE = 1e-6  # of a stored dispatch, relative to the largest link
 _SAME = 9  # decimals to which linking vectors are told apart
 
 
@@ -79,11 +82,15 @@ class BlockPool:
             if not any(np.array_equal(value.slope, old) for old in self.forbidden):
                 self.forbidden.append(value.slope)
             return
-        key = value.slope.tobytes()
+        if len(value.prices):  # a mix of dispatches has none of its own
+            self._add(value.slope, value.prices.astype(np.float32))
+
+    def _add(self, slope: Array, prices: NDArray[np.float32]) -> None:
+        key = slope.tobytes()
         if key not in self._known:
             self._known.add(key)
-            self._slopes = np.vstack([self._slopes, value.slope])
-            self.prices.append(value.prices.astype(np.float32))
+            self._slopes = np.vstack([self._slopes, slope])
+            self.prices.append(prices)
 
     def solve(self, x: Array, label: str = "") -> Value:
         """The block's value at x, solved once. label: the state, for the log."""
@@ -113,7 +120,7 @@ class BlockPool:
             return None
         cost = sum(w * value.cost_usd for w, value in weights)
         primal = np.sum([w * value.primal for w, value in weights], axis=0)
-        return replace(weights[0][1], cost_usd=float(cost), primal=primal)
+        return replace(weights[0][1], cost_usd=float(cost), primal=primal, prices=np.empty(0))
 
     def coarse(self, x: Array, step_h: int) -> Value | None:
         """Value on steps of several hours, its slope repaired to a cut of the block; None where it cannot be."""
@@ -133,27 +140,38 @@ class BlockPool:
         name = f"block {self.block.name} {label}".rstrip()
         return one_way(self.block, x, value, name, run=self._run, note=self._note)
 
-    def take(self, other: BlockPool) -> None:
-        """Take over what another case's block of the same shape has learnt."""
-        for prices in other.prices[-_MOST_TAKEN:]:
-            guess = prices.astype(float)
-            slope = self.repair.cut(guess)
-            if slope is not None and slope.tobytes() not in self._known:
-                self._known.add(slope.tobytes())
-                self._slopes = np.vstack([self._slopes, slope])
-                self.prices.append(prices)
-        old, new = other.block.matrix, self.block.matrix
-        if not (np.array_equal(old.indptr, new.indptr) and np.array_equal(old.indices, new.indices)):
-            return
-        if not np.array_equal(old.data, new.data):
-            return
-        for slope in other.forbidden:
-            if not any(np.array_equal(slope, held) for held in self.forbidden):
-                self.forbidden.append(slope)
-        for key, (x, value) in list(other.points.items())[-_MOST_TAKEN:]:
-            if value.feasible and key not in self.points:
-                cost = float(self.block.cost @ value.primal)
-                self.points[key] = x, replace(value, cost_usd=cost)
+    def take(self, prices: Iterable[NDArray[np.float32]], points: Iterable[tuple[Array, Array]]) -> None:
+        """Take over prices, and points with their dispatches, of a block of the same shape, as far as they hold here.
+
+        Prices are repaired against this block, dispatches checked against its rows and costed anew.
+        """
+        for guess in prices:
+            if len(guess) == len(self.repair.core):
+                slope = self.repair.cut(guess.astype(float))
+                if slope is not None:
+                    self._add(slope, guess)
+        for x, primal in points:
+            key = x.tobytes()
+            if key not in self.points and self._runs(x, primal):
+                cost = float(self.block.cost @ primal)
+                self.points[key] = x, Value(cost, np.zeros(len(x)), primal, 0.0, np.empty(0))
+
+    def _runs(self, x: Array, primal: Array) -> bool:
+        """Whether a dispatch serves a linking vector in this block."""
+        block = self.block
+        if len(x) != len(block.links) or len(primal) != block.size:
+            return False
+        if not (np.isfinite(x).all() and np.isfinite(primal).all()):
+            return False
+        at = block.matrix @ np.concatenate([primal, x])
+        beyond = np.maximum(at, np.where(np.isinf(block.row_lower), 0.0, -at)).max(initial=0.0)
+        worst = max(beyond, -primal.min(initial=0.0), primal[block.shortage].max(initial=0.0))
+        return bool(worst <= _ROW_TOLERANCE * max(1.0, float(np.abs(x).max())))
+
+    def told(self) -> tuple[list[NDArray[np.float32]], list[tuple[Array, Array]]]:
+        """The latest prices and points, for `take`."""
+        points = [(x, value.primal) for x, value in self.points.values() if value.feasible]
+        return self.prices[-_MOST_TAKEN:], points[-_MOST_TAKEN:]
 
 
 class _Above:
@@ -206,6 +224,7 @@ class Pool:
         self.fill: dict[str, float] = {}  # state of charge between states, as a share of its limit
         self._blocks: dict[str, BlockPool] = {}
         self._shapes: dict[str, list[BlockPool]] = {}
+        self._stored: dict[str, tuple[list[NDArray[np.float32]], list[tuple[Array, Array]]]] = {}
 
     def __iter__(self) -> Iterator[BlockPool]:
         return iter(self._blocks.values())
@@ -217,10 +236,36 @@ class Pool:
         if held is None:
             held = self._blocks[data] = BlockPool(block)
             likes = self._shapes.setdefault(shape, [])
-            for like in likes[-2:]:
-                held.take(like)
+            for told in [like.told() for like in likes[-2:]] or [self._stored.get(shape, ([], []))]:
+                held.take(*told)
             likes.append(held)
         return held
+
+    def save(self, path: Path) -> None:
+        """Keep the latest of every block in a file, replaced in one step."""
+        arrays: dict[str, NDArray[np.generic]] = {"fill": np.array(list(self.fill.items()), dtype=str)}
+        for number, (shape, likes) in enumerate(self._shapes.items()):
+            prices, points = likes[-1].told()
+            arrays |= {f"{number}.shape": np.array(shape), f"{number}.prices": np.array(prices)}
+            arrays[f"{number}.x"] = np.array([x for x, _ in points])
+            arrays[f"{number}.primal"] = np.array([primal for _, primal in points])
+        beside = path.with_name(path.name + ".part")
+        with beside.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        beside.replace(path)
+
+    def load(self, path: Path) -> bool:
+        """Take what a file holds into account; whether it could be read. What it says is checked when it is used."""
+        try:
+            with np.load(path, allow_pickle=False) as held:
+                self.fill |= {str(edge): min(1.0, max(0.0, float(share))) for edge, share in held["fill"]}
+                for number in range(len(held.files) // 4):
+                    prices, x, primal = (held[f"{number}.{name}"] for name in ("prices", "x", "primal"))
+                    points = list(zip(x.astype(float), primal.astype(float), strict=True))
+                    self._stored[str(held[f"{number}.shape"])] = list(prices.astype(np.float32)), points
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
+            return False
+        return True
 
 
 def _digests(block: Block) -> tuple[str, str]:

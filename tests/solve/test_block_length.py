@@ -151,7 +151,8 @@ def test_cuts_of_a_part_of_a_month_hold_everywhere(make_case: Make) -> None:
         f"renewable:{SUN}": 5,
         f"battery:{BATTERY}": 8,
     }
-    fixed = {"one": 1.0, "grid_mw": 26.0, "contract_mw": 26.0, "load_scale": 1.0}
+    peak = float(case.load_series_mw.max())  # type: ignore[union-attr]
+    fixed = {"one": 1.0, "grid_mw": 26.0, "contract_mw": 26.0, "load_mw": peak}
     sites = [np.array([fixed.get(n, rng.uniform(0, most.get(n, 4.0))) for n in plant.links]) for _ in range(10)]
     values = [solver.solve(x) for x in sites]
     for x, value in zip(sites, values, strict=True):
@@ -166,7 +167,8 @@ def test_an_excess_costs_what_the_peak_would(make_case: Make) -> None:
     case = case_of(make_case, "day", 3)
     plant = plant_of(case)
     solver = BlockSolver(build_block(plant, "m07.02"))
-    wide = {"one": 1.0, "grid_mw": 26.0, "load_scale": 1.0, "billed_demand:window_0": 26.0, "energy_tier:0:2": 1e5}
+    highest = float(case.load_series_mw.max())  # type: ignore[union-attr]
+    wide = {"one": 1.0, "grid_mw": 26.0, "load_mw": highest, "billed_demand:window_0": 26.0, "energy_tier:0:2": 1e5}
     peak = float(plant.case.load_series_mw[case.timeline.block_hours("m07.02").step_of_year].max())  # type: ignore[index]
 
     def cost(billed_mw: float, tier_mwh: float) -> float:

@@ -68,7 +68,8 @@ def on_steps(minutes: int) -> dict[str, Any]:
 def january(case: Case, **links: float) -> Value:
     """January's block with the given linking components."""
     block = build_block(plant_of(case), "m01")
-    full = {"one": 1.0, "load_scale": 1.0, "contract_mw": 30.0, "grid_mw": 30.0, **links}
+    peak = 0.0 if case.load_series_mw is None else float(case.load_series_mw.max())
+    full = {"one": 1.0, "load_mw": peak, "contract_mw": 30.0, "grid_mw": 30.0, **links}
     x = [next((v for key, v in full.items() if name == key or name.startswith(key + ":")), 0.0) for name in block.links]
     return BlockSolver(block).solve(np.array(x))
 
@@ -92,7 +93,8 @@ def test_inputs_constant_within_hours_cost_what_hours_cost(make_case: Make, minu
         "soc_end": 5.0,
         "reserve_mw": 2.0,
     }
-    hourly, fine = (january(make_case(EVERYTHING, on_steps(m), shed=(0.2, 0.5)), **site) for m in (60, minutes))
+    shed = {"workload": {"shed": {"fraction": 0.2, "usd_per_gpu_hour": 0.5}}}
+    hourly, fine = (january(make_case(EVERYTHING, on_steps(m), shed), **site) for m in (60, minutes))
     assert hourly.feasible
     assert fine.cost_usd == pytest.approx(hourly.cost_usd, rel=1e-7)
 
