@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from planner.case.catalog import Catalog
     from planner.errors import InputError
-    from planner.solve.decomposition import Progress, Solution
+    from planner.solve.solution import Progress, Solution
 
 app = typer.Typer(
     name="planner",

@@ -8,6 +8,9 @@ MINUTES_PER_HOUR = 60
 KW_PER_MW = 1000.0
 HHV_OVER_LHV_GAS = 1.108  # pipeline gas; gas is sold on HHV, heat rates are often LHV
 BTU_PER_MMBTU = 1.0e6
+KG_PER_T = 1000.0
+# Carbon dioxide of burning, by fuel: 40 CFR 98, table C-1 (pipeline gas; distillate fuel oil no. 2).
+CO2_KG_PER_MMBTU_HHV = {"natural_gas": 53.06, "diesel": 73.96}
 
 # A field name ends with one of these; the first that fits is the unit. Longest first.
 SUFFIXES = (
@@ -23,6 +26,10 @@ SUFFIXES = (
     ("usd_per_mmbtu_hhv", "USD/MMBtu HHV"),
     ("usd_per_gpu_hour", "USD/GPU-h"),
     ("usd_per_month", "USD/month"),
+    ("mmbtu_hhv_per_year", "MMBtu HHV/year"),
+    ("_m3_per_year", "m3/year"),
+    ("_t_per_year", "t/year"),
+    ("hours_per_year", "h/year"),
     ("usd_per_year", "USD/year"),
     ("usd_per_m2", "USD/m2"),
     ("btu_per_kwh_lhv", "Btu/kWh LHV"),

@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -88,15 +86,15 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 @pytest.fixture(scope="session")
 def make_case(tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
-    """make_case({changes}, ..., series=MW by hour or step, items=[own catalog items], set=["path=value"]) -> Case."""
+    """make_case({changes}, ..., series=MW by hour or step, prices={file: values by hour}, items=[own], set=[...])."""
     folder, number = tmp_path_factory.mktemp("cases"), itertools.count()
 
     def make(
         *changes: Mapping[str, Any],
         series: Any = None,
+        prices: Mapping[str, Any] | None = None,
         items: list[dict[str, Any]] | None = None,
         set: Sequence[str] = (),
-        shed: tuple[float, float] | None = None,
     ) -> Case:
         data: dict[str, Any] = BASE
         for change in changes:
@@ -106,20 +104,16 @@ def make_case(tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
         if series is not None:
             rows = "\n".join(f"{v:.6f}" for v in np.broadcast_to(series, (max(8760, np.size(series)),)))
             (here / "load.csv").write_text(f"mw\n{rows}\n")
+        for name, values in (prices or {}).items():
+            rows = "\n".join(f"{v:.6f}" for v in np.broadcast_to(values, (8760,)))
+            (here / f"{name}.csv").write_text(f"usd\n{rows}\n")
         if items is not None:
             (here / "own").mkdir()
             write_catalog(here / "own" / "items.yaml", items)
             data = merged(data, {"catalogs": ["own"]})
         text = yaml.safe_dump(data, sort_keys=False).replace("'", "")  # dates are written bare
         (here / "case.yaml").write_text(text)
-        case = load_case(here, [*QUICK, *set])
-        if shed is None:
-            return case
-        # Case files may not ask for shedding yet; the model has its terms, so they are tested all the same.
-        terms = SimpleNamespace(fraction=shed[0], usd_per_gpu_hour=shed[1])
-        assert case.input.workload is not None
-        workload = case.input.workload.model_copy(update={"shed": terms})
-        return replace(case, input=case.input.model_copy(update={"workload": workload}))
+        return load_case(here, [*QUICK, *set])
 
     return make
 

@@ -68,6 +68,13 @@ def _in_this_age(value: date) -> date:
 Day = Annotated[date, AfterValidator(_in_this_age)]
 
 
+class Series(Strict):
+    """A column of a CSV file, one row an hour of a 365-day year."""
+
+    file: str
+    column: str
+
+
 @dataclass(frozen=True)
 class Problem:
     """A fault, where it stands in the data, and what else could have caused it."""

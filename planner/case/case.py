@@ -15,7 +15,18 @@ from numpy.typing import NDArray
 from planner.case.base import suggest
 from planner.case.catalog import STAGES, Catalog, Item, default_catalog_folder, holds_catalog, read_catalog
 from planner.case.choice import FAMILIES, Chooser
-from planner.case.hours import Ambient, ambient_of, by_step, load_shape, tariff_of, weather_of
+from planner.case.hours import (
+    Ambient,
+    ambient_of,
+    by_step,
+    export_price,
+    known_zone,
+    load_shape,
+    peaks_in_the_model,
+    prices_that_pay_for_waste,
+    tariff_of,
+    weather_of,
+)
 from planner.case.marks import Path_
 from planner.case.overrides import override, override_catalog
 from planner.case.reader import Reader
@@ -45,6 +56,7 @@ class Case:
     activity_dates: dict[str, date]
     gates: dict[str, date]  # stage, family, item, "energisation" or "grid" -> first day it may serve
     defaults_used: tuple[str, ...]
+    export_usd_per_mwh: NDArray[np.float64] | None = None  # None: nothing may be exported
     series_mean: float = 1.0  # of a workload series, as a fraction of design power
     hashes: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -102,7 +114,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         if reader.sound(*((name,) for name in rule.reads)):
             value = _at(reader.document.data, rule.at)
             reader.fault(rule.at, value, rule.rule, rule.remedy)
-    horizon = given.horizon
+    horizon, zone = given.horizon, given.site.location.time_zone
     timeline = Timeline(
         given.start,
         horizon.build_months,
@@ -111,7 +123,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         horizon.block,
         horizon.sample_days_per_month,
         horizon.calendar,
-        given.site.location.time_zone if reader.sound(("site", "location")) else None,
+        zone if reader.sound(("site", "location")) and known_zone(zone) else None,
     )
     _check_dates(reader, given, timeline)
     chooser = Chooser(reader, given, catalog, timeline)
@@ -119,6 +131,10 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     activity_dates = _activities(reader, given)
     gates = _gates(reader, given, activity_dates, catalog)
     tariff = tariff_of(reader, given)
+    peaks_in_the_model(reader, given, tariff, timeline)
+    prices_that_pay_for_waste(reader, given, tariff, timeline)
+    export = export_price(reader, given, tariff, timeline)
+    _check_caps(reader, given, catalog, candidates)
     weather = weather_of(reader, given)
     ambient = ambient_of(reader, given, weather)
     shape, mean = load_shape(reader, given)
@@ -145,6 +161,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         defaults_used=tuple(chooser.defaults),
         hashes={_label(f, reader.folder): _sha256(f) for f in files},
         warnings=tuple(reader.warnings),
+        export_usd_per_mwh=export,
         series_mean=mean,
     )
 
@@ -194,6 +211,33 @@ def _check_dates(reader: Reader, given: CaseInput, timeline: Timeline) -> None:
     if abs(base - first.year) > 10:
         rule = f"must be within 10 years of the start {first}"
         reader.fault(("finance", "base_year"), base, rule, "correct the year")
+
+
+def _check_caps(reader: Reader, given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]]) -> None:
+    """Annual limits need the figures they count by, and items that may run."""
+    caps, path = given.site.caps, ("site", "caps")
+    if caps is None or not reader.sound(path, ("candidates",), ("committed",)):
+        return
+    bought = [c.item for c in given.committed if c.item in catalog]
+    run = [i for i in bought if catalog[i].family == "generation" and catalog[i].permit_class != "emergency"]
+    machines = dict.fromkeys([*candidates.get("generation", ()), *run])
+    for name in caps.run_hours_per_year:
+        if name not in machines:
+            remedy = suggest(name, machines, "write a generation item of this case, or remove it")
+            reader.fault((*path, "run_hours_per_year", name), name, "names no generator of this case", remedy)
+    for name in machines if caps.nox_t_per_year is not None else ():
+        if catalog[name].nox_kg_per_mwh is None:
+            remedy = "give the item its figure in a catalog of your own, or remove the limit"
+            reader.fault((*path, "nox_t_per_year"), caps.nox_t_per_year, f"{name} has no nox_kg_per_mwh", remedy)
+    if caps.evaporation_m3_per_year is not None:
+        cooled = [*candidates.get("heat_rejection", ()), *(i for i in bought if "heat_rejection" in catalog[i].brings)]
+        for item in (catalog[name] for name in dict.fromkeys(cooled)):
+            pads = item.adiabatic_effectiveness_fraction is not None
+            wet = pads or "tower" in item.item_class or "water_cooled" in item.item_class
+            if wet and item.evaporation_l_per_kwh is None:
+                remedy = "give the item its figure in a catalog of your own, or remove the limit"
+                rule = f"{item.id} has no evaporation_l_per_kwh"
+                reader.fault((*path, "evaporation_m3_per_year"), caps.evaporation_m3_per_year, rule, remedy)
 
 
 def _activities(reader: Reader, given: CaseInput) -> dict[str, date]:

@@ -7,7 +7,9 @@ and nothing is invented inside an hour. Swings inside an hour come in by a serie
 
 from __future__ import annotations
 
+import calendar
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +17,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.case.base import nearest, suggest
+from planner.case.base import Series, nearest, suggest
 from planner.case.marks import Path_
 from planner.case.reader import Reader
-from planner.case.schema import CaseInput, Series
-from planner.case.tariff import Tariff, tariff_from_input
+from planner.case.schema import CaseInput
+from planner.case.tariff import Tariff, first_energy_price, tariff_from_input
 from planner.case.weather import Weather, read_weather
 from planner.errors import Fault, InputError
+from planner.timeline import DAYS_IN_MONTH, Hours, Timeline
 from planner.units import HOURS_PER_YEAR, MINUTES_PER_HOUR
 
 # Daily shape of inference, local time: a cosine with its peak at 15:00. Engineering judgement.
 _INFERENCE_SWING = 0.2
+MONTHS = tuple(calendar.month_name)[1:]
 _MAX_SERIES_BYTES = 50_000_000
 
 
@@ -47,18 +51,108 @@ def tariff_of(reader: Reader, given: CaseInput) -> Tariff | None:
         return None
     if grid.tariff.urdb and reader.file((*path, "urdb"), grid.tariff.urdb) is None:
         return None
+    energy = None
+    if grid.tariff.energy_series is not None:
+        energy = _prices(reader, grid.tariff.energy_series, (*path, "energy_series"))
+        if energy is None:
+            return None
     try:
-        return tariff_from_input(grid.tariff, folder=reader.folder)
+        return tariff_from_input(grid.tariff, reader.folder, energy)
     except InputError as error:
         reader.faults += error.faults
         return None
+
+
+def _prices(reader: Reader, series: Series, path: Path_) -> NDArray[np.float64] | None:
+    """Prices of the hours of a year, negative ones too. [USD/MWh]"""
+    return _column(reader, series, path, "USD/MWh", [HOURS_PER_YEAR], -np.inf)
+
+
+def _months(given: CaseInput, timeline: Timeline) -> list[Hours]:
+    """Steps of every month that is not like another."""
+    keys = sorted({timeline.block_key(month) for month in timeline.months})
+    return [timeline.block_hours(key, given.horizon.step_minutes) for key in keys]
+
+
+def peaks_in_the_model(reader: Reader, given: CaseInput, tariff: Tariff | None, timeline: Timeline) -> None:
+    """Every hour of a coincident peak must be modelled, and once a year."""
+    if tariff is None or tariff.coincident_hours is None:
+        return
+    path = ("site", "grid", "tariff", "coincident_peaks", "hours")
+    for hours in _months(given, timeline):
+        first = 24 * sum(DAYS_IN_MONTH[: hours.month])
+        inside = np.arange(first, first + 24 * DAYS_IN_MONTH[hours.month])
+        own = np.intersect1d(tariff.coincident_hours, inside)
+        for hour in np.setdiff1d(own, hours.hour_of_year)[:1]:
+            rule = f"hour {hour} of the year is in no sampled day: its import would not be billed"
+            remedy = "remove horizon.sample_days_per_month, or write hours of the sampled days"
+            reader.fault(path, int(hour), rule, remedy)
+            return
+        at, steps = np.unique(hours.hour_of_year, return_counts=True)
+        for hour in np.intersect1d(own, at[steps > MINUTES_PER_HOUR // given.horizon.step_minutes])[:1]:
+            rule = f"hour {hour} of the year comes twice where a leap day has the inputs of 28 February"
+            reader.fault(path, int(hour), rule, "write horizon.calendar: reference, or another hour")
+            return
+
+
+def prices_that_pay_for_waste(reader: Reader, given: CaseInput, tariff: Tariff | None, timeline: Timeline) -> None:
+    """A block whose energy costs less than nothing on the whole is a fault where there are racks.
+
+    Square losses are one figure a block that lies between tangents; paid for by the MWh, a plan would invent losses.
+    Single hours below zero are sound: nothing but renewable output may be left unused.
+    """
+    if tariff is None or given.workload is None:
+        return
+    parts = (timeline.part_at(p, k) for p in range(timeline.last_period + 1) for k in timeline.places(p))
+    for key in sorted({timeline.block_key(*part) for part in parts}):
+        hours = timeline.block_hours(key, given.horizon.step_minutes)
+        mean = float(first_energy_price(tariff, hours).mean())
+        if mean < 0:
+            block = f"a {given.horizon.block} ({MONTHS[hours.month]}: {mean:.4g} USD/MWh on average)"
+            remedy = "correct the prices: electrical losses are not modelled at a mean price below 0"
+            reader.fault(
+                ("site", "grid", "tariff"), f"{mean:.4g}", f"pays for energy over the whole of {block}", remedy
+            )
+            return
+
+
+def export_price(
+    reader: Reader, given: CaseInput, tariff: Tariff | None, timeline: Timeline
+) -> NDArray[np.float64] | None:
+    """What export earns by hour of the year; below the price of import in every hour, or it is a fault. [USD/MWh]
+
+    Import bought to be exported again would be a money machine; with the dearer import no plan does both at once.
+    """
+    export, path = given.site.grid.export, ("site", "grid", "export")
+    if export is None or not reader.sound(path):
+        return None
+    field = (*path, "usd_per_mwh") if export.series is None else (*path, "series", "file")
+    if export.series is None:
+        price: NDArray[np.float64] | None = np.full(HOURS_PER_YEAR, export.usd_per_mwh)
+    else:
+        price = _prices(reader, export.series, (*path, "series"))
+    if price is None or tariff is None:
+        return price
+    for hours in _months(given, timeline):
+        bought, sold = first_energy_price(tariff, hours), price[hours.hour_of_year]
+        if (sold >= bought).any():
+            t = int(np.argmax(sold >= bought))
+            rule = (
+                f"must be below the price of import in every hour ({sold[t]:g} against {bought[t]:g} USD/MWh in hour "
+                f"{hours.hour_of_year[t]} of the year, {MONTHS[hours.month]} at "
+                f"{hours.hour_of_day[t]}:00 by the clock)"
+            )
+            shown = export.usd_per_mwh if export.series is None else export.series.file
+            reader.fault(field, shown, rule, "write the export price by hour (series), less than the import's")
+            return None
+    return price
 
 
 def weather_of(reader: Reader, given: CaseInput) -> Weather | None:
     """The year of weather, None where it has faults."""
     location, place = given.site.location, ("site", "location")
     zone: str | float = location.time_zone
-    if not _known_zone(location.time_zone):
+    if not known_zone(location.time_zone):
         remedy = "write an IANA name such as America/Chicago"
         if close := _nearest_zone(location.time_zone):
             remedy = f"did you mean {close}?"
@@ -84,7 +178,8 @@ def weather_of(reader: Reader, given: CaseInput) -> Weather | None:
         return None
 
 
-def _known_zone(name: str) -> bool:
+def known_zone(name: str) -> bool:
+    """Whether the time-zone database has it."""
     from zoneinfo import ZoneInfo
 
     try:
@@ -184,6 +279,14 @@ def by_step(reader: Reader, given: CaseInput, series: Series, path: Path_, unit:
     """A column of a CSV file, one row an hour or a step of the year, by step; None where it has faults."""
     steps_per_hour = MINUTES_PER_HOUR // given.horizon.step_minutes
     lengths = sorted({HOURS_PER_YEAR, HOURS_PER_YEAR * steps_per_hour})
+    values = _column(reader, series, path, unit, lengths, 0.0)
+    return np.repeat(values, steps_per_hour) if values is not None and len(values) == HOURS_PER_YEAR else values
+
+
+def _column(
+    reader: Reader, series: Series, path: Path_, unit: str, lengths: Sequence[int], lowest: float
+) -> NDArray[np.float64] | None:
+    """A column of a CSV file with one of the lengths and no value below the lowest; None where it has faults."""
     file = reader.file((*path, "file"), series.file)
     if file is None:
         return None
@@ -209,15 +312,14 @@ def by_step(reader: Reader, given: CaseInput, series: Series, path: Path_, unit:
     if series.column not in names:
         return None
     values = np.array([_number(text) for _, text in rows])
-    bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    bad = np.flatnonzero(~(np.isfinite(values) & (values >= lowest)))
     if bad.size:
         line, text = rows[int(bad[0])]
-        rule = f"must be a number of {unit}, at least 0 ({bad.size} rows are not)"
+        least = f", at least {lowest:g}" if np.isfinite(lowest) else ""
+        rule = f"must be a number of {unit}{least} ({bad.size} rows are not)"
         shown = reader.document.fault((), text, "", "").value
         reader.faults.append(Fault(str(file), line, series.column, shown, rule, "correct the row"))
-    if bad.size or len(rows) not in lengths:
-        return None
-    return np.repeat(values, steps_per_hour) if len(rows) == HOURS_PER_YEAR else values
+    return values if not bad.size and len(rows) in lengths else None
 
 
 def _number(text: Any) -> float:

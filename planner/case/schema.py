@@ -21,6 +21,7 @@ from planner.case.base import (
     Positive,
     PositiveCount,
     Rule,
+    Series,
     Strict,
     Weeks,
     require,
@@ -117,10 +118,25 @@ class GridStep(Strict):
     utility_contribution_usd: NonNegative = 0.0  # paid on the date
 
 
+class Export(Strict):
+    """What the utility takes back through the same connection, and pays for it."""
+
+    mw: Positive
+    usd_per_mwh: Finite | None = None
+    series: Series | None = None  # USD/MWh by hour, in place of one price
+
+    @model_validator(mode="after")
+    def _one(self) -> Export:
+        if (self.usd_per_mwh is None) == (self.series is None):
+            raise Rule("needs exactly one of usd_per_mwh, series", "write one of the two", ("usd_per_mwh",))
+        return self
+
+
 class Grid(Strict):
     interconnection: Annotated[list[GridStep], Field(min_length=0)]
     power_factor: Annotated[Finite, Field(gt=0.5, le=1)] = 0.95
     tariff: TariffInput | None = None
+    export: Export | None = None
     curtailment: NotYet = None
     load_rules: NotYet = None
 
@@ -148,6 +164,22 @@ class Gate(Strict):
     from_: Day = Field(alias="from")
 
 
+class Caps(Strict):
+    """What the site may burn, emit and evaporate in a calendar year. Not power bought, not tests of standby sets."""
+
+    co2_t_per_year: NonNegative | None = None
+    nox_t_per_year: NonNegative | None = None
+    fuel_mmbtu_hhv_per_year: NonNegative | None = None
+    evaporation_m3_per_year: NonNegative | None = None  # without blow-down
+    run_hours_per_year: dict[str, NonNegative] = {}  # by generation item: MWh over the rating of what stands
+
+    @model_validator(mode="after")
+    def _some(self) -> Caps:
+        if not self.model_fields_set:
+            raise Rule("limits nothing", "write one of " + ", ".join(type(self).model_fields) + ", or remove it")
+        return self
+
+
 class Site(Strict):
     location: Location
     weather: WeatherFile
@@ -156,6 +188,7 @@ class Site(Strict):
     land_m2: NonNegative | None = None
     grid: Grid
     fuel: Fuel = Fuel()
+    caps: Caps | None = None
     fibre: Gate | None = None
     gas: NotYet = None
     air_permit: NotYet = None
@@ -169,16 +202,17 @@ class CoolingDesign(Strict):
     chilled_water_supply_c: Annotated[Finite, Field(ge=5, le=40)] = 22.0  # to the air units
 
 
-class Series(Strict):
-    file: str
-    column: str
-
-
 class Shed(Strict):
-    """Compute that may be shed, and what a lost GPU-hour is worth."""
+    """Compute that may be shed, and what a lost GPU-hour is worth: valued in the cost, paid to nobody."""
 
     fraction: Fraction
     usd_per_gpu_hour: NonNegative
+
+
+class Shift(Strict):
+    """Compute that may run in another hour of the same day: share of each hour's load, up to design power."""
+
+    fraction: Annotated[Finite, Field(gt=0, le=1)]
 
 
 class Workload(Strict):
@@ -188,6 +222,7 @@ class Workload(Strict):
     largest_job_fraction: Fraction = 1.0
     swing_fraction: Fraction | None = None
     shed: Shed | None = None
+    shift: Shift | None = None
 
     @model_validator(mode="after")
     def _series(self) -> Workload:
@@ -197,6 +232,10 @@ class Workload(Strict):
             found.append(Rule("kind series and the series field go together", remedy, ("kind",), ("kind", "series")))
         if self.series is not None and self.average_load_fraction is not None:
             found.append(Rule("a series has its own average", "remove it", ("average_load_fraction",)))
+        if self.shed is not None and self.shift is not None and self.shed.fraction + self.shift.fraction > 1:
+            rule = "shed and shift together are more than the load"
+            remedy = f"write at most {1 - self.shed.fraction:g}"
+            found.append(Rule(rule, remedy, ("shift", "fraction"), ("shed", "shift")))
         require(found)
         return self
 

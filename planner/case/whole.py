@@ -40,6 +40,12 @@ def whole_case_rules(given: CaseInput) -> list[Rule]:
         rule(("objective",), text, remedy, "objective", "supply", "budget")
     if given.site.grid.interconnection and given.site.grid.tariff is None:
         rule(("site", "grid", "tariff"), "a grid needs a tariff", "write tariff:", "site")
+    if given.site.grid.export is not None and not given.site.grid.interconnection:
+        rule(("site", "grid", "export"), "needs a connection", "write interconnection:, or remove it", "site")
+    tariff = given.site.grid.tariff
+    if tariff is not None and tariff.ratchet is not None and given.horizon.block != "month":
+        text, remedy = f"a ratchet looks at whole months, and a block is a {given.horizon.block}", "use block: month"
+        rule(("horizon", "block"), text, remedy, "horizon", "site")
     for item, quarters in given.supply.items():
         for quarter in quarters:
             if not QUARTER.match(quarter):

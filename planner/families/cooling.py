@@ -15,12 +15,14 @@ approach (ASHRAE HVAC Systems and Equipment, ch. 40). Not modelled: part-load cu
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.algebra import BlockBuilder
+from planner.algebra import BlockBuilder, Columns
 from planner.case.case import Case
 from planner.case.catalog import Item
 from planner.timeline import Hours
@@ -135,14 +137,26 @@ def rejections(case: Case) -> tuple[Rejection, ...]:
     return tuple(result)
 
 
-def operate(builder: BlockBuilder, hours: Hours, shape: Array, options: tuple[Rejection, ...]) -> None:
-    """Power of heat rejection in a block. Links: heat:<loop> in MW, rejection:<loop>:<item> in MW installed."""
+def operate(
+    builder: BlockBuilder,
+    hours: Hours,
+    shape: Array,
+    options: tuple[Rejection, ...],
+    shifts: Mapping[str, Sequence[tuple[Columns, Columns, float]]] = MappingProxyType({}),
+) -> None:
+    """Power of heat rejection in a block. Links: heat:<loop> in MW, rejection:<loop>:<item> in MW installed.
+
+    shifts: by loop, IT draw moved between hours, as (MW more, MW less, MW of heat per MW).
+    """
     at, shape = hours.hour_of_year, shape[hours.step_of_year]
     for loop in LOOPS:
         choices = [o for o in options if o.loop == loop]
         heat = f"heat:{loop}"
         if len(choices) == 1:
             builder.draw_link(heat, choices[0].power_fraction[at] * shape)
+            for more, less, share in shifts.get(loop, ()):
+                builder.draw(more, choices[0].power_fraction[at] * share)
+                builder.supply(less, choices[0].power_fraction[at] * share)
             continue
         if not choices:
             continue
@@ -157,4 +171,8 @@ def operate(builder: BlockBuilder, hours: Hours, shape: Array, options: tuple[Re
             )
             removed.append((1.0, q.index))
         short = builder.add(f"shortage_heat:{loop}", shortage=True)
-        builder.rows(f"rejection_balance:{loop}", [*removed, (1.0, short.index)], [(-shape, heat)], equal=True)
+        moved: list[tuple[float, NDArray[np.int64]]] = []
+        for more, less, share in shifts.get(loop, ()):
+            moved += [(-share, more.index), (share, less.index)]
+        terms = [*removed, (1.0, short.index), *moved]
+        builder.rows(f"rejection_balance:{loop}", terms, [(-shape, heat)], equal=True)

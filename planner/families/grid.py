@@ -1,12 +1,20 @@
 """The grid connection and its bill.
 
-    grid_limit[t]:               import(t) <= grid MW of the date
+    grid_limit[t]:               import(t) + export(t) <= grid MW of the date
+    export_limit[t]:             export(t) <= MW the utility takes back       0 in hours where export has to be paid for
     billed_demand[t]:            billed >= import(t)              in every hour of the demand window
     minimum_take:                billed >= fraction x contracted MW
+    ratchet_peak:                peak <= peak MW of the month           in months whose peaks the ratchet counts,
+                                 with peak >= import(t), billed >= peak
+    ratchet:                     billed >= fraction x ratchet MW
     energy_tier_*:               import of a period = sum of its tiers, each up to its MWh a month
 Demand is billed on the mean of a step of the model (`horizon.step_minutes`): write the meter's 15 or 30 minutes and
 a load on that step where peaks inside the hour matter. Losses of the main transformers
-are taken on all import. Where a month is several blocks, its billed peaks and the MWh of its tiers are links.
+are taken on all import and on all export. Export earns less than import costs in every hour (a rule of the case),
+so no plan does both at once: what the connection carries is the sum of the two. Coincident peaks are a price on the
+import of their hours. The ratchet ties months together: the sizing model sets each month's peak, and the highest of
+the eleven months before, as linking components. Where a month is several blocks, its billed peaks and the MWh of its
+tiers are links; a ratchet is then refused.
 """
 
 from __future__ import annotations
@@ -15,33 +23,64 @@ import math
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.algebra import BlockBuilder, Shared
-from planner.case.tariff import Tariff, hourly_demand_period, hourly_energy_period
+from planner.case.tariff import Tariff, first_energy_price, hourly_demand_period, hourly_energy_period
 from planner.timeline import Hours
 
+Array = NDArray[np.float64]
 KW_PER_MW = 1000.0
 
 
-def operate(builder: BlockBuilder, hours: Hours, tariff: Tariff | None, import_loss_fraction: float) -> None:
-    """Import in a block. Links: grid_mw (limit), contract_mw, one (for tier sizes)."""
+def operate(
+    builder: BlockBuilder,
+    hours: Hours,
+    tariff: Tariff | None,
+    import_loss_fraction: float,
+    export_usd_per_mwh: Array | None = None,
+) -> None:
+    """Import and export in a block. Links: grid_mw (limit), contract_mw, one (tier sizes), export_mw, and with a
+    ratchet peak_mw (no import above it in a month that counts) and ratchet_mw (highest peak of the months before).
+    """
     if tariff is None:
         return
     imported = builder.add("grid_import")
     builder.supply(imported, 1.0 - import_loss_fraction)
-    builder.rows("grid_limit", [(1.0, imported.index)], [(-1.0, "grid_mw")])
+    both: list[tuple[Array | float, NDArray[np.int64]]] = [(1.0, imported.index)]
+    if export_usd_per_mwh is not None:
+        exported = builder.add("grid_export")
+        builder.draw(exported, 1.0 / (1.0 - import_loss_fraction))
+        builder.price("export receipts", exported, -export_usd_per_mwh[hours.hour_of_year] * hours.weight)
+        # What would have to be paid for is not exported: nothing has to be produced. Through losses it would pay to
+        # buy what is paid for even more and to give it back.
+        sold = (export_usd_per_mwh[hours.hour_of_year] > 0).astype(float)
+        builder.rows("export_limit", [(1.0, exported.index)], [(-sold, "export_mw")])
+        both.append((1.0, exported.index))
+    builder.rows("grid_limit", both, [(-1.0, "grid_mw")])
     _energy(builder, hours, tariff, imported.index)
     flat = float(tariff.flat_demand_usd_per_kw[hours.month])
-    if flat > 0:
+    counts = hours.month in tariff.ratchet_months
+    if flat > 0 or counts:
         billed = builder.add_single("billed_demand")
         builder.price("demand charge", billed, flat * KW_PER_MW)
+        peak = builder.add_single("peak") if counts else billed
         builder.rows(
             "billed_demand",
-            [(1.0, imported.index), (-1.0, np.repeat(billed.index, len(imported.index)))],
+            [(1.0, imported.index), (-1.0, np.repeat(peak.index, len(imported.index)))],
             _share(builder, "billed_demand"),
         )
+        if counts:
+            builder.total("ratchet_peak", [(1.0, peak.index)], [(-1.0, "peak_mw")])
+            builder.total("billed_peak", [(1.0, peak.index), (-1.0, billed.index)])
+        if tariff.ratchet_fraction > 0:
+            builder.total("ratchet", [(-1.0, billed.index)], [(tariff.ratchet_fraction, "ratchet_mw")])
         if tariff.minimum_take_fraction > 0 and not builder.shares("billed_demand"):
             builder.total("minimum_take", [(-1.0, billed.index)], [(tariff.minimum_take_fraction, "contract_mw")])
+    if tariff.coincident_hours is not None:
+        struck = np.isin(hours.hour_of_year, tariff.coincident_hours)
+        each = tariff.coincident_usd_per_kw_year * KW_PER_MW * hours.step_h / len(tariff.coincident_hours)
+        builder.price("coincident peak charge", imported, np.where(struck, each, 0.0))
     period = hourly_demand_period(tariff, hours.month, hours.hour_of_day, hours.is_weekend)
     for p, usd_per_kw in enumerate(tariff.tou_demand_usd_per_kw):
         window = imported.index[period == p]
@@ -84,14 +123,11 @@ def _share(builder: BlockBuilder, name: str, otherwise: float = 0.0) -> list[tup
 
 
 def _energy(builder: BlockBuilder, hours: Hours, tariff: Tariff, imported: np.ndarray) -> None:
+    builder.price("energy", builder.columns("grid_import"), first_energy_price(tariff, hours) * hours.weight)
     period = hourly_energy_period(tariff, hours.month, hours.hour_of_day, hours.is_weekend)
-    price = np.zeros(len(imported))
     for p, tiers in enumerate(tariff.energy_tiers):
         inside = period == p
-        if not inside.any():
-            continue
-        price[inside] = tiers[0].usd_per_mwh
-        if len(tiers) == 1:
+        if not inside.any() or len(tiers) == 1:
             continue
         # The first tier's price is on the import itself; each higher tier costs its step more.
         below = 0.0
@@ -103,4 +139,3 @@ def _energy(builder: BlockBuilder, hours: Hours, tariff: Tariff, imported: np.nd
             name = f"energy_tier:{p}:{k}"
             terms = [(hours.weight, imported[inside]), (-1.0, extra.index)]
             builder.total(name, terms, _share(builder, name, below))
-    builder.price("energy", builder.columns("grid_import"), price * hours.weight)

@@ -17,12 +17,13 @@ Not modelled: harmonics, reactive flows, temperature.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.algebra import BlockBuilder
+from planner.algebra import BlockBuilder, Columns
 from planner.case.case import Case
 from planner.case.catalog import Item
 from planner.timeline import Hours
@@ -94,12 +95,27 @@ def chain(case: Case, fan_and_pump_fraction: float, rejection_fraction: float) -
     return tuple(stages)
 
 
-def operate(builder: BlockBuilder, hours: Hours, shape: Array, stages: tuple[Stage, ...], pdu: str) -> None:
-    """Losses in a block. Links: it_mw, pdu_mw (mean draw), standing_mw, rated:<stage> in MW."""
+def operate(
+    builder: BlockBuilder,
+    hours: Hours,
+    shape: Array,
+    stages: tuple[Stage, ...],
+    pdu: str,
+    shifts: Sequence[tuple[Columns, Columns, bool]] = (),
+) -> None:
+    """Losses in a block. Links: it_mw, pdu_mw (mean draw), standing_mw, rated:<stage> in MW.
+
+    shifts: IT draw moved between hours, as (MW more, MW less, whether through rack PDUs). The square part grows by at
+    most 2 c and shrinks by at least nothing per MW of throughput: losses are never understated.
+    """
     s = shape[hours.step_of_year]
     builder.draw_link("standing_mw", 1.0)
     for stage in stages:
         source = pdu if stage.name == "rack_pdu" else "it_mw"
+        for more, less, through_pdu in shifts:
+            if through_pdu or stage.name != "rack_pdu":
+                builder.draw(more, (stage.proportional + 2.0 * stage.square) * stage.throughput_per_it)
+                builder.supply(less, stage.proportional * stage.throughput_per_it)
         if stage.proportional > 0:
             builder.draw_link(source, stage.proportional * stage.throughput_per_it * s)
         if stage.square > 0:

@@ -14,9 +14,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.algebra import Block, BlockBuilder, Shared
+from planner.algebra import Block, BlockBuilder, Columns, Shared
 from planner.case.case import Case
 from planner.families import battery, compute, cooling, generation, grid, power, renewable
+from planner.operation import caps
+from planner.operation.caps import Cap, caps_of
 from planner.timeline import Hours
 
 Array = NDArray[np.float64]
@@ -35,6 +37,7 @@ class Plant:
     stages: tuple[power.Stage, ...]
     import_loss_fraction: float
     fan_and_pump_fraction: float  # CDU and air-unit power over IT power
+    caps: tuple[Cap, ...] = ()
 
     @cached_property
     def has_pdu(self) -> bool:
@@ -47,11 +50,22 @@ class Plant:
         scheme = self.case.stage_redundancy("onsite_generation")
         return bool(self.generators) and scheme is not None and scheme.spinning_reserve == "largest_unit"
 
+    @property
+    def has_ratchet(self) -> bool:
+        """Whether peaks of one month are billed in others."""
+        return self.case.tariff is not None and self.case.tariff.ratchet_fraction > 0
+
+    def heat_per_it(self, rack: compute.Compute, loop: str) -> float:
+        """Heat a water loop takes of a MW drawn by a rack, losses in the room included. [MW/MW]"""
+        indoor = sum(s.design_loss for s in self.stages if s.name in ("rack_pdu", "busway", "ups"))
+        return rack.liquid_fraction if loop == "liquid" else 1.0 - rack.liquid_fraction + indoor
+
     @cached_property
     def links(self) -> tuple[str, ...]:
         """Components of the linking vector, in order."""
         names = ["one", "grid_mw", "contract_mw"]
         names += ["load_mw"] if self.case.load_series_mw is not None else []
+        names += ["export_mw"] if self.case.export_usd_per_mwh is not None else []
         if self.racks:
             names += ["it_mw", "standing_mw", *[r.key for r in self.racks]]
             names += ["pdu_mw"] if self.has_pdu else []
@@ -62,15 +76,20 @@ class Plant:
             names += [r.key for r in options] if len(options) > 1 else []
         names += [g.key for g in self.generators] + [r.key for r in self.renewables]
         for store in self.batteries:
-            names += [store.key, store.soc_start, store.soc_end]
+            names += [store.key]
         names += ["reserve_mw"] if self.spinning_reserve else []
-        return (*names, *self.peaks, *self.allowances)
+        return (*names, *self.peaks, *self.edges)
 
     @cached_property
     def edges(self) -> tuple[str, ...]:
-        """Links that belong to a state alone: charge at the edges of its block, and its parts of a month."""
-        charge = [name for store in self.batteries for name in (store.soc_start, store.soc_end)]
-        return (*charge, *self.allowances)
+        """Links that belong to a state alone, not to its whole period.
+
+        Charge before and after its block, the peak it promises and the highest before it, its shares of annual limits
+        and of what its month has.
+        """
+        names = [name for store in self.batteries for name in (store.soc_start, store.soc_end)]
+        names += ["peak_mw", "ratchet_mw"] if self.has_ratchet else []
+        return (*names, *(cap.key for cap in self.caps), *self.allowances)
 
     @cached_property
     def shared(self) -> dict[int, tuple[Shared, ...]]:
@@ -108,17 +127,19 @@ def plant_of(case: Case) -> Plant:
         loop: max((r.design_power_fraction for r in rejections if r.loop == loop), default=0.0)
         for loop in cooling.LOOPS
     }
+    machines = generation.generators(case)
     stages = power.chain(case, fans, worst["liquid"] * mix + worst["air"] * (1.0 - mix)) if racks else ()
     return Plant(
         case,
         racks,
         rejections,
-        generation.generators(case),
+        machines,
         renewable.renewables(case),
         battery.batteries(case),
         stages,
         main_transformer_loss(case),
         fans,
+        caps_of(case, machines, rejections),
     )
 
 
@@ -141,19 +162,23 @@ def build_block(plant: Plant, key: str) -> Block:
     """The block of a key."""
     case = plant.case
     hours = hours_of(case, key)
+    heat: dict[str, list[tuple[Columns, Columns, float]]] = {}
     builder = BlockBuilder(key, len(hours), hours.weight, plant.links, hours.step_h)
     if case.load_series_mw is not None:
         # Over its peak: sites whose loads differ in size alone have the same block, to the last digit.
         shape = case.load_series_mw[hours.step_of_year] / (case.load_series_mw.max() or 1.0)
         builder.draw_link("load_mw", shape.round(12))
     if plant.racks:
-        compute.operate(builder, hours, case.load_shape, plant.racks, case)
-        power.operate(builder, hours, case.load_shape, plant.stages, "pdu_mw")
-        cooling.operate(builder, hours, case.load_shape, plant.rejections)
-    grid.operate(builder, hours, case.tariff, plant.import_loss_fraction)
+        shifts = compute.operate(builder, hours, case.load_shape, plant.racks, case)
+        at_power = [(s.more, s.less, "rack_pdu" in s.rack.item.consumes) for s in shifts]
+        power.operate(builder, hours, case.load_shape, plant.stages, "pdu_mw", at_power)
+        heat = {loop: [(s.more, s.less, plant.heat_per_it(s.rack, loop)) for s in shifts] for loop in cooling.LOOPS}
+        cooling.operate(builder, hours, case.load_shape, plant.rejections, heat)
+    grid.operate(builder, hours, case.tariff, plant.import_loss_fraction, case.export_usd_per_mwh)
     generation.operate(builder, hours, plant.generators)
     renewable.operate(builder, hours, plant.renewables)
     battery.operate(builder, hours, plant.batteries)
+    caps.operate(builder, hours, case.load_shape, plant.caps, heat)
     if plant.spinning_reserve:
         _spinning_reserve(builder, hours, plant)
     return builder.build()

@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 _MANY_COLUMNS_PER_HOUR = 12
 _STORED_BASES = 24
 _SMALL_STEP = 0.3  # a larger one is slower from another basis than from scratch, with many batteries alike
+_FEW_ROWS = 2
 # What counts as no violation at all: MWh over a block.
 SHORTAGE_TOLERANCE_MWH = 1e-4
 
@@ -85,8 +86,8 @@ class BlockSolver:
         self._h.passModel(lp)
         # Presolve pays where batteries are many and alike: six types 148 -> 109 ms a month, one type 28 -> 45 ms.
         self._many = n > _MANY_COLUMNS_PER_HOUR * block.hours
-        # A state of charge at an edge moves two rows only: it does not tell near from far.
-        self._sized = np.array([not link.startswith("soc_") for link in block.links])
+        # What moves few rows (charge at an edge, a peak, an annual limit) does not tell near from far.
+        self._sized = np.diff(sp.csc_matrix(block.matrix[:, n:]).indptr) > _FEW_ROWS
         self.duals = np.zeros(block.matrix.shape[0])  # of the last solve; rows kept as column bounds stay 0
         self._shortage_mode = False
         self._bases: list[tuple[Array, highspy.HighsBasis]] = []

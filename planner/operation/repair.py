@@ -6,12 +6,16 @@ whatever dual its columns need, so those duals follow in closed form from the ot
 
     y_r = min over the columns j it holds of  min(0, (c_j - sum over other rows of a_ij y_i) / a_rj)
 
-Rows that charge one column for many (a billed peak, a tier) are scaled down until the column they charge can
-bear it. The result is checked, so a guess that cannot be repaired gives no cut, never a wrong one. It holds for
-whatever prices, weather, load shape and efficiency the block has now, wherever the guess came from.
+A capacity row that also bears on columns other rows hold (a connection that carries import and export, each with
+a limit of its own) keeps the dual it is given as far as those columns have a use for it. Rows that charge one
+column for many (a billed peak, a tier) are scaled down until the column they charge can bear it. The result is
+checked, so a guess that cannot be repaired gives no cut, never a wrong one. It holds for whatever prices, weather,
+load shape and efficiency the block has now, wherever the guess came from.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,6 +24,7 @@ from numpy.typing import NDArray
 from planner.algebra import Block
 
 Array = NDArray[np.float64]
+Index = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
 _TOLERANCE = 1e-9  # of a reduced cost, relative to the largest cost
 
@@ -42,22 +47,31 @@ class Repair:
         length = np.bincount(row[own], minlength=m)
         held = held[np.lexsort((length[row[held]], column[held]))]
         held = held[np.diff(column[held], prepend=-1) > 0]
-        self._column, self._row, self._entry = column[held], row[held], value[held]
+        holder = np.full(n + len(block.links), -1)
+        holder[column[held]] = row[held]
         holding = np.zeros(m, bool)
-        holding[self._row] = True
+        holding[row[held]] = True
+        shared = np.zeros(m, bool)
+        shared[row[own & holding[row] & (holder[column] != row)]] = True
+        self._alone, self._first, self._every = (
+            (column[of], row[of], value[of])
+            for of in (held[~shared[row[held]]], held[shared[row[held]]], np.flatnonzero(own & shared[row]))
+        )
         free = np.ones(n, bool)
-        free[self._column] = False
+        free[column[held]] = False
 
         def part(keep: Mask) -> sp.csr_matrix:
             """Transpose of the matrix with only some entries."""
             return sp.csr_matrix((value[keep], (column[keep], row[keep])), shape=(n, m))
 
-        self._other, self._capacity = part(own & ~holding[row]), part(own & holding[row])
+        self._other, self._shared = part(own & ~holding[row]), part(own & shared[row])
+        self._capacity = part(own & (holding & ~shared)[row])
         self._free = np.flatnonzero(free)
         self._charged = part(own & (below & ~holding)[row])[self._free]
         self._links = sp.csr_matrix((value[~own], (column[~own] - n, row[~own])), shape=(len(block.links), m))
         self._rows, self._below = m, below
-        self.core = np.flatnonzero(~holding)  # rows whose duals make a guess
+        self._sharing = np.flatnonzero(shared)
+        self.core = np.flatnonzero(~holding | shared)  # rows whose duals make a guess
         self._cost = block.cost
         self._open = np.ones(n, bool)
         self._open[block.shortage] = False
@@ -77,7 +91,11 @@ class Repair:
         if left[must].min(initial=0.0) < 0.0:
             self._scale(y, left, shortage)
             left = cost - self._other @ y
-        np.minimum.at(y, self._row, np.minimum(0.0, left[self._column] / self._entry))
+        if len(self._sharing):
+            given = np.maximum(y, self._need(self._every, left))
+            y[self._sharing] = np.minimum(given, self._need(self._first, left))[self._sharing]
+            left = left - self._shared @ y
+        y += self._need(self._alone, left)
         reduced = left - self._capacity @ y
         if not shortage:
             reduced = reduced[self._open]
@@ -85,6 +103,13 @@ class Repair:
             return None
         slope: Array = -(self._links @ y)
         return slope
+
+    def _need(self, entries: tuple[Index, Index, Array], left: Array) -> Array:
+        """Dual of every row that leaves none of these (columns, rows, values) a negative reduced cost."""
+        column, row, value = entries
+        need = np.zeros(self._rows)
+        np.minimum.at(need, row, left[column] / value)
+        return need
 
     def _scale(self, y: Array, left: Array, shortage: bool) -> None:
         """Scale down duals of rows that charge a column more than it can bear."""

@@ -24,7 +24,9 @@ OPERATING_LINES = (
     "fuel",
     "variable O&M",
     "battery wear",
-    "shed compute",
+    "shed compute (value, not paid)",
+    "export receipts",
+    "coincident peak charge",
 )
 CAPITAL_LINES = (
     "equipment",
@@ -223,7 +225,7 @@ def _bounds(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
         1e-6 * abs(value),
         says("cost_not_open_to_decision_usd over the compute bought"),
     )
-    open_cost = max(value - forced, 1e-6)
+    open_cost = max(abs(value - forced), 1e-6)
     total = gap / max(abs(value), 1e-6)
     claims = (
         ("gap_usd", gap, 1e-2),

@@ -52,15 +52,28 @@ def site_rating(item: Item, dry_bulb_c: Array, elevation_m: float) -> Array:
     return np.minimum(np.maximum(heat * height, 0.0), 1.0)
 
 
+def mmbtu_per_mwh(item: Item) -> float:
+    """Fuel of one MWh on HHV."""
+    if item.heat_rate_btu_per_kwh_hhv is not None:
+        return item.get("heat_rate_btu_per_kwh_hhv") / 1000.0  # Btu/kWh = 1e-3 MMBtu/MWh
+    return item.get("heat_rate_btu_per_kwh_lhv") * HHV_OVER_LHV_GAS / 1000.0
+
+
+def evaporation_m3_per_mwh(item: Item, supply_c: float, dry_c: Array, wet_c: Array) -> Array:
+    """Water evaporated for a MWh of heat: always by towers, by pads only where dry air is too warm."""
+    each = np.full(dry_c.shape, item.get("evaporation_l_per_kwh", 0.0))
+    if "tower" in item.item_class or "water_cooled" in item.item_class:
+        return each
+    if item.adiabatic_effectiveness_fraction is None or item.carnot_efficiency_fraction is not None:
+        return np.zeros(dry_c.shape)
+    return np.where(supply_c - dry_c < item.get("approach_k"), each, 0.0)
+
+
 def fuel_usd_per_mwh(case: Case, item: Item) -> float:
     """Fuel of one MWh on HHV."""
     fuel = case.input.site.fuel
     price = fuel.diesel_usd_per_mmbtu_hhv if item.fuel == "diesel" else fuel.natural_gas_usd_per_mmbtu_hhv
-    if item.heat_rate_btu_per_kwh_hhv is not None:
-        rate = item.get("heat_rate_btu_per_kwh_hhv")
-    else:
-        rate = item.get("heat_rate_btu_per_kwh_lhv") * HHV_OVER_LHV_GAS
-    return rate / 1000.0 * (price or 0.0)  # Btu/kWh = 1e-3 MMBtu/MWh
+    return mmbtu_per_mwh(item) * (price or 0.0)
 
 
 def rejection_performance(item: Item, supply_c: float, dry_c: Array, wet_c: Array) -> tuple[Array, Array]:

@@ -8,13 +8,16 @@ import pyomo.environ as pyo
 
 from planner.families import power
 from planner.families.battery import Battery
+from planner.operation.caps import Cap
 from planner.sizing.limits import Limits
 from planner.sizing.shared import share
 from planner.sizing.targets import grid_steps
 
+RATCHET_MONTHS = 11  # before the month that is billed
+
 
 class Linking(Limits):
-    """Linking components of every period, and the state of charge at the edges of every state."""
+    """Linking components of every period, and what ties states together: charge, promised peaks, annual limits."""
 
     def linking(self) -> None:
         m, edges = self.m, self.plant.edges
@@ -23,6 +26,9 @@ class Linking(Limits):
         m.linking = pyo.Constraint(pyo.Any)
         m.edge = pyo.Var([(p, k, name) for p, k in self.states for name in edges], within=pyo.NonNegativeReals)
         self._edges()
+        if self.plant.has_ratchet:
+            self._ratchet()
+        self._caps()
         self.shared_costs = share(m, self.plant)
         for p in self.periods:
             for name, value in self._components(p).items():
@@ -69,12 +75,60 @@ class Linking(Limits):
                     power = m.link[before if first else p, store.key]
                     self.edges.append((m.edge[p, k, name], edge, store.hours, power))
 
+    def _ratchet(self) -> None:
+        """Every state's highest counted peak of the eleven months before; where years repeat, before any of them.
+
+        So it is exact in every month that comes once, and no month of the operating year is billed too little in any.
+        """
+        m, tariff, timeline = self.m, self.case.tariff, self.case.timeline
+        assert tariff is not None
+        m.ratchet = pyo.ConstraintList()
+        for p, k in self.states:
+            if timeline.first_day(timeline.months_at(p, k)[0]).month - 1 in tariff.ratchet_months:
+                m.ratchet.add(m.edge[p, k, "peak_mw"] <= m.grid[p])
+            else:
+                m.edge[p, k, "peak_mw"].fix(0.0)
+        for state, earlier in timeline.before(RATCHET_MONTHS).items():
+            for other in sorted(earlier):
+                if not m.edge[*other, "peak_mw"].fixed:
+                    m.ratchet.add(m.edge[*state, "ratchet_mw"] >= m.edge[*other, "peak_mw"])
+
+    def _caps(self) -> None:
+        """Allowances of the blocks of a calendar year within its limit; a year that repeats is a year of its own.
+
+        What comes before it may end inside a calendar year: its months and the first operating ones share that
+        year's limit. Run-hours go with what stands: a unit that comes in June has run no hours by May.
+        """
+        m, timeline = self.m, self.case.timeline
+        m.caps = pyo.ConstraintList()
+        years: dict[int, list[tuple[int, int]]] = {}
+        for state in self.states:
+            for month in timeline.months_at(*state):
+                years.setdefault(timeline.first_day(month).year, []).append(state)
+        limited = list(years.values())
+        if timeline.calendar != "actual":
+            limited = [of for of in limited if of[0][0] < self.last]
+            limited.append([(self.last, k) for k in timeline.places(self.last)])
+        for cap in self.plant.caps:
+            for states in limited:
+                self._cap_rows(cap, [(m.edge[p, k, cap.key], p) for p, k in states])
+
+    def _cap_rows(self, cap: Cap, shares: list[tuple[Any, int]]) -> None:
+        """Allowances and their periods in order of time: their sum; every sum where the limit goes with what stands."""
+        m = self.m
+        for i, (_, p) in enumerate(shares, 1):
+            if i == len(shares) or (cap.rating is not None and shares[i][1] != p):
+                rated = 1.0 if cap.rating is None else m.link[p, cap.rating]
+                m.caps.add(sum(allowance for allowance, _ in shares[:i]) <= cap.per_year * rated)
+
     def _components(self, p: int) -> dict[str, Any]:
         """Linking component -> expression in the counts of a period."""
         m, case, plant = self.m, self.case, self.plant
         values: dict[str, Any] = {"one": 1.0, "grid_mw": m.grid[p], "contract_mw": grid_steps(case, p)[1]}
         if case.load_series_mw is not None:
             values["load_mw"] = self.series_peak_mw(p)
+        if case.input.site.grid.export is not None:
+            values["export_mw"] = case.input.site.grid.export.mw
         if plant.racks:
             values |= self._load_components(p)
         for loop in ("liquid", "air"):

@@ -39,6 +39,9 @@ Constraints (each under this name in the model and the LP file)
     linking                  the linking vector from the counts
     shared_peak              billed peaks are no less than the minimum take
     shared_allowance         parts of a month's tiers and availability add up to the month's
+    edges                    state of charge between blocks
+    ratchet                  the highest promised peak of the eleven months before
+    caps                     the blocks' allowances of a year within its annual limit
 """
 
 from __future__ import annotations

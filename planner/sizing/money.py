@@ -11,6 +11,7 @@ from planner.ledger import Cash, cash_by, fixed_flows, fixed_om, on_site_ready, 
 from planner.sizing.linking import Linking
 from planner.sizing.options import USD_PER_KUSD, Option
 from planner.sizing.targets import contribution, target_of
+from planner.timeline import DAYS_IN_MONTH
 
 
 class Money(Linking):
@@ -19,10 +20,7 @@ class Money(Linking):
     def money(self) -> None:
         """Cost columns, the budget rows, and the present value of every purchase."""
         m, case = self.m, self.case
-        # Without negative prices no month earns money; with them the floor only keeps the first rounds bounded.
-        tiers = [tier for period in case.tariff.energy_tiers for tier in period] if case.tariff else []
-        floor = -1e7 if any(tier.usd_per_mwh < 0 for tier in tiers) else 0.0
-        m.cost = pyo.Var(self.states, within=pyo.Reals, bounds=(floor, None))
+        m.cost = pyo.Var(self.states, within=pyo.Reals, bounds=(self._least_month_kusd(), None))
         fixed = [cash for _, cash in fixed_flows(case)] + [cash for _, cash in self.committed_om()]
         self.constant_kusd = present_value(case, fixed) / USD_PER_KUSD
         m.budget = pyo.ConstraintList()
@@ -48,6 +46,17 @@ class Money(Linking):
             )
             p = min(max(timeline.period_of(row.by), 0), self.last)
             m.budget.add(spent <= row.usd / USD_PER_KUSD + 1000.0 * m.slack["budget", p])
+
+    def _least_month_kusd(self) -> float:
+        """What no month costs less than: the whole connection at the lowest price of import or best of export."""
+        case = self.case
+        if case.tariff is None:
+            return 0.0
+        best = max(0.0, -case.tariff.lowest_energy_usd_per_mwh)
+        if case.export_usd_per_mwh is not None:
+            best = max(best, float(case.export_usd_per_mwh.max()))
+        largest = max((step.mw for step in case.input.site.grid.interconnection), default=0.0)
+        return -best * largest * max(DAYS_IN_MONTH) * 24.0 / USD_PER_KUSD
 
     def committed_om(self) -> list[tuple[str, Cash]]:
         """Fixed O&M of what is already bought, once it is installed."""

@@ -21,25 +21,25 @@ import numpy as np
 from numpy.typing import NDArray
 from pyomo.common.errors import InfeasibleConstraintException
 
-from planner.algebra import Block
 from planner.case.case import Case
 from planner.errors import NoPlanError
 from planner.operation.blocks import Plant, build_block, plant_of
 from planner.operation.evaluate import Value
 from planner.operation.solver import Stopped
-from planner.sizing.model import Sizing, build_sizing
+from planner.sizing.model import build_sizing
 from planner.sizing.options import USD_PER_KUSD
+from planner.solve.coupling import Coupling
 from planner.solve.infeasible import explain
 from planner.solve.master import Master, MasterResult
 from planner.solve.pool import Pool
 from planner.solve.settle import settle
-from planner.solve.states import State, cost_variable, link_variables, states_of
+from planner.solve.solution import Level, Progress, Solution
+from planner.solve.states import State, states_of
 from planner.solve.stopping import Stop
 from planner.solve.trace import Trace
 
 Array = NDArray[np.float64]
 _Found = TypeVar("_Found")
-_CUTS_PER_STATE = 2  # violated pool cuts added at a time for one month
 _COARSE_STEPS_H = (8, 2)
 _LEAST_COARSE_H = 96  # a block this short is solved on its own steps at once
 _MIXED_SHARE = 0.5  # of a sizing solve's gap: what blocks not solved at a point may add to its cost
@@ -48,73 +48,6 @@ _HOURLY_ROUNDS = 8
 _STALLED_ROUNDS = 2
 _FEW_INTEGERS = 200  # whose sizing is solved faster than a round of blocks
 _ROUNDS = 200
-
-
-@dataclass(frozen=True)
-class Level:
-    """One objective of a lexicographic solve, in its own unit, with its proven bound."""
-
-    name: str
-    value: float
-    bound: float
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a round achieved, for people who wait."""
-
-    phase: str
-    round: int
-    lower_kusd: float
-    upper_kusd: float
-    gap_fraction: float
-    seconds: float
-
-    def __str__(self) -> str:
-        gap = f"{self.gap_fraction:.3%}" if self.gap_fraction < 10 else "no plan yet"
-        lower = f"{self.lower_kusd / 1e3:,.1f}" if self.lower_kusd > -1e15 else "-"
-        upper = f"{self.upper_kusd / 1e3:,.1f}" if self.upper_kusd < 1e15 else "-"
-        return (
-            f"{self.seconds:6.1f} s  {self.phase:<10}  round {self.round:<3}  "
-            f"at least {lower} M$  found {upper} M$  gap {gap}"
-        )
-
-
-@dataclass
-class Solution:
-    """A proven plan: the sizing point, every month's dispatch, and the bounds."""
-
-    sizing: Sizing
-    master: Master
-    blocks: dict[str, Block]
-    states: tuple[State, ...]
-    point: Array
-    values: dict[State, Value]
-    links: dict[State, Array]
-    levels: tuple[Level, ...]
-    upper_kusd: float
-    lower_kusd: float
-    forced_kusd: float
-    rounds: int
-    block_solves: int
-    seconds: float
-    gap_reached: bool
-    stopped: str = ""  # why it ended before the gap was reached, where something from outside ended it
-
-    @property
-    def gap_kusd(self) -> float:
-        """Upper less lower bound."""
-        return max(0.0, self.upper_kusd - self.lower_kusd)
-
-    @property
-    def gap_fraction(self) -> float:
-        """Gap over the cost open to decision."""
-        return self.gap_kusd / max(self.upper_kusd - self.forced_kusd, 1e-9)
-
-    @property
-    def gap_fraction_total(self) -> float:
-        """Gap over the whole cost."""
-        return self.gap_kusd / max(abs(self.upper_kusd), 1e-9)
 
 
 @dataclass
@@ -171,35 +104,28 @@ class _Engine:
         self.states = states_of(case)
         self.blocks = {key: build_block(self.plant, key) for key in sorted({s.block for s in self.states})}
         self.pool = {key: pool.of(block) for key, block in self.blocks.items()}
-        self.fill = pool.fill
+        self.coupling = Coupling(self.sizing, self.master, self.states, self.pool, pool.fill)
         for known in self.pool.values():
             known.watch(stop.run, trace.line if trace.kept else None)
         self.by_block: dict[str, list[State]] = {}
         for state in self.states:
             self.by_block.setdefault(state.block, []).append(state)
-        self.present: set[tuple[State, bytes]] = set()
         self.lower, self.best, self.rounds = -np.inf, _Best(np.inf, None), 0
         self._prepare()
 
     def _prepare(self) -> None:
         """Columns of every month's links and cost, and the level objectives."""
-        self.link_vars = {s: link_variables(self.sizing, s) for s in self.states}
-        self.link_columns = {s: [self.master.index(v) for v in row] for s, row in self.link_vars.items()}
-        self.cost_columns = {s: self.master.index(cost_variable(self.sizing, s)) for s in self.states}
-        self.edges: dict[str, list[tuple[int, float, int]]] = {}
-        for soc, edge, hours, power in self.sizing.edges:
-            column, of = self.master.index(soc), self.master.index(power)
-            if column is not None and of is not None:
-                self.edges.setdefault(edge, []).append((column, hours, of))
-        self.settling = True
         self.warm = all(len(known.points) >= len(known.block.links) for known in self.pool.values())
         hours = min(block.hours * block.step_h for block in self.blocks.values())
         self.coarse = hours >= _LEAST_COARSE_H
         self.pooled = self.coarse and len(self.plant.batteries) > 1
+<<<<<<< HEAD
         self.tries = self.pooled and int(self.master.integer.sum()) <= _FEW_INTEGERS
         self.cost_gradient, constant = self.master.gradient(self.sizing.levels["cost"])
         self.weights = {s: 0.0 if j is None else float(self.cost_gradient[j]) for s, j in self.cost_columns.items()}
         self.constant = constant + self.sizing.constant_kusd
+=======
+>>>>>>> all
 
     def run(self, dispatch: bool) -> Solution:
         levels: list[Level] = []
@@ -208,7 +134,7 @@ class _Engine:
             levels.append(self._first_level("gpus" if kind == "max_gpus" else "date"))
         # A plan that reached the first goal is already a plan: it is what a time limit leaves.
         self.lower = -np.inf
-        self.master.minimise(self.cost_gradient)
+        self.master.minimise(self.coupling.gradient)
         with suppress(Stopped):
             if kind == "min_cost":
                 self._relaxation()
@@ -221,7 +147,7 @@ class _Engine:
         best = self.best
         if best.point is None:
             raise self.stop.no_plan()
-        cost = (best.cost + self.constant, self.lower + self.constant)
+        cost = (best.cost + self.coupling.constant, self.lower + self.coupling.constant)
         levels.append(Level("cost", cost[0] * USD_PER_KUSD, cost[1] * USD_PER_KUSD))
         forced = self.sizing.forced_compute_kusd
         solution = Solution(
@@ -256,7 +182,7 @@ class _Engine:
         if self.coarse and not self.warm:
             for step_h in (*_COARSE_STEPS_H, 1) if self.pooled else _COARSE_STEPS_H:
                 centre = self._descend(partial(self._coarse, step_h), _RELAXED_ROUNDS, "coarse", centre)
-        self.settling = False
+        self.coupling.settling = False
         if not self.pooled and not (self.warm and self._known_well()):
             self._descend(self._exact, _HOURLY_ROUNDS, "relaxation", centre)
 
@@ -266,7 +192,7 @@ class _Engine:
         if result.point is None:
             return True
         self.lower = max(self.lower, result.bound)
-        links = self._links(self._settle(result.point))
+        links = self.coupling.links(self.coupling.with_settled_charge(result.point))
         mixed = {s: self.pool[s.block].above(links[s]) for s in self.states}
         return not self._doubtful(mixed, links, self._absolute_gap())
 
@@ -292,16 +218,20 @@ class _Engine:
             if stalled >= _STALLED_ROUNDS or self.stop.due():
                 break
             near = best == np.inf or best - result.bound <= 0.5 * abs(best)
-            trial = self._settle(0.5 * (result.point + centre) if near and centre is not None else result.point)
-            links = self._links(trial)
+            trial = self.coupling.with_settled_charge(
+                0.5 * (result.point + centre) if near and centre is not None else result.point
+            )
+            links = self.coupling.links(trial)
             values = evaluate({s: links[s] for s in self._sample(number)})
             self._round(phase, np.inf)
-            added = self._learn(values, self._links(result.point))
+            added = self.coupling.learn(values, self.coupling.links(result.point))
             upper = self._estimate(trial, links, values)
             if upper < best:
                 best, centre = upper, trial
             if not added and trial is not result.point:
-                added = self._learn(evaluate(self._links(result.point)), self._links(result.point))
+                added = self.coupling.learn(
+                    evaluate(self.coupling.links(result.point)), self.coupling.links(result.point)
+                )
             if not added or best - self.lower <= self._absolute_gap():
                 break
         return centre
@@ -320,22 +250,7 @@ class _Engine:
         if not all(value.feasible for value in values.values()):
             return np.inf
         costs = {s: values[s].cost_usd if s in values else self.pool[s.block].below(links[s]) for s in self.states}
-        return self._cost(point, costs)
-
-    def _settle(self, point: Array) -> Array:
-        """The point with states of charge between states at shares of their limits that are the same in every year.
-
-        The sizing model sends edges to their limits on small differences in price; the middle of those and of the
-        edges tried before settles them. Equal shares let what one year teaches serve the others.
-        """
-        result = point.copy()
-        for edge, entries in self.edges.items():
-            shares = [min(1.0, point[soc] / (hours * point[of])) for soc, hours, of in entries if point[of] > 0]
-            if shares and self.settling:
-                self.fill[edge] = 0.5 * (self.fill.get(edge, 0.5) + sum(shares) / len(shares))
-            for soc, hours, of in entries:
-                result[soc] = self.fill.get(edge, 0.5) * hours * point[of]
-        return result
+        return self.coupling.cost(point, costs)
 
     def _coarse(self, step_h: int, links: dict[State, Array]) -> dict[State, Value]:
         """Values of blocks on coarse steps, with slopes repaired to hold for the blocks themselves."""
@@ -365,25 +280,26 @@ class _Engine:
             if self.tries and (tried is None or not np.array_equal(tried, plan)):
                 tried = plan
                 self._round("pooled", self.best.cost)
-                links = self._links(self._settle(result.point))
-                self._learn(self._coarse(1, links), links)
+                links = self.coupling.links(self.coupling.with_settled_charge(result.point))
+                self.coupling.learn(self._coarse(1, links), links)
                 continue
             values, links = self._evaluate_plan(result.point)
             self._round("integers", self.best.cost)
             if self._closed():
                 return
-            added = self._learn(values, links)
+            added = self.coupling.learn(values, links)
             if not added and result.bound >= result.objective - self._absolute_gap():
-                if self.settling:
+                if self.coupling.settling:
                     return
-                self.settling = True  # the edges of months are what is left
+                self.coupling.settling = True  # the edges of months are what is left
 
     def _dispatch(self) -> None:
         """Run the best plan's states that were known well enough without: what is written is least cost."""
         best = self.best
         if best.point is not None:
             mixed = {s: x for s, x in best.links.items() if self.pool[s.block].known(x) is None}
-            self.best = self._plan(best.point, best.values | self._exact(mixed), best.links)
+            exact = self._one_way(self._exact(mixed), best.links)
+            self.best = self._plan(best.point, best.values | exact, best.links)
 
     def _first_level(self, name: str) -> Level:
         """The integer goal that comes before cost; only plans that can be run count."""
@@ -409,7 +325,7 @@ class _Engine:
                 low, high = (goal - 1e-6, np.inf) if name == "gpus" else (-np.inf, goal + 1e-6)
                 self.master.add_row(low, high, columns, gradient[columns])
                 return Level(name, round(value, 6), float(bound))
-            if not self._learn(values, links):
+            if not self.coupling.learn(values, links):
                 raise NoPlanError(f"no plan that can be run was found for {name}")
         raise NoPlanError("no plan was found within the round limit")
 
@@ -421,59 +337,8 @@ class _Engine:
             result = self.master.solve(relaxed=relaxed, gap=gap, absolute_gap=absolute_gap, start=self.best.point)
             if result.point is None or not relaxed:
                 return result
-            if not self._separate(result.point, self._links(result.point)):
+            if not self.coupling.separate(result.point, self.coupling.links(result.point)):
                 return result
-
-    def _separate(self, point: Array, links: dict[State, Array]) -> int:
-        """Add the pool's most violated cuts at a point; returns how many."""
-        added = 0
-        for s in self.states:
-            column = self.cost_columns[s]
-            pool = self.pool[s.block]
-            if len(pool.slopes) and column is not None:
-                heights = pool.slopes @ links[s] / USD_PER_KUSD
-                for i in np.argsort(heights)[::-1][:_CUTS_PER_STATE]:
-                    if heights[i] > point[column] + 1e-6 * max(1.0, abs(heights[i])):
-                        added += self._add_cut(s, pool.slopes[i] / USD_PER_KUSD, column)
-            for slope in pool.forbidden:
-                if float(slope @ links[s]) > 1e-6:
-                    added += self._add_cut(s, slope, None)
-        return added
-
-    def _add_cut(self, s: State, slope: Array, column: int | None) -> int:
-        """cost >= slope . links, or slope . links <= 0 when no column is given."""
-        key = (s, slope.tobytes())
-        if key in self.present:
-            return 0
-        self.present.add(key)
-        columns, values, constant = [], [], 0.0
-        for j, var, g in zip(self.link_columns[s], self.link_vars[s], slope, strict=True):
-            if j is None:
-                constant += float(g) * float(var.value or 0.0)
-            elif abs(g) > 1e-9:
-                columns.append(j)
-                values.append(-float(g))
-        if column is not None:
-            columns.append(column)
-            values.append(1.0)
-        if columns:
-            self.master.add_row(constant, np.inf, np.array(columns), np.array(values))
-        return 1
-
-    def _learn(self, values: dict[State, Value], links: dict[State, Array]) -> int:
-        """Put new slopes into the pool, and the cuts highest at the links into the sizing model."""
-        for s, value in values.items():
-            self.pool[s.block].learn(value)
-        added = 0
-        for s in self.states:
-            column, pool = self.cost_columns[s], self.pool[s.block]
-            if len(pool.slopes) and column is not None:
-                best = int(np.argmax(pool.slopes @ links[s]))
-                added += self._add_cut(s, pool.slopes[best] / USD_PER_KUSD, column)
-            for slope in pool.forbidden:
-                if float(slope @ links[s]) > 1e-7:
-                    added += self._add_cut(s, slope, None)
-        return added
 
     def _evaluate(self, links: dict[State, Array], allowed: float) -> dict[State, Value]:
         """Every state's value at its linking vector, all together within so much of the true cost. [kUSD]
@@ -499,7 +364,9 @@ class _Engine:
             if value is None:
                 unknown.setdefault(s.block, []).append(s)
             else:
-                width[s] = self.weights[s] * (value.cost_usd - self.pool[s.block].below(links[s])) / USD_PER_KUSD
+                width[s] = (
+                    self.coupling.weights[s] * (value.cost_usd - self.pool[s.block].below(links[s])) / USD_PER_KUSD
+                )
         chosen = [of[i] for of in unknown.values() for i in sorted({0, len(of) // 2, len(of) - 1})]
         left = sum(width.values()) - allowed
         for s in sorted(width, key=lambda s: -width[s]):
@@ -519,8 +386,8 @@ class _Engine:
 
     def _evaluate_plan(self, point: Array) -> tuple[dict[State, Value], dict[State, Array]]:
         """Evaluate an integer plan; keep it when it can be run, keeps its budgets and is the best so far."""
-        rounded = self._settle(np.where(self.master.integer, np.round(point), point))
-        links = self._links(rounded)
+        rounded = self.coupling.with_settled_charge(np.where(self.master.integer, np.round(point), point))
+        links = self.coupling.links(rounded)
         with self.stop.held(self.best.point is None):  # what may be the only plan is evaluated to its end
             values = self._evaluate(links, self._allowed(rounded, links))
         if all(v.feasible for v in values.values()):
@@ -528,58 +395,42 @@ class _Engine:
             if not self._within_budget(found):  # perhaps by what the mix of dispatches adds alone
                 values |= self._exact({s: x for s, x in links.items() if self.pool[s.block].known(x) is None})
                 found = self._plan(rounded, values, links)
+            if found.cost < self.best.cost:  # the check is for plans that may become the best
+                with self.stop.held(self.best.point is None):
+                    found = self._plan(rounded, self._one_way(values, links), links)
             if found.cost < self.best.cost and self._within_budget(found):
                 self.best = found
         return values, links
 
+    def _one_way(self, values: dict[State, Value], links: dict[State, Array]) -> dict[State, Value]:
+        """The values with nothing running both ways in an hour; what that costs is true, but in no cut."""
+        return self._side_by_side(lambda s: self.pool[s.block].one_way(links[s], values[s], s.label(self.case)), values)
+
     def _plan(self, point: Array, values: dict[State, Value], links: dict[State, Array]) -> _Best:
         """A plan with its true costs."""
         point, values, links = settle(self.sizing, self.master, self.blocks, point, values, links)
-        point = self._with_costs(point, {s: value.cost_usd for s, value in values.items()})
-        return _Best(float(self.cost_gradient @ point), point, values, links)
-
-    def _links(self, point: Array) -> dict[State, Array]:
-        return {
-            s: np.array(
-                [
-                    point[j] if j is not None else float(v.value or 0.0)
-                    for j, v in zip(self.link_columns[s], self.link_vars[s], strict=True)
-                ]
-            )
-            for s in self.states
-        }
+        point = self.coupling.with_costs(point, {s: value.cost_usd for s, value in values.items()})
+        return _Best(float(self.coupling.gradient @ point), point, values, links)
 
     def _allowed(self, point: Array, links: dict[State, Array]) -> float:
         """What blocks not solved at a plan may add to its cost: most of what is left of the gap. [kUSD]"""
-        least = self._cost(point, {s: self.pool[s.block].below(links[s]) for s in self.states})
-        goal = self.lower + self.gap * max(self.lower + self.constant - self.sizing.forced_compute_kusd, 0.0)
+        least = self.coupling.cost(point, {s: self.pool[s.block].below(links[s]) for s in self.states})
+        goal = self.lower + self.gap * max(self.lower + self.coupling.constant - self.sizing.forced_compute_kusd, 0.0)
         return max(_MIXED_SHARE * self._absolute_gap(), 0.9 * (goal - least) if np.isfinite(least) else 0.0)
-
-    def _with_costs(self, point: Array, costs: dict[State, float]) -> Array:
-        """The point with every state's cost in its cost column. [costs: USD]"""
-        result = point.copy()
-        for s, usd in costs.items():
-            column = self.cost_columns[s]
-            if column is not None:
-                result[column] = usd / USD_PER_KUSD
-        return result
-
-    def _cost(self, point: Array, costs: dict[State, float]) -> float:
-        """Present value of a point with operating costs in USD, without the constant. [kUSD]"""
-        return float(self.cost_gradient @ self._with_costs(point, costs))
 
     def _within_budget(self, plan: _Best) -> bool:
         return plan.point is not None and self.master.rows_hold(self.sizing.model.budget, plan.point)
 
     def _absolute_gap(self) -> float:
         """Gap of one sizing solve: well inside what the whole solve must prove. [kUSD]"""
-        scale = self.best.cost if np.isfinite(self.best.cost) else max(self.lower, 1.0)
-        return max(1e-6, 0.3 * self.gap * max(scale - self.sizing.forced_compute_kusd, 1.0))
+        forced = self.sizing.forced_compute_kusd
+        scale = abs(self.best.cost - forced) if np.isfinite(self.best.cost) else self.lower - forced
+        return max(1e-6, 0.3 * self.gap * max(scale, 1.0))
 
     def _closed(self) -> bool:
         if self.best.point is None:
             return False
-        open_cost = max(self.best.cost + self.constant - self.sizing.forced_compute_kusd, 1e-9)
+        open_cost = max(abs(self.best.cost + self.coupling.constant - self.sizing.forced_compute_kusd), 1e-9)
         return bool(self.best.cost - self.lower <= self.gap * open_cost)
 
     def _infeasible(self) -> None:
@@ -588,10 +439,12 @@ class _Engine:
 
     def _round(self, phase: str, upper: float) -> None:
         self.rounds += 1
-        open_cost = max(upper + self.constant - self.sizing.forced_compute_kusd, 1e-9)
+        open_cost = max(abs(upper + self.coupling.constant - self.sizing.forced_compute_kusd), 1e-9)
         fraction = (upper - self.lower) / open_cost if np.isfinite(upper) else np.inf
         seconds = time.perf_counter() - self.begin
-        progress = Progress(phase, self.rounds, self.lower + self.constant, upper + self.constant, fraction, seconds)
+        progress = Progress(
+            phase, self.rounds, self.lower + self.coupling.constant, upper + self.coupling.constant, fraction, seconds
+        )
         self.trace.line(str(progress))
         if self.report is not None:
             self.report(progress)

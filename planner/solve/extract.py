@@ -17,7 +17,7 @@ from planner.operation.blocks import hours_of
 from planner.plan.plan import Plan
 from planner.sizing.options import USD_PER_KUSD, possible_sets
 from planner.sizing.targets import grid_steps, load_scale, target_of
-from planner.solve.decomposition import Solution
+from planner.solve.ratchet import tightened
 from planner.solve.reading import (
     CapacityRow,
     InstalledRow,
@@ -29,16 +29,19 @@ from planner.solve.reading import (
     value,
 )
 from planner.solve.results import summary_of
+from planner.solve.solution import Solution
 from planner.solve.states import State
 from planner.timeline import Hours
 
 Array = NDArray[np.float64]
 _UNITS = {"white_space": "m2", "network": "GPU ports", "rack_space": "racks"}  # of positions not in MW
+_SINKS = ("charge", "grid_export")
 _SOURCES = ("grid_import", "generation", "renewable", "discharge", "compute_shed")
 
 
 def plan_of(solution: Solution) -> Plan:
     """The plan of a solution."""
+    solution = tightened(solution)
     read = Reading(solution)
     bought = sorted(_orders(read), key=lambda row: (row.order_date, row.item, row.position))
     orders = pd.DataFrame(bought, columns=OrderRow._fields)
@@ -208,7 +211,7 @@ def _dispatch(read: Reading, s: State) -> pd.DataFrame:
         kind = name.split(":")[0]
         if kind in _SOURCES:
             supply += series
-        elif kind == "charge":
+        elif kind in _SINKS:
             supply -= series
     shown: dict[str, Any] = {
         "period": timeline.first_day(month),
@@ -233,11 +236,18 @@ def _it_and_heat(read: Reading, s: State, hours: Hours, flows: dict[str, Array])
     at = hours.hour_of_year
     shape = read.case.load_shape[hours.step_of_year]
     it = link["it_mw"] * shape + read.network_mw(s.period)
+    none = np.zeros(len(hours))
+    moved = []
+    for rack in read.sizing.plant.racks:
+        more, less = (flows.get(f"compute_shift_{way}:{rack.item.id}", none) for way in ("up", "down"))
+        moved.append((rack, more - less))
+    it += sum((mw for _, mw in moved), none)
     heat = np.zeros(len(hours))
     for loop in cooling.LOOPS:
         options = [r for r in read.sizing.plant.rejections if r.loop == loop]
         if len(options) == 1:
-            heat += options[0].power_fraction[at] * shape * link[f"heat:{loop}"]
+            shifted = sum((read.sizing.plant.heat_per_it(rack, loop) * mw for rack, mw in moved), none)
+            heat += options[0].power_fraction[at] * (shape * link[f"heat:{loop}"] + shifted)
         for r in options if len(options) > 1 else ():
             heat += r.power_fraction[at] * flows[f"heat_rejected:{loop}:{r.item.id}"]
     return it, heat

@@ -25,11 +25,12 @@ from planner.case.case import Case
 from planner.errors import InfeasibleError
 from planner.operation.blocks import build_block, plant_of
 from planner.operation.evaluate import BlockSolver, Value
+from planner.operation.one_way import one_way
 from planner.sizing.model import Sizing, build_sizing
 from planner.sizing.options import USD_PER_KUSD
-from planner.solve.decomposition import Level, Progress, Solution
 from planner.solve.infeasible import explain
 from planner.solve.master import Master
+from planner.solve.solution import Level, Progress, Solution
 from planner.solve.states import State, cost_variable, link_variables, states_of
 from planner.solve.stopping import Stop
 from planner.solve.trace import Trace
@@ -140,7 +141,7 @@ class Monolithic:
         values, links = {}, {}
         for s in self.states:
             links[s] = np.array([max(0.0, self.master.value(v, point)) for v in link_variables(self.sizing, s)])
-            values[s] = self._dispatch(s, solvers[s.block].solve(links[s], s.label(self.case)), point)
+            values[s] = self._dispatch(s, links[s], solvers[s.block].solve(links[s], s.label(self.case)), point)
             column = self.master.index(cost_variable(self.sizing, s))
             if column is not None:
                 point[column] = values[s].cost_usd / USD_PER_KUSD
@@ -168,10 +169,10 @@ class Monolithic:
         solution.stopped = "" if solution.gap_reached else self.stop.reason
         return solution
 
-    def _dispatch(self, s: State, alone: Value, point: Array) -> Value:
+    def _dispatch(self, s: State, x: Array, alone: Value, point: Array) -> Value:
         """A month run alone; or its hours of the whole model, where only the solver's tolerance makes it short."""
         if np.isfinite(alone.cost_usd):
-            return alone
+            return one_way(self.blocks[s.block], x, alone, s.label(self.case), run=self.stop.run)
         label, block = s.label(self.case), self.blocks[s.block]
         primal = np.array([self.master.value(self.sizing.model.hours[label, n], point) for n in block.column_names])
         return Value(float(block.cost @ primal), alone.slope, primal, 0.0, alone.prices)
@@ -183,7 +184,7 @@ class Monolithic:
             for value, sign in ((objective, 1.0), (bound, -1.0))
         )
         known = np.isfinite(upper) and np.isfinite(lower)
-        gap = (upper - lower) / max(upper - self.sizing.forced_compute_kusd, 1e-9) if known else np.inf
+        gap = (upper - lower) / max(abs(upper - self.sizing.forced_compute_kusd), 1e-9) if known else np.inf
         return Progress(f"whole model, {self._level}", 1, lower, upper, gap, time.perf_counter() - self.begin)
 
     def _least(self, name: str, sense: float) -> float:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from planner.algebra import Block
 from planner.operation.coarse import Coarse, coarsen
 from planner.operation.evaluate import BlockSolver, Value
+from planner.operation.one_way import both_ways, one_way
 from planner.operation.repair import Repair
 from planner.operation.solver import Note, Run
 
@@ -95,7 +96,7 @@ class BlockPool:
         """The block's value at x, solved once. label: the state, for the log."""
         x = np.maximum(np.round(x, _SAME), 0.0)
         key = x.tobytes()
-        if key not in self.points:
+        if key not in self.points or not len(self.points[key][1].prices):  # taken over: it may not be the least cost
             before = self.solver.solves
             self.points[key] = x, self.solver.solve(x, label)
             self.solves += self.solver.solves - before
@@ -104,7 +105,7 @@ class BlockPool:
     def known(self, x: Array) -> Value | None:
         """The value at x if it was solved before."""
         held = self.points.get(np.maximum(np.round(x, _SAME), 0.0).tobytes())
-        return None if held is None else held[1]
+        return None if held is None or not len(held[1].prices) else held[1]
 
     def below(self, x: Array) -> float:
         """Greatest cut at x. [USD]"""
@@ -131,6 +132,13 @@ class BlockPool:
         prices = coarse.prices(solver.duals)[self.repair.core]
         slope = self.repair.cut(prices)
         return None if slope is None else replace(value, slope=slope, prices=prices)
+
+    def one_way(self, x: Array, value: Value, label: str = "") -> Value:
+        """A value whose dispatch runs nothing both ways in an hour: solved where it was mixed, then with binaries."""
+        if len(both_ways(self.block, value.primal)):
+            value = self.solve(x, label)
+        name = f"block {self.block.name} {label}".rstrip()
+        return one_way(self.block, x, value, name, run=self._run, note=self._note)
 
     def take(self, prices: Iterable[NDArray[np.float32]], points: Iterable[tuple[Array, Array]]) -> None:
         """Take over prices, and points with their dispatches, of a block of the same shape, as far as they hold here.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pyomo.environ as pyo
 
 from planner.sizing.options import Option
-from planner.solve.decomposition import Solution
+from planner.solve.solution import Solution
 
 
 class OrderRow(NamedTuple):

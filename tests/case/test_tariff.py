@@ -54,6 +54,8 @@ def test_flat_month_by_hand() -> None:
         "demand": pytest.approx(150_000),
         "tou_demand": 0,
         "minimum_take": 0,
+        "ratchet": 0,
+        "coincident": 0,
         "fixed": 1000,
     }
 

@@ -37,7 +37,11 @@ EVERYTHING: dict[str, Any] = {
             }
         }
     },
-    "workload": {"kind": "inference", "average_load_fraction": 0.7},
+    "workload": {
+        "kind": "inference",
+        "average_load_fraction": 0.7,
+        "shed": {"fraction": 0.2, "usd_per_gpu_hour": 0.5},
+    },
     "cooling": {"coolant_supply_c": 40},
     "candidates": {
         "heat_rejection": ["dry_cooler_adiabatic", "chiller_air_cooled"],
@@ -52,7 +56,7 @@ EVERYTHING: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def plant(make_case: Make) -> Plant:
     """Every family at once: racks, losses, two rejections, tiers, shedding, engines, sun, battery."""
-    return plant_of(make_case(EVERYTHING, shed=(0.2, 0.5)))
+    return plant_of(make_case(EVERYTHING))
 
 
 @pytest.fixture(scope="module", params=[JANUARY, JULY], ids=["january", "july"])

@@ -10,7 +10,8 @@ import pytest
 
 from planner.case.case import Case
 from planner.errors import InfeasibleError, Shortfall
-from planner.solve.decomposition import Solution, solve
+from planner.solve.decomposition import solve
+from planner.solve.solution import Solution
 
 Make = Callable[..., Case]
 GAP = 1e-6

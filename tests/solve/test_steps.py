@@ -93,7 +93,8 @@ def test_inputs_constant_within_hours_cost_what_hours_cost(make_case: Make, minu
         "soc_end": 5.0,
         "reserve_mw": 2.0,
     }
-    hourly, fine = (january(make_case(EVERYTHING, on_steps(m), shed=(0.2, 0.5)), **site) for m in (60, minutes))
+    shed = {"workload": {"shed": {"fraction": 0.2, "usd_per_gpu_hour": 0.5}}}
+    hourly, fine = (january(make_case(EVERYTHING, on_steps(m), shed), **site) for m in (60, minutes))
     assert hourly.feasible
     assert fine.cost_usd == pytest.approx(hourly.cost_usd, rel=1e-7)
 

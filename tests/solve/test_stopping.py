@@ -23,9 +23,10 @@ from planner.operation.blocks import build_block, plant_of
 from planner.operation.evaluate import BlockSolver
 from planner.operation.solver import Stopped
 from planner.plan.audit import require
-from planner.solve.decomposition import Progress, solve
+from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
 from planner.solve.monolithic import Monolithic, solve_monolithic
+from planner.solve.solution import Progress
 from planner.solve.stopping import INTERRUPTED, MEMORY, TIME, Stop, resident_gib
 from planner.solve.trace import Trace
 

@@ -1,0 +1,98 @@
+"""Audit of annual limits: what every calendar year burns, emits and evaporates, from the dispatch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from planner.case.case import Case
+from planner.case.catalog import Item
+from planner.plan.audit_base import Array, Checks, says
+from planner.plan.audit_loads import Site
+from planner.plan.audit_physics import evaporation_m3_per_mwh, mmbtu_per_mwh
+from planner.plan.audit_power import Month, hourly_heat_mw
+from planner.plan.audit_site import LOOPS
+from planner.units import CO2_KG_PER_MMBTU_HHV
+
+_TOLERANCE = 1e-3  # t, m3, MMBtu or MWh of a year
+
+
+def audit_caps(checks: Checks, case: Case, site: Site, months: list[Month]) -> None:
+    """Every limit in every calendar year that build or expansion touch, and in the operating year."""
+    caps = case.input.site.caps
+    if caps is None:
+        return
+    machines = site.family_items("generation")
+
+    def burnt(factor: Callable[[Item], float]) -> Array:
+        return np.array([sum(factor(item) * _mwh(month, item) for item in machines) for month in months])
+
+    def carbon_t(item: Item) -> float:
+        return mmbtu_per_mwh(item) * CO2_KG_PER_MMBTU_HHV[item.fuel or "natural_gas"] / 1000.0
+
+    def nitrogen_t(item: Item) -> float:
+        return item.get("nox_kg_per_mwh", 0.0) / 1000.0
+
+    totals: list[tuple[str, str, float | None, Array]] = [
+        ("fuel a year", "MMBtu HHV", caps.fuel_mmbtu_hhv_per_year, burnt(mmbtu_per_mwh)),
+        ("CO2 a year", "t", caps.co2_t_per_year, burnt(carbon_t)),
+        ("NOx a year", "t", caps.nox_t_per_year, burnt(nitrogen_t)),
+        ("evaporation a year", "m3", caps.evaporation_m3_per_year, _evaporated(case, site, months)),
+    ]
+    for name, unit, limit, amounts in totals:
+        if limit is None:
+            continue
+        for text, places in _years(site, months):
+            checks.at_most(
+                name, unit, float(amounts[places].sum()), limit, _TOLERANCE + 1e-7 * limit, says(f"{name} in {text}")
+            )
+    for item_id, hours in caps.run_hours_per_year.items():
+        _run_hours(checks, case, site, months, case.catalog[item_id], hours)
+
+
+def _years(site: Site, months: list[Month]) -> Iterator[tuple[str, list[int]]]:
+    """(words, places in `months`) of each calendar year before the operating year begins, and of the operating year.
+
+    On the actual calendar every year is operated in its own right.
+    """
+    actual = site.case.input.horizon.calendar == "actual"
+    for year in sorted({m.start.year for m in months if actual or m.p < site.last}):
+        yield f"{year}", [i for i, m in enumerate(months) if m.start.year == year]
+    if actual:
+        return
+    yield "the operating year", [i for i, m in enumerate(months) if m.p == site.last]
+
+
+def _mwh(month: Month, item: Item) -> float:
+    return float(month.flow(f"generation:{item.id}_mw").sum()) * month.hours.weight
+
+
+def _evaporated(case: Case, site: Site, months: list[Month]) -> Array:
+    """Water each month evaporates. [m3]"""
+    water = case.input.cooling
+    approaches = [case.catalog[i].get("approach_k", 4.0) for i in case.candidates.get("cdu", ())]
+    supply = {
+        "liquid": water.coolant_supply_c - max(approaches, default=4.0),
+        "air": water.chilled_water_supply_c,
+    }
+    weather, amounts = case.weather, np.zeros(len(months))
+    for loop in LOOPS:
+        for r in site.rejectors[loop]:
+            each = evaporation_m3_per_mwh(r.item, supply[loop], weather.dry_bulb_c, weather.wet_bulb_c)
+            for i, month in enumerate(months):
+                at = month.hours.hour_of_year
+                heat = hourly_heat_mw(site, month)[loop]
+                if len(site.rejectors[loop]) > 1:
+                    heat = month.flow(f"heat_rejected:{loop}:{r.item.id}_mw")
+                amounts[i] += float(each[at] @ heat) * month.hours.weight
+    return amounts
+
+
+def _run_hours(checks: Checks, case: Case, site: Site, months: list[Month], item: Item, hours: float) -> None:
+    """By the end of every month of a year, no more MWh than what then stands may have run for."""
+    rated = item.get("nameplate_power_mw") * site.of_item(item.id, "generation")
+    for text, places in _years(site, months):
+        run = np.cumsum([_mwh(months[i], item) for i in places])
+        most = hours * np.array([rated[months[i].p] for i in places])
+        checks.at_most("run-hours", "MWh", run, most, _TOLERANCE + 1e-7 * most, says(f"{item.id} in {text}"))

@@ -1,0 +1,137 @@
+"""What ties the states to the columns of the sizing model: linking vectors, costs, charge between states, and cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.operation.evaluate import Value
+from planner.sizing.model import Sizing
+from planner.sizing.options import USD_PER_KUSD
+from planner.solve.master import Master
+from planner.solve.pool import BlockPool
+from planner.solve.states import State, cost_variable, link_variables
+
+Array = NDArray[np.float64]
+_CUTS_PER_STATE = 2  # violated pool cuts added at a time for one month
+
+
+class Coupling:
+    """The states' columns in the sizing model, and the cuts that have been added to it."""
+
+    def __init__(
+        self,
+        sizing: Sizing,
+        master: Master,
+        states: tuple[State, ...],
+        pool: Mapping[str, BlockPool],
+        fill: dict[str, float],
+    ) -> None:
+        """pool: by block key. fill: by edge, the share of its limit that charge is settled at; kept up to date."""
+        self._master, self._states, self._pool, self._fill = master, states, pool, fill
+        self._present: set[tuple[State, bytes]] = set()
+        self._link_variables = {s: link_variables(sizing, s) for s in states}
+        self._link_columns = {s: [master.index(v) for v in row] for s, row in self._link_variables.items()}
+        self._cost_columns = {s: master.index(cost_variable(sizing, s)) for s in states}
+        self._edges: dict[str, list[tuple[int, float, int]]] = {}
+        for soc, edge, hours, power in sizing.edges:
+            column, of = master.index(soc), master.index(power)
+            if column is not None and of is not None:
+                self._edges.setdefault(edge, []).append((column, hours, of))
+        self.settling = True  # whether with_settled_charge() moves the shares on
+        self.gradient, constant = master.gradient(sizing.levels["cost"])
+        self.constant = constant + sizing.constant_kusd
+        self.weights = {s: 0.0 if j is None else float(self.gradient[j]) for s, j in self._cost_columns.items()}
+
+    def links(self, point: Array) -> dict[State, Array]:
+        """The linking vector of every state at a point."""
+        return {
+            s: np.array(
+                [
+                    point[j] if j is not None else float(v.value or 0.0)
+                    for j, v in zip(self._link_columns[s], self._link_variables[s], strict=True)
+                ]
+            )
+            for s in self._states
+        }
+
+    def with_settled_charge(self, point: Array) -> Array:
+        """The point with states of charge between states at shares of their limits that are the same in every year.
+
+        The sizing model sends edges to their limits on small differences in price; the middle of those and of the
+        edges tried before settles them. Equal shares let what one year teaches serve the others.
+        """
+        result = point.copy()
+        for edge, entries in self._edges.items():
+            shares = [min(1.0, point[soc] / (hours * point[of])) for soc, hours, of in entries if point[of] > 0]
+            if shares and self.settling:
+                self._fill[edge] = 0.5 * (self._fill.get(edge, 0.5) + sum(shares) / len(shares))
+            for soc, hours, of in entries:
+                result[soc] = self._fill.get(edge, 0.5) * hours * point[of]
+        return result
+
+    def with_costs(self, point: Array, costs: dict[State, float]) -> Array:
+        """The point with every state's cost in its cost column. [costs: USD]"""
+        result = point.copy()
+        for s, usd in costs.items():
+            column = self._cost_columns[s]
+            if column is not None:
+                result[column] = usd / USD_PER_KUSD
+        return result
+
+    def cost(self, point: Array, costs: dict[State, float]) -> float:
+        """Present value of a point with operating costs in USD, without the constant. [kUSD]"""
+        return float(self.gradient @ self.with_costs(point, costs))
+
+    def separate(self, point: Array, links: dict[State, Array]) -> int:
+        """Add the pool's most violated cuts at a point; returns how many."""
+        added = 0
+        for s in self._states:
+            column = self._cost_columns[s]
+            pool = self._pool[s.block]
+            if len(pool.slopes) and column is not None:
+                heights = pool.slopes @ links[s] / USD_PER_KUSD
+                for i in np.argsort(heights)[::-1][:_CUTS_PER_STATE]:
+                    if heights[i] > point[column] + 1e-6 * max(1.0, abs(heights[i])):
+                        added += self._add(s, pool.slopes[i] / USD_PER_KUSD, column)
+            for slope in pool.forbidden:
+                if float(slope @ links[s]) > 1e-6:
+                    added += self._add(s, slope, None)
+        return added
+
+    def learn(self, values: dict[State, Value], links: dict[State, Array]) -> int:
+        """Put new slopes into the pool, and the cuts highest at the links into the sizing model."""
+        for s, value in values.items():
+            self._pool[s.block].learn(value)
+        added = 0
+        for s in self._states:
+            column, pool = self._cost_columns[s], self._pool[s.block]
+            if len(pool.slopes) and column is not None:
+                best = int(np.argmax(pool.slopes @ links[s]))
+                added += self._add(s, pool.slopes[best] / USD_PER_KUSD, column)
+            for slope in pool.forbidden:
+                if float(slope @ links[s]) > 1e-7:
+                    added += self._add(s, slope, None)
+        return added
+
+    def _add(self, s: State, slope: Array, column: int | None) -> int:
+        """cost >= slope . links, or slope . links <= 0 when no column is given."""
+        key = (s, slope.tobytes())
+        if key in self._present:
+            return 0
+        self._present.add(key)
+        columns, values, constant = [], [], 0.0
+        for j, var, g in zip(self._link_columns[s], self._link_variables[s], slope, strict=True):
+            if j is None:
+                constant += float(g) * float(var.value or 0.0)
+            elif abs(g) > 1e-9:
+                columns.append(j)
+                values.append(-float(g))
+        if column is not None:
+            columns.append(column)
+            values.append(1.0)
+        if columns:
+            self._master.add_row(constant, np.inf, np.array(columns), np.array(values))
+        return 1
