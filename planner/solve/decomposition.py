@@ -119,13 +119,7 @@ class _Engine:
         hours = min(block.hours * block.step_h for block in self.blocks.values())
         self.coarse = hours >= _LEAST_COARSE_H
         self.pooled = self.coarse and len(self.plant.batteries) > 1
-<<<<<<< HEAD
         self.tries = self.pooled and int(self.master.integer.sum()) <= _FEW_INTEGERS
-        self.cost_gradient, constant = self.master.gradient(self.sizing.levels["cost"])
-        self.weights = {s: 0.0 if j is None else float(self.cost_gradient[j]) for s, j in self.cost_columns.items()}
-        self.constant = constant + self.sizing.constant_kusd
-=======
->>>>>>> all
 
     def run(self, dispatch: bool) -> Solution:
         levels: list[Level] = []
