@@ -154,6 +154,10 @@ def test_cuts_of_a_part_of_a_month_hold_everywhere(make_case: Make) -> None:
     peak = float(case.load_series_mw.max())  # type: ignore[union-attr]
     fixed = {"one": 1.0, "grid_mw": 26.0, "contract_mw": 26.0, "load_mw": peak}
     sites = [np.array([fixed.get(n, rng.uniform(0, most.get(n, 4.0))) for n in plant.links]) for _ in range(10)]
+    store = plant.batteries[0]
+    for x in sites:  # what is held fits in what stands
+        held = 0.4 * store.hours * x[plant.links.index(store.key)]
+        x[[plant.links.index(store.soc_start), plant.links.index(store.soc_end)]] = held
     values = [solver.solve(x) for x in sites]
     for x, value in zip(sites, values, strict=True):
         assert value.slope @ x == pytest.approx(value.cost_usd, rel=1e-7)
