@@ -1,6 +1,6 @@
 """The planner's side of the sweeps: what-ifs of `year`, one after the other in one process.
 
-Each what-if is the same case with other numbers; its time runs from the changed case to the proven plan. The arrays
+Each what-if is the same case with other numbers, and all share one pool of what is learnt; its time runs from the changed case to the proven plan. The arrays
 of the sampled ones are written for the peer once all is measured.
 
     python -m benchmarks.sweep sizes|prices COUNT SAMPLE,... CASE_FOLDER RESULT.json
@@ -21,6 +21,7 @@ from benchmarks.cases import what_ifs
 from benchmarks.export import arrays_of
 from planner.case.case import Case, load_case
 from planner.solve.decomposition import solve
+from planner.solve.pool import Pool
 
 GAP, THREADS = 1e-3, 2
 
@@ -62,11 +63,13 @@ def changed(case: Case, factors: dict[str, float]) -> Case:
 def main() -> None:
     kind, count, sample, folder, result = sys.argv[1:]
     base, rows = load_case(folder), []
-    cases = what_ifs(kind, int(count))
+    cases, pool, before = what_ifs(kind, int(count)), Pool(), 0
     for factors in cases:
         begin = time.perf_counter()
-        solution = solve(changed(base, factors), gap=GAP, threads=THREADS)
-        row: dict[str, Any] = {"solve_seconds": time.perf_counter() - begin, "block_solves": solution.block_solves}
+        solution = solve(changed(base, factors), gap=GAP, threads=THREADS, pool=pool, dispatch=False)
+        row: dict[str, Any] = {"solve_seconds": time.perf_counter() - begin}
+        solves = sum(known.solves for known in pool)
+        row["block_solves"], before = solves - before, solves
         row |= {"objective_usd": solution.upper_kusd * 1e3, "lower_bound_usd": solution.lower_kusd * 1e3}
         rows.append(row | {"gap_fraction": solution.gap_fraction})
     Path(result).write_text(json.dumps(rows))
