@@ -1,7 +1,7 @@
 """The planner's side of the sweeps: what-ifs of `year`, one after the other in one process.
 
-Each what-if is the same case with other numbers, and all share one pool of what is learnt; its time runs from the changed case to the proven plan. The arrays
-of the sampled ones are written for the peer once all is measured.
+Each what-if is the same case with other numbers, and all share one pool of what is learnt. Its time runs from the
+changed case to the proven plan. The arrays of the sampled ones are written for the peer once all is measured.
 
     python -m benchmarks.sweep sizes|prices COUNT SAMPLE,... CASE_FOLDER RESULT.json
 """
