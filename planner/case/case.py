@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from planner.case.base import suggest
 from planner.case.catalog import STAGES, Catalog, Item, default_catalog_folder, holds_catalog, read_catalog
 from planner.case.choice import FAMILIES, Chooser
+from planner.case.event import modelled_hours
 from planner.case.hours import Ambient, ambient_of, hourly, load_shape, tariff_of, weather_of
 from planner.case.marks import Path_
 from planner.case.overrides import override, override_catalog
@@ -109,6 +110,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     candidates, redundancy = chooser.candidates(), chooser.redundancy()
     activity_dates = _activities(reader, given)
     gates = _gates(reader, given, activity_dates, catalog)
+    _check_events(reader, given, candidates, catalog)
     tariff = tariff_of(reader, given)
     weather = weather_of(reader, given)
     ambient = ambient_of(reader, given, weather)
@@ -185,6 +187,24 @@ def _check_dates(reader: Reader, given: CaseInput, timeline: Timeline) -> None:
     if abs(base - first.year) > 10:
         rule = f"must be within 10 years of the start {first}"
         reader.fault(("finance", "base_year"), base, rule, "correct the year")
+
+
+def _check_events(reader: Reader, given: CaseInput, candidates: dict[str, tuple[str, ...]], catalog: Catalog) -> None:
+    """Listed hours must be operated, and a loss of the largest unit needs units."""
+    modelled = modelled_hours(given.horizon.sample_days_per_month)
+    for i, event in enumerate(given.events):
+        left_out = [hour for hour in event.hours or () if not modelled[hour]]
+        if left_out:
+            rule = f"hour {left_out[0]} is on a day that is not sampled"
+            remedy = "write months or hours_of_day, or remove horizon.sample_days_per_month"
+            reader.fault(("events", i, "hours"), left_out[0], rule, remedy)
+    owned = any(row.item in catalog and catalog[row.item].family == "generation" for row in given.committed)
+    if candidates.get("generation") or owned or not reader.sound(("candidates",), ("committed",)):
+        return
+    for i, event in enumerate(given.events):
+        if event.kind == "loss_of_largest_unit":
+            rule = "no generation is among the candidates, so there is nothing to lose"
+            reader.fault(("events", i, "kind"), event.kind, rule, "remove the event, or name candidates.generation")
 
 
 def _activities(reader: Reader, given: CaseInput) -> dict[str, date]:

@@ -28,6 +28,7 @@ from planner.case.base import (
     unknown_key_remedy,
 )
 from planner.case.catalog import STAGES
+from planner.case.event import EventInput
 from planner.case.tariff import TariffInput
 from planner.case.weather import WEATHER_KINDS, WeatherKind
 
@@ -444,6 +445,7 @@ class CaseInput(Strict):
     spares: Spares = Spares()
     commissioning: Commissioning = Commissioning()
     budget: list[BudgetStep] = []
+    events: list[EventInput] = []  # what the site must live through
     finance: Finance
     catalogs: list[str] = []  # folders of your own, relative to the case
 

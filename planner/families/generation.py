@@ -3,6 +3,7 @@
 Symbols, per item j (R nameplate MW standing, kappa_j(t) site rating by temperature and altitude):
     generation_capacity[t]:      y_j(t) <= kappa_j(t) R_j
     generation_availability:     sum_t y_j(t) <= a_j sum_t kappa_j(t) R_j          maintenance and forced outage
+    in an event, without the latter:  y_j(t) <= kappa_j(t) (R_j - lost_j)          lost_j: MW of the unit that fails
 Fuel is paid on HHV. Firm capacity is rated at the site's extreme dry bulb and counts less its spares.
 Not modelled yet: minimum load, starts, ramps, part-load heat rate, emissions limits.
 """
@@ -103,3 +104,15 @@ def operate(builder: BlockBuilder, hours: Hours, machines: tuple[Generator, ...]
         if machine.availability < 1.0:
             limit = -machine.availability * float(kappa.sum())
             builder.total(f"generation_availability:{machine.item.id}", [(1.0, output.index)], [(limit, machine.key)])
+
+
+def ride(builder: BlockBuilder, hours: Hours, machines: tuple[Generator, ...], lost: str | None) -> None:
+    """Generation through an event: all that stands, less a lost unit. Links: generation:<item>, `lost`, in MW."""
+    for machine in machines:
+        output = builder.add(machine.key)
+        builder.supply(output)
+        kappa = machine.capacity_fraction[hours.hour_of_year]
+        links: list[tuple[Array | float, str]] = [(-kappa, machine.key)]
+        if lost == f"lost:{machine.item.id}":
+            links.append((kappa, lost))
+        builder.rows(f"generation_capacity:{machine.item.id}", [(1.0, output.index)], links)

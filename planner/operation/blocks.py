@@ -1,6 +1,7 @@
 """The site as operating blocks: every family's terms put into one linear program per calendar month.
 
-A block is known by its key, "m01" to "m12"; the same key is the same block in every period.
+A block is known by its key, "m01" to "m12"; the same key is the same block in every period. Events have blocks
+of their own (`events`).
 
 The reading order of `build_block` is the order of the flow: load, losses, cooling, sources, storage, bill.
 """
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from planner.algebra import Block, BlockBuilder
 from planner.case.case import Case
 from planner.families import battery, compute, cooling, generation, grid, power, renewable
+from planner.operation.events import AT, Event, events_of, is_event, lost_of, strikes
 from planner.timeline import Hours, block_hours
 
 Array = NDArray[np.float64]
@@ -35,6 +37,7 @@ class Plant:
     stages: tuple[power.Stage, ...]
     import_loss_fraction: float
     fan_and_pump_fraction: float  # CDU and air-unit power over IT power
+    events: tuple[Event, ...]
 
     @cached_property
     def has_pdu(self) -> bool:
@@ -63,7 +66,26 @@ class Plant:
         names += [g.key for g in self.generators] + [r.key for r in self.renewables]
         for store in self.batteries:
             names += [store.key, store.soc_start, store.soc_end]
+            names += [store.reserve] if self.events else []
+        names += [lost_of(g) for g in self.generators if any(e.lost == lost_of(g) for e in self.events)]
+        names += ["standby_mw"] if self.standby else []
         return tuple(names + (["reserve_mw"] if self.spinning_reserve else []))
+
+    @cached_property
+    def standby(self) -> bool:
+        """Whether standby generators run in some event."""
+        built = self.case.redundancy.get("standby_generation") is not None
+        return built and any(event.standby for event in self.events)
+
+    @cached_property
+    def strikes(self) -> NDArray[np.bool_]:
+        """Hours of the year at whose start an event may begin, so that batteries hold their reserves."""
+        return strikes(self.events)
+
+    def event(self, key: str) -> tuple[Event, int]:
+        """The event of a block's key, and the hour of the year it begins."""
+        name, _, hour = key.rpartition(AT)
+        return next(event for event in self.events if event.name == name), int(hour)
 
     @cached_property
     def edges(self) -> tuple[str, ...]:
@@ -82,16 +104,18 @@ def plant_of(case: Case) -> Plant:
         for loop in cooling.LOOPS
     }
     stages = power.chain(case, fans, worst["liquid"] * mix + worst["air"] * (1.0 - mix)) if racks else ()
+    machines, sources = generation.generators(case), renewable.renewables(case)
     return Plant(
         case,
         racks,
         rejections,
-        generation.generators(case),
-        renewable.renewables(case),
+        machines,
+        sources,
         battery.batteries(case),
         stages,
         main_transformer_loss(case),
         fans,
+        events_of(case, machines, [source.output_fraction for source in sources]),
     )
 
 
@@ -121,6 +145,8 @@ def hours_of(case: Case, key: str) -> Hours:
 
 def build_block(plant: Plant, key: str) -> Block:
     """The block of a key."""
+    if is_event(key):
+        return _event_block(plant, key)
     case = plant.case
     hours = hours_of(case, key)
     builder = BlockBuilder(key, len(hours), hours.weight, plant.links)
@@ -133,9 +159,37 @@ def build_block(plant: Plant, key: str) -> Block:
     grid.operate(builder, hours, case.tariff, plant.import_loss_fraction)
     generation.operate(builder, hours, plant.generators)
     renewable.operate(builder, hours, plant.renewables)
-    battery.operate(builder, hours, plant.batteries)
+    held = plant.strikes[hours.hour_of_year] if plant.events else None
+    battery.operate(builder, hours, plant.batteries, held)
     if plant.spinning_reserve:
         _spinning_reserve(builder, hours, plant)
+    return builder.build()
+
+
+def _event_block(plant: Plant, key: str) -> Block:
+    """The block of an event: load that must be carried, what is left to carry it, and the reserves."""
+    case, (event, begin) = plant.case, plant.event(key)
+    hours = event.hours(begin)
+    builder = BlockBuilder(key, len(hours), 1.0, plant.links)
+    if case.load_series_mw is not None:
+        builder.draw_link("load_scale", event.load_series(case.load_series_mw)[hours.hour_of_year])
+    if plant.racks:
+        shape = event.load_shape(case.load_shape, plant.racks)
+        builder.draw_link("it_mw", shape[hours.hour_of_year])
+        power.operate(builder, hours, shape, plant.stages, "pdu_mw")
+        cooling.operate(builder, hours, shape, plant.rejections)
+    if case.tariff is not None and event.grid_fraction_left > 0:
+        imported = builder.add("grid_import")
+        builder.supply(imported, 1.0 - plant.import_loss_fraction)
+        builder.rows("grid_limit", [(1.0, imported.index)], [(-event.grid_fraction_left, "grid_mw")])
+    if plant.standby and event.standby:
+        standby = builder.add("standby_generation")
+        builder.supply(standby)
+        builder.rows("standby_capacity", [(1.0, standby.index)], [(-1.0, "standby_mw")])
+    generation.ride(builder, hours, plant.generators, event.lost)
+    if event.still is None:
+        renewable.operate(builder, hours, plant.renewables)
+    battery.ride(builder, plant.batteries)
     return builder.build()
 
 

@@ -8,6 +8,7 @@ import pyomo.environ as pyo
 
 from planner.families import power
 from planner.families.battery import Battery
+from planner.operation.events import lost_of
 from planner.sizing.limits import Limits
 from planner.sizing.targets import grid_steps, load_scale
 
@@ -20,20 +21,40 @@ class Linking(Limits):
         m.link = pyo.Var(self.periods, [n for n in self.plant.links if n not in edges], within=pyo.NonNegativeReals)
         m.linking = pyo.Constraint(pyo.Any)
         m.edge = pyo.Var([(p, k, name) for p, k in self.states for name in edges], within=pyo.NonNegativeReals)
+        self._reserves()
         self._edges()
         for p in self.periods:
             for name, value in self._components(p).items():
                 m.linking[p, name] = m.link[p, name] == value
+
+    def _reserves(self) -> None:
+        """Energy held for events, by battery and period, and what new units hold of it when they arrive."""
+        m = self.m
+        self.held = self.plant.batteries if self.plant.events else ()
+        m.first_charge = pyo.Var([(b.item.id, p) for b in self.held for p in self.periods], within=pyo.NonNegativeReals)
+        m.reserves = pyo.ConstraintList()
+        for store in self.held:
+            for p in self.periods:
+                reserve = m.link[p, store.reserve]
+                m.reserves.add(reserve <= store.hours * m.link[p, store.key])
+                m.reserves.add(m.first_charge[store.item.id, p] <= reserve)
+
+    def first_charge(self, store: Battery, p: int) -> Any:
+        """Energy that units bring with them at the start of a period. [MWh]"""
+        return self.m.first_charge[store.item.id, p] if self.held else 0.0
 
     def _edges(self) -> None:
         """State of charge between states: from empty at the start, build months in a row, each year in a circle."""
         m, timeline = self.m, self.case.timeline
         sampled = self.case.input.horizon.sample_days_per_month is not None
         m.edges = pyo.ConstraintList()
-        self.edges: list[tuple[Any, float, Any]] = []
+        self.edges: list[tuple[Any, float, Any, Any]] = []
         for store in self.plant.batteries:
             start, end = store.soc_start, store.soc_end
-            m.edge[0, 0, start].fix(0.0)
+            if self.held:
+                m.edges.add(m.edge[0, 0, start] == self.first_charge(store, 0))
+            else:
+                m.edge[0, 0, start].fix(0.0)
             for p, k in self.states:
                 m.edges.add(m.edge[p, k, end] <= store.hours * m.link[p, store.key])
                 if sampled:  # a sample may not hoard energy for days it leaves out
@@ -41,23 +62,31 @@ class Linking(Limits):
                 if timeline.is_yearly(p):
                     m.edges.add(m.edge[p, k, end] == m.edge[p, (k + 1) % len(timeline.places(p)), start])
             for p in self.periods[1:]:
-                before = m.edge[p - 1, timeline.places(p - 1)[-1], end]
+                before = m.edge[p - 1, timeline.places(p - 1)[-1], end] + self.first_charge(store, p)
                 # A year starts, whenever it repeats, from no more than was charged before it.
                 m.edges.add(m.edge[p, 0, start] <= before if timeline.is_yearly(p) else m.edge[p, 0, start] == before)
             if not sampled:
                 self._edge_columns(store)
 
     def _edge_columns(self, store: Battery) -> None:
-        """Every state of charge between states, with the hours and the power that bound it."""
+        """Every state of charge between states, with the hours and the power that bound it and its reserve.
+
+        With reserves, those alone that lie inside a year: the others move with what new units bring.
+        """
         m, timeline = self.m, self.case.timeline
         for p, k in self.states:
             yearly, last = timeline.is_yearly(p), k == len(timeline.places(p)) - 1
             # A year ends as it starts, and so no later year starts with more than the build months leave.
             before = (timeline.build_months if yearly else p) - 1
             for name, first in ((store.soc_start, k == 0), (store.soc_end, yearly and last)):
-                if not first or before >= 0:  # the horizon starts empty
+                if self.held:
+                    inside = yearly and not (last if name == store.soc_end else k == 0)
+                    if inside:
+                        held = m.link[p, store.reserve]
+                        self.edges.append((m.edge[p, k, name], store.hours, m.link[p, store.key], held))
+                elif not first or before >= 0:  # the horizon starts empty
                     power = m.link[before if first else p, store.key]
-                    self.edges.append((m.edge[p, k, name], store.hours, power))
+                    self.edges.append((m.edge[p, k, name], store.hours, power, None))
 
     def _components(self, p: int) -> dict[str, Any]:
         """Linking component -> expression in the counts of a period."""
@@ -79,6 +108,11 @@ class Linking(Limits):
             values[source.key] = source.nameplate_mw * self.units(self.option(source.item.id), p)
         for b in plant.batteries:
             values[b.key] = b.power_mw * self.units(self.option(b.item.id), p)
+        for g in plant.generators:
+            if lost_of(g) in plant.links:
+                values[lost_of(g)] = g.nameplate_mw * m.present[g.item.id, p]
+        if plant.standby:
+            values["standby_mw"] = self.capacity("standby_generation", p)
         if plant.spinning_reserve:
             largest = self.reserve(p)
             values["reserve_mw"] = largest

@@ -36,6 +36,7 @@ Constraints (each under this name in the model and the LP file)
     yard_area, land_area     outdoor space
     milestone                compute running by a date, net of spares
     linking                  the linking vector from the counts
+    reserves                 energy held for events within the energy of what stands; a free component of the vector
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ import pyomo.environ as pyo
 
 from planner.case.case import Case
 from planner.case.schema import Milestone
+from planner.finance import discount_factor
 from planner.ledger import Cash, operating_weights
 from planner.operation.blocks import Plant
 from planner.sizing.money import Money
@@ -70,7 +72,8 @@ class Sizing:
     running: Callable[[Milestone, int], Any]  # what runs in a milestone's measure, net of spares
     energised_units: Callable[[Option, int], Any]  # units switched on, with the spares of their groups
     committed_om: list[tuple[str, Cash]]  # fixed O&M of what is already bought
-    edges: list[tuple[Any, float, Any]]  # states of charge between months, each with the hours and power that bound it
+    # States of charge between months, each with the hours and power that bound it, and the reserve below it.
+    edges: list[tuple[Any, float, Any, Any]]
     levels: dict[str, Any] = field(default_factory=dict)  # objective name -> expression
 
     def option(self, key: str) -> Option:
@@ -124,6 +127,8 @@ def _objectives(s: Money, sizing: Sizing) -> None:
     weights = operating_weights(case)
     cost = sum(order.cost_kusd * s.newly(o, k) for o in s.options for k, order in enumerate(o.orders))
     cost = cost + sum(weights[state] * m.cost[state] for state in s.states)
+    rate, base = case.input.finance.discount_rate, case.timeline.start
+    cost = cost + sum(discount_factor(rate, day, base) * usd * mwh for day, usd, mwh in s.first_charges())
     objective = case.input.objective
     if s.relax:
         sizing.levels["slack"] = sum(m.slack[name, p] for name in s.relax for p in range(s.last + 2))

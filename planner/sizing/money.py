@@ -7,7 +7,15 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from planner.ledger import Cash, cash_by, fixed_flows, fixed_om, on_site_ready, present_value
+from planner.ledger import (
+    Cash,
+    cash_by,
+    first_charge_usd_per_mwh,
+    fixed_flows,
+    fixed_om,
+    on_site_ready,
+    present_value,
+)
 from planner.sizing.linking import Linking
 from planner.sizing.options import USD_PER_KUSD, Option
 from planner.sizing.targets import contribution, target_of
@@ -34,6 +42,7 @@ class Money(Linking):
                 for k, order in enumerate(o.orders)
             )
             spent = spent + cash_by(fixed, row.by) / USD_PER_KUSD
+            spent = spent + sum(kusd * mwh for day, kusd, mwh in self.first_charges() if day <= row.by)
             spent = spent + sum(
                 m.cost[p, k]
                 for p, k in self.states
@@ -53,6 +62,15 @@ class Money(Linking):
                 for cash in fixed_om(self.case, item, self.case.timeline.starts[period]):
                     flows.append((row.item, Cash(cash.on, cash.line, cash.usd * row.units)))
         return flows
+
+    def first_charges(self) -> list[tuple[date, float, Any]]:
+        """(day, thousand USD per MWh, MWh) of the energy that new batteries bring."""
+        starts = self.case.timeline.starts
+        return [
+            (starts[p], first_charge_usd_per_mwh(self.case) / USD_PER_KUSD, self.first_charge(store, p))
+            for store in self.held
+            for p in self.periods
+        ]
 
     def newly(self, o: Option, k: int) -> Any:
         """Units ordered at the k-th order day."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,13 @@ from planner.errors import NoPlanError
 from planner.operation.blocks import Plant, build_block, plant_of
 from planner.operation.coarse import Coarse, coarsen
 from planner.operation.evaluate import BlockSolver, Value
+from planner.operation.events import is_event
 from planner.sizing.model import Sizing, build_sizing
 from planner.sizing.options import USD_PER_KUSD
 from planner.solve.infeasible import explain
 from planner.solve.master import Master, MasterResult
-from planner.solve.states import State, cost_variable, link_variables, states_of
+from planner.solve.replays import failing_starts
+from planner.solve.states import State, cost_variable, event_states, link_variables, states_of
 
 Array = NDArray[np.float64]
 _Found = TypeVar("_Found")
@@ -136,26 +138,38 @@ class _Engine:
             self.master = Master(self.sizing)
         except InfeasibleConstraintException:  # a limit already broken by what is committed
             raise explain(self.plant) from None
-        self.states = states_of(case)
-        months = sorted({s.block for s in self.states})
-        self.blocks = {month: build_block(self.plant, month) for month in months}
-        self.solvers = {month: BlockSolver(block) for month, block in self.blocks.items()}
+        self.states: tuple[State, ...] = ()
+        self.blocks: dict[str, Block] = {}
+        self.solvers: dict[str, BlockSolver] = {}
         self.coarse: dict[str, tuple[Coarse, BlockSolver]] = {}
-        self.pool: dict[str, list[Array]] = {month: [] for month in months}
-        self.forbidden: dict[str, list[Array]] = {month: [] for month in months}
-        self.cache: dict[str, dict[bytes, Value]] = {month: {} for month in months}
+        self.pool: dict[str, list[Array]] = {}
+        self.forbidden: dict[str, list[Array]] = {}
+        self.cache: dict[str, dict[bytes, Value]] = {}
+        self.link_vars: dict[State, list[Any]] = {}
+        self.link_columns: dict[State, list[int | None]] = {}
+        self.cost_columns: dict[State, int | None] = {}
+        self._add_states((*states_of(case), *event_states(self.plant)))
         self.present: set[tuple[State, bytes]] = set()
         self.lower, self.best, self.rounds = -np.inf, _Best(), 0
         self._prepare()
 
+    def _add_states(self, states: tuple[State, ...]) -> None:
+        """States to operate, with their blocks and the columns of their links and cost."""
+        self.states += states
+        for key in sorted({s.block for s in states} - set(self.blocks)):
+            self.blocks[key] = build_block(self.plant, key)
+            self.solvers[key] = BlockSolver(self.blocks[key])
+            self.pool[key], self.forbidden[key], self.cache[key] = [], [], {}
+        for s in states:
+            self.link_vars[s] = link_variables(self.sizing, s)
+            self.link_columns[s] = [self.master.index(v) for v in self.link_vars[s]]
+            self.cost_columns[s] = self.master.index(cost_variable(self.sizing, s))
+
     def _prepare(self) -> None:
-        """Columns of every month's links and cost, and the level objectives."""
-        self.link_vars = {s: link_variables(self.sizing, s) for s in self.states}
-        self.link_columns = {s: [self.master.index(v) for v in row] for s, row in self.link_vars.items()}
-        self.cost_columns = {s: self.master.index(cost_variable(self.sizing, s)) for s in self.states}
+        """Columns of the states of charge between blocks, and the level objectives."""
         self.edges = [
-            (column, hours, of)
-            for soc, hours, power in self.sizing.edges
+            (column, hours, of, None if held is None else self.master.index(held))
+            for soc, hours, power, held in self.sizing.edges
             if (column := self.master.index(soc)) is not None and (of := self.master.index(power)) is not None
         ]
         self.fill = np.full(len(self.edges), 0.5)
@@ -185,7 +199,7 @@ class _Engine:
             self.sizing,
             self.master,
             self.blocks,
-            self.states,
+            tuple(s for s in self.states if not s.is_event),
             best.point,
             best.values,
             best.links,
@@ -206,7 +220,7 @@ class _Engine:
     def _relaxation(self) -> None:
         """Continuous sizing: first with prices of coarse blocks, then with the blocks themselves."""
         centre: Array | None = None
-        if min(block.hours for block in self.blocks.values()) >= _LEAST_COARSE_H:
+        if min(self.blocks[s.block].hours for s in self.states if not s.is_event) >= _LEAST_COARSE_H:
             for step_h in _COARSE_STEPS_H:
                 self._coarsen(step_h)
                 centre = self._descend(self._coarse_values, _RELAXED_ROUNDS, "coarse", centre)
@@ -247,6 +261,8 @@ class _Engine:
     def _coarsen(self, step_h: int) -> None:
         """Blocks on steps of several hours."""
         for month, block in self.blocks.items():
+            if is_event(month):
+                continue
             coarse = coarsen(block, step_h, _FORBIDDEN_USD_PER_MWH)
             self.coarse[month] = coarse, BlockSolver(coarse.block, np.inf)
 
@@ -256,10 +272,10 @@ class _Engine:
         The sizing model sends edges to their limits on small differences in price; the middle settles them.
         """
         result = point.copy()
-        for i, (soc, hours, power) in enumerate(self.edges):
+        for i, (soc, hours, power, held) in enumerate(self.edges):
             if point[power] > 0:
                 self.fill[i] = 0.5 * (self.fill[i] + min(1.0, point[soc] / (hours * point[power])))
-            result[soc] = self.fill[i] * hours * point[power]
+            result[soc] = max(self.fill[i] * hours * point[power], 0.0 if held is None else point[held])
         return result
 
     def _coarse_values(self, links: dict[State, Array]) -> dict[State, Value]:
@@ -268,6 +284,8 @@ class _Engine:
         return {s: value for s, value in found.items() if value is not None}
 
     def _coarse_value(self, month: str, x: Array) -> Value | None:
+        if is_event(month):
+            return self._value(month, x)
         coarse, solver = self.coarse[month]
         value = solver.solve(np.maximum(np.round(x, 9), 0.0))
         repair = self.solvers[month].repair
@@ -433,6 +451,13 @@ class _Engine:
         rounded = self._settle(np.where(self.master.integer, np.round(point), point))
         links = self._links(rounded)
         values = self._evaluate(links)
+        while all(v.feasible for v in values.values()):
+            failing = failing_starts(self.plant, links) if self._cost(rounded, values) < self.best.cost else []
+            if not failing:
+                break
+            self._add_states(event_states(self.plant, failing))
+            links = self._links(rounded)
+            values = self._evaluate(links)
         if all(v.feasible for v in values.values()):
             cost = self._cost(rounded, values)
             if cost < self.best.cost and self._within_budget(rounded, values):

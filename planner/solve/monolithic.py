@@ -26,7 +26,7 @@ from planner.sizing.model import Sizing, build_sizing
 from planner.sizing.options import USD_PER_KUSD
 from planner.solve.decomposition import Level
 from planner.solve.master import Master
-from planner.solve.states import State, cost_variable, link_variables, states_of
+from planner.solve.states import State, cost_variable, event_states, link_variables, states_of
 
 Array = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ class Monolithic:
         self.case = case
         plant = plant_of(case)
         self.sizing: Sizing = build_sizing(plant, milestones=case.input.objective.kind != "max_gpus")
-        self.states = states_of(case)
+        self.states = (*states_of(case), *event_states(plant))
         m = self.sizing.model
         self.blocks = {month: build_block(plant, month) for month in sorted({s.block for s in self.states})}
         m.hours = pyo.Var(pyo.Any, within=pyo.NonNegativeReals, dense=False)
@@ -101,7 +101,7 @@ class Monolithic:
         self.master.free(index)
         point = result.point
         assert point is not None
-        operating = {s: self.master.value(cost_variable(self.sizing, s), point) for s in self.states}
+        operating = {s: self.master.value(cost_variable(self.sizing, s), point) for s in self.states if not s.is_event}
         return MonolithicSolution(
             point, tuple(levels), levels[-1].value, levels[-1].bound, operating, time.perf_counter() - begin
         )
@@ -122,6 +122,8 @@ class Monolithic:
                 linear_vars=[variables[j] for j in matrix.indices[inside]],
             )
             m.block_rows.add((block.row_lower[i], body, block.row_upper[i]))
+        if s.is_event:
+            return
         cost, used = block.cost / USD_PER_KUSD, np.flatnonzero(block.cost)
         total = LinearExpression(constant=0.0, linear_coefs=cost[used].tolist(), linear_vars=[columns[j] for j in used])
         m.block_cost.add(cost_variable(self.sizing, s) == total)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from planner.case.case import Case
-from planner.operation.blocks import block_key
+from planner.operation.blocks import Plant, block_key, hours_of
+from planner.operation.events import is_event
 from planner.sizing.model import Sizing
 
 
@@ -17,6 +19,11 @@ class State:
     period: int
     place: int  # counts the blocks inside the period in order of time
     block: str  # key of the operating block
+
+    @property
+    def is_event(self) -> bool:
+        """Whether it is an event, at no cost, in the place where it begins."""
+        return is_event(self.block)
 
 
 def states_of(case: Case) -> tuple[State, ...]:
@@ -29,6 +36,19 @@ def states_of(case: Case) -> tuple[State, ...]:
     )
 
 
+def event_states(plant: Plant, keys: Iterable[str] | None = None) -> tuple[State, ...]:
+    """States of events in every period in which they may begin; keys: of their blocks, by default the first ones."""
+    if keys is None:
+        keys = [event.key(int(hour)) for event in plant.events for hour in event.first]
+    places = [(s, hours_of(plant.case, s.block).hour_of_year) for s in states_of(plant.case)] if keys else []
+    return tuple(
+        State(s.period, s.place, key)
+        for key in keys
+        for s, hours in places
+        if hours[0] <= plant.event(key)[1] <= hours[-1]
+    )
+
+
 def link_variables(sizing: Sizing, s: State) -> list[Any]:
     """The Pyomo variables of a state's linking vector, in the order of the plant's links."""
     m, edges = sizing.model, set(sizing.plant.edges)
@@ -36,5 +56,7 @@ def link_variables(sizing: Sizing, s: State) -> list[Any]:
 
 
 def cost_variable(sizing: Sizing, s: State) -> Any:
-    """The Pyomo variable that stands for a state's operating cost. [kUSD]"""
+    """The Pyomo variable that stands for a state's operating cost; an event has none. [kUSD]"""
+    if s.is_event:
+        return None
     return sizing.model.cost[s.period, s.place]
