@@ -11,9 +11,10 @@ from planner.case.case import Case
 from planner.errors import AuditError
 from planner.plan.audit_base import Check, Checks, tables_of
 from planner.plan.audit_build import audit_build
+from planner.plan.audit_events import audit_events
 from planner.plan.audit_loads import Site
 from planner.plan.audit_money import audit_money, audit_results
-from planner.plan.audit_power import audit_power
+from planner.plan.audit_power import audit_power, months_of
 from planner.plan.plan import Plan
 
 __all__ = ["Check", "audit", "require"]
@@ -27,7 +28,9 @@ def audit(plan: Plan, case: Case) -> list[Check]:
     checks.true("inputs", same, "the plan was made from other input files than this case")
     site = Site(case, tables)
     audit_build(checks, case, tables, site)
-    bills = audit_power(checks, case, tables, site)
+    months = months_of(checks, case, tables, site)
+    bills = audit_power(checks, case, tables, site, months)
+    audit_events(checks, case, tables, site, months)
     audit_money(checks, case, tables, site, bills)
     audit_results(checks, case, tables, site)
     return checks.results()

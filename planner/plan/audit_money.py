@@ -12,6 +12,7 @@ from planner.case.case import Case
 from planner.case.catalog import Item
 from planner.plan.audit_base import Checks, Tables, first_start, says
 from planner.plan.audit_loads import Site
+from planner.plan.audit_physics import fuel_usd_per_mwh
 from planner.plan.audit_site import periods_of
 from planner.timeline import add_weeks
 
@@ -42,7 +43,8 @@ def audit_money(checks: Checks, case: Case, tables: Tables, site: Site, bills: d
     """bills: operating lines derived from the dispatch."""
     expected = purchases(case, tables)
     _capital(checks, case, tables)
-    for key, usd in [*fixed_lines(case).items(), *committed_om(case, site).items()]:
+    brought = _first_charge_lines(checks, case, tables, site)
+    for key, usd in [*fixed_lines(case).items(), *committed_om(case, site).items(), *brought.items()]:
         expected[key] += usd
     _ledger(checks, tables, expected, bills)
     _value(checks, case, tables)
@@ -158,6 +160,41 @@ def committed_om(case: Case, site: Site) -> dict[Key, float]:
         installed = add_weeks(bought.on_site, item.get("installation_weeks"))
         for day in months_from(case, installed) if monthly else []:
             rows[day, "fixed O&M", bought.item] += monthly * bought.units
+    return rows
+
+
+def first_charge_usd_per_mwh(case: Case) -> float:
+    """What the energy that new batteries bring costs: the dearest of the tariff, or of the fuels; 1 at least."""
+    if case.tariff is not None:
+        return max(1.0, *(tier.usd_per_mwh for period in case.tariff.energy_tiers for tier in period))
+    offered = [case.catalog[i] for i in case.candidates.get("generation", ())]
+    bought = [case.catalog[row.item] for row in case.input.committed]
+    burn = [
+        i for i in (*offered, *bought) if i.family == "generation" and (i in offered or i.permit_class != "emergency")
+    ]
+    return max([1.0, *(fuel_usd_per_mwh(case, i) + i.get("variable_om_usd_per_mwh") for i in burn)])
+
+
+def first_charges(case: Case, tables: Tables, item: Item) -> list[float]:
+    """Energy that new units of a battery bring, by period, as it is paid for. [MWh]"""
+    found = [0.0] * len(case.timeline.starts)
+    rows = tables.ledger[(tables.ledger.line == "first charge") & (tables.ledger["item"] == item.id)]
+    for day, usd in zip(rows.date, rows.usd, strict=True):
+        if day in case.timeline.starts:
+            found[case.timeline.starts.index(day)] += usd / first_charge_usd_per_mwh(case)
+    return found
+
+
+def _first_charge_lines(checks: Checks, case: Case, tables: Tables, site: Site) -> dict[Key, float]:
+    """Lines of energy that new batteries bring: only to reserves for events, and no more than they hold."""
+    rows: dict[Key, float] = {}
+    held = {(str(r["item"]), str(r["period"])): float(r["reserve_mwh"]) for r in tables.summary.get("reserves", ())}
+    for item in site.family_items("battery") if case.input.events else ():
+        for start, mwh in zip(case.timeline.starts, first_charges(case, tables, item), strict=True):
+            most = held.get((item.id, str(start)), 0.0)
+            text = f"first charge of {item.id} on {start}"
+            checks.between("first charge", "MWh", mwh, 0.0, most, 1e-5 * (1.0 + most), says(text))
+            rows[start, "first charge", item.id] = mwh * first_charge_usd_per_mwh(case)
     return rows
 
 

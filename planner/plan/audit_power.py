@@ -18,7 +18,7 @@ from planner.case.tariff import monthly_bill
 from planner.case.weather import Weather
 from planner.plan.audit_base import Array, Checks, Tables, says
 from planner.plan.audit_loads import IN_THE_ROOM, Site
-from planner.plan.audit_money import Key, middle
+from planner.plan.audit_money import Key, first_charges, middle
 from planner.plan.audit_physics import fuel_usd_per_mwh
 from planner.plan.audit_site import LOOPS, Rack, periods_of
 from planner.timeline import Hours, block_hours
@@ -65,9 +65,8 @@ class Month:
         return lambda t: f"{what} {self.start} hour of year {at[t]}"
 
 
-def audit_power(checks: Checks, case: Case, tables: Tables, site: Site) -> dict[Key, float]:
+def audit_power(checks: Checks, case: Case, tables: Tables, site: Site, months: list[Month]) -> dict[Key, float]:
     """Check the dispatch; returns the operating ledger lines it gives."""
-    months = _months(checks, case, tables, site)
     _columns(checks, case, tables, site)
     sources = _Sources(case, site)
     bills: defaultdict[Key, float] = defaultdict(float)
@@ -78,11 +77,11 @@ def audit_power(checks: Checks, case: Case, tables: Tables, site: Site) -> dict[
         _shed(checks, case, site, month)
         _bill(case, site, month, bills)
     for battery in site.family_items("battery"):
-        _battery(checks, site, months, battery)
+        _battery(checks, site, months, battery, first_charges(case, tables, battery))
     return dict(bills)
 
 
-def _months(checks: Checks, case: Case, tables: Tables, site: Site) -> list[Month]:
+def months_of(checks: Checks, case: Case, tables: Tables, site: Site) -> list[Month]:
     """The months of the dispatch with all their hours; months with wrong hours are reported and left out."""
     reference_year, found, rows_used = site.starts[-1].year, [], 0
     groups = {
@@ -348,8 +347,11 @@ def _output(weather: Weather, dc_ac_ratio: float | None) -> Array:
     return solar_output_fraction(weather, dc_ac_ratio=dc_ac_ratio)
 
 
-def _battery(checks: Checks, site: Site, months: list[Month], item: Item) -> None:
-    """Power, energy and state of charge: build months from empty, then a circle over every year."""
+def _battery(checks: Checks, site: Site, months: list[Month], item: Item, brought: list[float]) -> None:
+    """Power, energy and state of charge: build months from empty, then a circle over every year.
+
+    brought: energy that new units arrive with, by period. [MWh]
+    """
     one_way = item.get("round_trip_efficiency_fraction") ** 0.5
     power, energy = item.get("nameplate_power_mw"), item.get("nameplate_energy_mwh")
     year_end = {m.p: float(m.flow(f"soc:{item.id}_mwh")[-1]) for m in months}  # the last month of each period
@@ -370,7 +372,7 @@ def _battery(checks: Checks, site: Site, months: list[Month], item: Item) -> Non
         )
         checks.at_most("battery energy", "MWh", soc, energy * n, _MW * (1.0 + energy * n), month.where(item.id))
         if month.place == 0:
-            built = before
+            built = before + brought[month.p]
             before = year_end[month.p]
             checks.at_most(
                 "battery starts from what was charged",
@@ -380,6 +382,8 @@ def _battery(checks: Checks, site: Site, months: list[Month], item: Item) -> Non
                 1e-4 * (1.0 + energy * n),
                 says(f"{text}: charge at the start of the year"),
             )
+        elif month.place < 0:
+            before += brought[month.p]
         previous = np.concatenate([[before], soc[:-1]])
         want = previous + one_way * charge - discharge / one_way
         checks.equal("battery state of charge", "MWh", soc, want, 1e-6 * (10.0 + energy * n), month.where(item.id))

@@ -12,7 +12,7 @@ import pyomo.environ as pyo
 from numpy.typing import NDArray
 
 from planner.families import cooling
-from planner.ledger import CAPITAL_LINES, fixed_flows
+from planner.ledger import CAPITAL_LINES, first_charge_usd_per_mwh, fixed_flows
 from planner.operation.blocks import hours_of
 from planner.plan.plan import Plan
 from planner.sizing.options import USD_PER_KUSD, possible_sets
@@ -251,6 +251,12 @@ def _payments(read: Reading) -> Iterator[Payment]:
                 yield from (Payment(cash.on, cash.line, o.item.id, cash.usd * units) for cash in order.flows)
     for name, cash in (*fixed_flows(read.case), *read.sizing.committed_om):
         yield Payment(cash.on, cash.line, name, cash.usd)
+    for store in read.sizing.plant.batteries if read.sizing.plant.events else ():
+        for p in range(read.last + 1):
+            mwh = value(read.model.first_charge[store.item.id, p])
+            if mwh > 1e-6:
+                usd = mwh * first_charge_usd_per_mwh(read.case)
+                yield Payment(read.starts[p], "first charge", store.item.id, usd)
     timeline = read.case.timeline
     for s in read.solution.states:
         months = timeline.months_at(s.period, s.place)

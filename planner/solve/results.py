@@ -11,6 +11,7 @@ import pandas as pd
 from planner.families.cooling import LOOPS
 from planner.finance import discount_factor
 from planner.ledger import CAPITAL_LINES, IT_FAMILIES
+from planner.operation.events import AT
 from planner.plan.plan import SCHEMA
 from planner.solve.reading import CapacityRow, Reading, value
 
@@ -58,6 +59,8 @@ def summary_of(
             for row in capacity
             if row.racks_stranded > 0
         ][:60],
+        "events": _events(read),
+        "reserves": _reserves(read),
         "trust": _trust(read, orders),
         "sampled_days_per_month": case.input.horizon.sample_days_per_month,
         "weather": {
@@ -85,6 +88,32 @@ def _milestones(read: Reading) -> list[dict[str, Any]]:
         reached = None if first is None else str(read.starts[first])
         rows.append({"target": needed, "unit": unit, "by": str(milestone.by), "reached": reached})
     return rows
+
+
+def _events(read: Reading) -> list[dict[str, Any]]:
+    """What the plan lives through: how many starts were blocks of the model, and how many were replayed."""
+    return [
+        {
+            "name": event.name,
+            "hours": event.length_h,
+            "load_fraction": event.load_fraction,
+            "grid_fraction_left": event.grid_fraction_left,
+            "starts_in_the_model": sum(key.startswith(event.name + AT) for key in read.solution.blocks),
+            "starts_possible": len(event.begins),
+        }
+        for event in read.sizing.plant.events
+    ]
+
+
+def _reserves(read: Reading) -> list[dict[str, Any]]:
+    """Energy every battery holds for events, where any."""
+    plant = read.sizing.plant
+    return [
+        {"period": str(read.starts[p]), "item": store.item.id, "reserve_mwh": mwh}
+        for p in range(read.last + 1)
+        for store in (plant.batteries if plant.events else ())
+        if (mwh := value(read.model.link[p, store.reserve])) > 1e-6
+    ]
 
 
 def _key_results(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,10 @@ from planner.errors import InputError
 from planner.operation.blocks import build_block, plant_of
 from planner.operation.evaluate import BlockSolver
 from planner.operation.replay import unserved_mwh
+from planner.plan.audit import audit, require
+from planner.plan.plan import Plan
 from planner.solve.decomposition import Solution, solve
+from planner.solve.extract import plan_of
 from planner.solve.monolithic import solve_monolithic
 
 Make = Callable[..., Case]
@@ -213,7 +217,7 @@ def everything(make: Make) -> Case:
             },
         },
         load=load,
-        set=["catalog.solar_single_axis_1mw.price_usd=4e5", "catalog.own_engine.price_usd=1.2e7"],
+        set=["catalog.solar_single_axis_1mw.price_usd=4e5", "catalog.own_engine.price_usd=7e6"],
     )
 
 
@@ -291,3 +295,62 @@ def test_faults_of_events(make_case: Make, event: dict[str, Any], field: str, wo
     text = str(error.value)
     assert words in text
     assert field.split(".")[-1] in text
+
+
+# --- the plan and its audit -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def planned(make_case: Make) -> tuple[Case, Plan]:
+    """The case of everything, and its plan."""
+    case = everything(make_case)
+    return case, plan_of(solve(case, gap=1e-3, threads=1))
+
+
+def test_the_audit_agrees_with_a_plan_that_lives_through_its_events(planned: tuple[Case, Plan]) -> None:
+    case, plan = planned
+    names = {check.name for check in require(plan, case)}
+    assert {"event grid_outage", "event called_curtailment", "event hottest_still_day"} <= names
+    assert {"event loss_of_largest_unit", "reserves", "first charge"} <= names
+    assert plan.summary["reserves"]
+
+
+def test_the_audit_agrees_with_racks_that_ride_through(make_case: Make) -> None:
+    """Every start of the sampled days, cooling and losses by the auditor's own formulas."""
+    case = racks(make_case)
+    plan = plan_of(solve(case, gap=1e-3, threads=1))
+    checks = {check.name: check for check in require(plan, case)}
+    assert checks["event grid_outage"].count == 12 * 24 * 1 + 16 * 24
+
+
+def test_a_first_charge_is_paid(make_case: Make) -> None:
+    """Without build months the reserve of 44.4 MWh is there on the first day, at 50 $/MWh."""
+    case = site(make_case, [OUTAGE])
+    plan = plan_of(solve(case, gap=1e-6, threads=1))
+    require(plan, case)
+    rows = plan.ledger[plan.ledger["line"] == "first charge"]
+    assert rows.usd.tolist() == pytest.approx([40 / 0.9 * 50], rel=1e-4)
+
+
+def failed(plan: Plan, case: Case) -> set[str]:
+    """Names of the checks that fail."""
+    return {check.name for check in audit(plan, case) if not check.ok}
+
+
+def test_the_audit_sees_a_reserve_that_is_too_small(make_case: Make) -> None:
+    """A plan made for 3 h fails 4 h; one unit taken away fails; one made without events fails; so does a lie."""
+    plan = plan_of(solve(site(make_case, [OUTAGE | {"duration_h": 3}]), gap=1e-6, threads=1))
+    assert "event grid_outage" in failed(plan, site(make_case, [OUTAGE]))
+    bare = plan_of(solve(site(make_case, []), gap=1e-6, threads=1))
+    assert "event grid_outage" in failed(bare, site(make_case, [OUTAGE | {"duration_h": 1}]))
+    case = site(make_case, [OUTAGE | {"duration_h": 3}])
+    fewer = replace(plan, installed=plan.installed.assign(units=plan.installed.units - 1))
+    assert "event grid_outage" in failed(fewer, case)
+    empty = plan.dispatch.copy()
+    soc = empty.columns.get_loc("soc:own_battery_mwh")
+    empty.iloc[100, soc] = 20.0
+    assert {"event grid_outage", "reserves"} <= failed(replace(plan, dispatch=empty), case)
+    rows = [row | {"reserve_mwh": row["reserve_mwh"] + 2.0} for row in plan.summary["reserves"]]
+    assert "reserves" in failed(replace(plan, summary=plan.summary | {"reserves": rows}), case)
+    unpaid = plan.ledger[plan.ledger["line"] != "first charge"]
+    assert "battery starts from what was charged" in failed(replace(plan, ledger=unpaid), case)
