@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from planner.case.hours import Ambient, ambient_of, hourly, load_shape, tariff_o
 from planner.case.marks import Path_
 from planner.case.overrides import override, override_catalog
 from planner.case.reader import Reader
+from planner.case.scenarios import Scenario, with_scenarios
 from planner.case.schema import QUARTER, CaseInput, Redundancy
 from planner.case.tariff import Tariff
 from planner.case.weather import Weather
@@ -49,6 +50,12 @@ class Case:
     series_mean: float = 1.0  # of a workload series, as a fraction of design power
     hashes: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    scenarios: tuple[Scenario, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Scenario, ...]:
+        """What operation may turn out to be: the scenarios, or the case itself for certain."""
+        return self.scenarios or (Scenario("", 1.0, self),)
 
     def average_fraction(self, item: Item) -> float:
         """Mean power of a compute item over its design power."""
@@ -120,8 +127,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         series = hourly(reader, given.target.load_series, ("target", "load_series"), "MW")
     if reader.faults or weather is None or ambient is None:
         raise InputError(reader.faults)
-    files = [*reader.files, *(Path(f) for f in catalog.files)]
-    return Case(
+    case = Case(
         input=given,
         path=reader.path,
         timeline=timeline,
@@ -136,10 +142,14 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         activity_dates=activity_dates,
         gates=gates,
         defaults_used=tuple(chooser.defaults),
-        hashes={_label(f, reader.folder): _sha256(f) for f in files},
         warnings=tuple(reader.warnings),
         series_mean=mean,
     )
+    case = with_scenarios(reader, case)
+    if reader.faults:
+        raise InputError(reader.faults)
+    files = [*reader.files, *(Path(f) for f in catalog.files)]
+    return replace(case, hashes={_label(f, reader.folder): _sha256(f) for f in files})
 
 
 def _at(data: Any, path: Path_) -> Any:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from planner.case.base import nearest, suggest
 from planner.case.marks import Path_
 from planner.case.reader import Reader
-from planner.case.schema import CaseInput, Series
+from planner.case.schema import CaseInput, Series, WeatherFile
 from planner.case.tariff import Tariff, tariff_from_input
 from planner.case.weather import Weather, read_weather
 from planner.errors import Fault, InputError
@@ -49,8 +49,10 @@ def tariff_of(reader: Reader, given: CaseInput) -> Tariff | None:
         return None
 
 
-def weather_of(reader: Reader, given: CaseInput) -> Weather | None:
-    """The year of weather, None where it has faults."""
+def weather_of(
+    reader: Reader, given: CaseInput, source: WeatherFile | None = None, at: Path_ = ("site", "weather")
+) -> Weather | None:
+    """The year of weather, None where it has faults. source: another file than the site's, written at a place."""
     location, place = given.site.location, ("site", "location")
     zone: str | float = location.time_zone
     if not _known_zone(location.time_zone):
@@ -59,10 +61,10 @@ def weather_of(reader: Reader, given: CaseInput) -> Weather | None:
             remedy = f"did you mean {close}?"
         reader.fault((*place, "time_zone"), location.time_zone, "unknown time zone", remedy)
         zone = float(round(location.longitude / 15.0))  # only to find the faults of the file
-    if not reader.sound(("site", "weather")):
+    if not reader.sound(at):
         return None
-    kind, name = given.site.weather.given[0]
-    path = _weather_file(reader, ("site", "weather", kind), name)
+    kind, name = (source or given.site.weather).given[0]
+    path = _weather_file(reader, (*at, kind), name)
     if path is None or (kind == "monthly_normals" and not reader.sound(place)):
         return None
     try:

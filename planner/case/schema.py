@@ -425,6 +425,24 @@ class Finance(Strict):
     economic_life_years: dict[str, Positive] = {}  # by family, in place of the catalog's
 
 
+class ScenarioInput(Strict):
+    """One path the years of operation may take; sizes are decided before it is known."""
+
+    name: str
+    probability: Annotated[Finite, Field(gt=0, le=1)]
+    weather: WeatherFile | None = None  # None: that of the site
+    energy_price_factor: NonNegative = 1.0  # on the tariff's energy prices
+    fuel_price_factor: NonNegative = 1.0
+    load_factor: Positive = 1.0  # on the draw of the compute, or on the load series
+
+
+class Risk(Strict):
+    """Cost minimised: (1 - weight) x expectation + weight x mean of the dearest 1 - cvar_alpha of the scenarios."""
+
+    cvar_alpha: Annotated[Finite, Field(gt=0, lt=1)]
+    weight: Fraction
+
+
 class CaseInput(Strict):
     """A whole case file."""
 
@@ -446,6 +464,8 @@ class CaseInput(Strict):
     commissioning: Commissioning = Commissioning()
     budget: list[BudgetStep] = []
     events: list[EventInput] = []  # what the site must live through
+    scenarios: list[ScenarioInput] = []  # none: what the rest of the case says, for certain
+    risk: Risk | None = None
     finance: Finance
     catalogs: list[str] = []  # folders of your own, relative to the case
 

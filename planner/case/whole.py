@@ -40,6 +40,20 @@ def whole_case_rules(given: CaseInput) -> list[Rule]:
         rule(("objective",), text, remedy, "objective", "supply", "budget")
     if given.site.grid.interconnection and given.site.grid.tariff is None:
         rule(("site", "grid", "tariff"), "a grid needs a tariff", "write tariff:", "site")
+    if given.scenarios:
+        total = sum(s.probability for s in given.scenarios)
+        if abs(total - 1.0) > 1e-9:
+            text, remedy = f"probabilities must add up to 1 (they make {total:g})", "correct them"
+            rule(("scenarios",), text, remedy, "scenarios")
+        names = [s.name for s in given.scenarios]
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                rule(("scenarios", i, "name"), "is used twice", "rename one", "scenarios")
+        if given.events:
+            text = "events together with scenarios are not supported yet"
+            rule(("scenarios",), text, "remove the scenarios, or the events", "scenarios", "events")
+    elif given.risk is not None:
+        rule(("risk",), "needs scenarios", "write scenarios, or remove risk", "risk", "scenarios")
     for item, quarters in given.supply.items():
         for quarter in quarters:
             if not QUARTER.match(quarter):

@@ -1,7 +1,7 @@
 """The site as operating blocks: every family's terms put into one linear program per calendar month.
 
 A block is known by its key, "m01" to "m12"; the same key is the same block in every period. Events have blocks
-of their own (`events`).
+of their own (`events`). Blocks of a scenario end in "#" and its number, "m01#2"; scenarios alike share theirs.
 
 The reading order of `build_block` is the order of the flow: load, losses, cooling, sources, storage, bill.
 """
@@ -22,6 +22,7 @@ from planner.operation.events import AT, Event, events_of, is_event, lost_of, st
 from planner.timeline import Hours, block_hours
 
 Array = NDArray[np.float64]
+PATH = "#"  # between a block's key and the number of its path
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,11 @@ class Plant:
         names += [lost_of(g) for g in self.generators if any(e.lost == lost_of(g) for e in self.events)]
         names += ["standby_mw"] if self.standby else []
         return tuple(names + (["reserve_mw"] if self.spinning_reserve else []))
+
+    @cached_property
+    def paths(self) -> tuple[Plant, ...]:
+        """The plant on every path of the case."""
+        return tuple(plant_of(path.case) for path in self.case.scenarios) or (self,)
 
     @cached_property
     def standby(self) -> bool:
@@ -129,24 +135,35 @@ def main_transformer_loss(case: Case) -> float:
     )
 
 
-def block_key(day: date) -> str:
-    """Key of the block that operates the month of a day.
+def block_key(day: date, path: int | None = None) -> str:
+    """Key of the block that operates the month of a day, on a path where the case has several.
 
-    >>> block_key(date(2027, 7, 1))
-    'm07'
+    >>> block_key(date(2027, 7, 1)), block_key(date(2027, 7, 1), 2)
+    ('m07', 'm07#2')
     """
-    return f"m{day.month:02d}"
+    return f"m{day.month:02d}" if path is None else f"m{day.month:02d}{PATH}{path}"
+
+
+def shared_paths(case: Case) -> list[int | None]:
+    """For every path of a case, the first path that operates alike; None where there are no scenarios."""
+    given = case.input.scenarios
+    alike = [(s.weather, s.energy_price_factor, s.fuel_price_factor, s.load_factor) for s in given]
+    return [alike.index(what) for what in alike] or [None]
 
 
 def hours_of(case: Case, key: str) -> Hours:
     """Hours of a block, on the calendar of the first operating year."""
-    return block_hours(int(key[1:]) - 1, case.timeline.starts[-1].year, case.input.horizon.sample_days_per_month)
+    return block_hours(
+        int(key.partition(PATH)[0][1:]) - 1, case.timeline.starts[-1].year, case.input.horizon.sample_days_per_month
+    )
 
 
 def build_block(plant: Plant, key: str) -> Block:
     """The block of a key."""
     if is_event(key):
         return _event_block(plant, key)
+    if PATH in key:
+        plant = plant.paths[int(key.partition(PATH)[2])]
     case = plant.case
     hours = hours_of(case, key)
     builder = BlockBuilder(key, len(hours), hours.weight, plant.links)

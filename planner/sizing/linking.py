@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pyomo.environ as pyo
 
 from planner.families import power
 from planner.families.battery import Battery
+from planner.operation.blocks import PATH
 from planner.operation.events import lost_of
 from planner.sizing.limits import Limits
 from planner.sizing.targets import grid_steps, load_scale
+
+
+def on_path(edge: str, path: int) -> str:
+    """Name of a state of charge on a path; plain on the first.
+
+    >>> on_path("soc_end:own_battery", 0), on_path("soc_end:own_battery", 2)
+    ('soc_end:own_battery', 'soc_end:own_battery#2')
+    """
+    return f"{edge}{PATH}{path}" if path else edge
 
 
 class Linking(Limits):
@@ -20,7 +31,9 @@ class Linking(Limits):
         m, edges = self.m, self.plant.edges
         m.link = pyo.Var(self.periods, [n for n in self.plant.links if n not in edges], within=pyo.NonNegativeReals)
         m.linking = pyo.Constraint(pyo.Any)
-        m.edge = pyo.Var([(p, k, name) for p, k in self.states for name in edges], within=pyo.NonNegativeReals)
+        paths = range(len(self.case.paths))
+        index = [(p, k, on_path(name, path)) for path in paths for p, k in self.states for name in edges]
+        m.edge = pyo.Var(index, within=pyo.NonNegativeReals)
         self._reserves()
         self._edges()
         for p in self.periods:
@@ -49,8 +62,8 @@ class Linking(Limits):
         sampled = self.case.input.horizon.sample_days_per_month is not None
         m.edges = pyo.ConstraintList()
         self.edges: list[tuple[Any, float, Any, Any]] = []
-        for store in self.plant.batteries:
-            start, end = store.soc_start, store.soc_end
+        for store, path in product(self.plant.batteries, range(len(self.case.paths))):
+            start, end = on_path(store.soc_start, path), on_path(store.soc_end, path)
             if self.held:
                 m.edges.add(m.edge[0, 0, start] == self.first_charge(store, 0))
             else:
@@ -66,9 +79,9 @@ class Linking(Limits):
                 # A year starts, whenever it repeats, from no more than was charged before it.
                 m.edges.add(m.edge[p, 0, start] <= before if timeline.is_yearly(p) else m.edge[p, 0, start] == before)
             if not sampled:
-                self._edge_columns(store)
+                self._edge_columns(store, path)
 
-    def _edge_columns(self, store: Battery) -> None:
+    def _edge_columns(self, store: Battery, path: int) -> None:
         """Every state of charge between states, with the hours and the power that bound it and its reserve.
 
         With reserves, those alone that lie inside a year: the others move with what new units bring.
@@ -79,14 +92,15 @@ class Linking(Limits):
             # A year ends as it starts, and so no later year starts with more than the build months leave.
             before = (timeline.build_months if yearly else p) - 1
             for name, first in ((store.soc_start, k == 0), (store.soc_end, yearly and last)):
+                edge = m.edge[p, k, on_path(name, path)]
                 if self.held:
                     inside = yearly and not (last if name == store.soc_end else k == 0)
                     if inside:
                         held = m.link[p, store.reserve]
-                        self.edges.append((m.edge[p, k, name], store.hours, m.link[p, store.key], held))
+                        self.edges.append((edge, store.hours, m.link[p, store.key], held))
                 elif not first or before >= 0:  # the horizon starts empty
                     power = m.link[before if first else p, store.key]
-                    self.edges.append((m.edge[p, k, name], store.hours, power, None))
+                    self.edges.append((edge, store.hours, power, None))
 
     def _components(self, p: int) -> dict[str, Any]:
         """Linking component -> expression in the counts of a period."""

@@ -14,7 +14,10 @@ Variables
     grid[p], firm_generation[p], heat_assigned[...]                                   MW
     link[p,c]        linking vector of the operating blocks, the same in every place of a period
     edge[p,k,c]      its components that belong to one place: state of charge before and after the block
-    cost[p,k]        operating cost of a place, above the cuts
+    cost[p,k]        operating cost of a place, above the cuts; with scenarios the expectation of
+    path_cost[p,k,w] the same on path w
+    value_at_risk, excess[w] of operation over the horizon, and what a path costs beyond it, where risk is asked for
+    first_charge[i,p] energy that new units of battery i bring to their reserve       MWh
 
 Constraints (each under this name in the model and the LP file)
     bought_in_order          cumulative orders never fall
@@ -36,6 +39,7 @@ Constraints (each under this name in the model and the LP file)
     yard_area, land_area     outdoor space
     milestone                compute running by a date, net of spares
     linking                  the linking vector from the counts
+    path_excess              excess of a path over the value at risk
     reserves                 energy held for events within the energy of what stands; a free component of the vector
 """
 
@@ -74,6 +78,7 @@ class Sizing:
     committed_om: list[tuple[str, Cash]]  # fixed O&M of what is already bought
     # States of charge between months, each with the hours and power that bound it, and the reserve below it.
     edges: list[tuple[Any, float, Any, Any]]
+    risk_kusd: Any = 0.0  # what risk adds to the expected cost
     levels: dict[str, Any] = field(default_factory=dict)  # objective name -> expression
 
     def option(self, key: str) -> Option:
@@ -127,6 +132,8 @@ def _objectives(s: Money, sizing: Sizing) -> None:
     weights = operating_weights(case)
     cost = sum(order.cost_kusd * s.newly(o, k) for o in s.options for k, order in enumerate(o.orders))
     cost = cost + sum(weights[state] * m.cost[state] for state in s.states)
+    sizing.risk_kusd = s.risk(weights)
+    cost = cost + sizing.risk_kusd
     rate, base = case.input.finance.discount_rate, case.timeline.start
     cost = cost + sum(discount_factor(rate, day, base) * usd * mwh for day, usd, mwh in s.first_charges())
     objective = case.input.objective

@@ -30,7 +30,7 @@ class Money(Linking):
         # Without negative prices no month earns money; with them the floor only keeps the first rounds bounded.
         tiers = [tier for period in case.tariff.energy_tiers for tier in period] if case.tariff else []
         floor = -1e7 if any(tier.usd_per_mwh < 0 for tier in tiers) else 0.0
-        m.cost = pyo.Var(self.states, within=pyo.Reals, bounds=(floor, None))
+        self._operating_cost(floor)
         fixed = [cash for _, cash in fixed_flows(case)] + [cash for _, cash in self.committed_om()]
         self.constant_kusd = present_value(case, fixed) / USD_PER_KUSD
         m.budget = pyo.ConstraintList()
@@ -51,6 +51,38 @@ class Money(Linking):
             )
             p = min(max(timeline.period_of(row.by), 0), self.last)
             m.budget.add(spent <= row.usd / USD_PER_KUSD + 1000.0 * m.slack["budget", p])
+
+    def _operating_cost(self, floor: float) -> None:
+        """Cost of a place: a variable of its own, or the expectation of those of every path."""
+        m, paths = self.m, self.case.scenarios
+        if not paths:
+            m.cost = pyo.Var(self.states, within=pyo.Reals, bounds=(floor, None))
+            return
+        index = [(p, k, w) for w in range(len(paths)) for p, k in self.states]
+        m.path_cost = pyo.Var(index, within=pyo.Reals, bounds=(floor, None))
+        m.cost = pyo.Expression(
+            self.states,
+            rule=lambda m, p, k: sum(path.probability * m.path_cost[p, k, w] for w, path in enumerate(paths)),
+        )
+
+    def risk(self, weights: dict[tuple[int, int], float]) -> Any:
+        """What risk adds to the expected cost: weight x (CVaR - expectation) of operation. [kUSD]
+
+        CVaR = least over eta of eta + expectation(excess) / (1 - alpha), excess >= cost of a path - eta, its cost
+        the present value over the whole horizon (Rockafellar and Uryasev, Journal of Risk 2(3), 2000).
+        """
+        m, given, paths = self.m, self.case.input.risk, self.case.scenarios
+        if given is None:
+            return 0.0
+        m.value_at_risk = pyo.Var(within=pyo.Reals)
+        m.excess = pyo.Var(range(len(paths)), within=pyo.NonNegativeReals)
+        m.path_excess = pyo.ConstraintList()
+        for w in range(len(paths)):
+            cost = sum(weights[p, k] * m.path_cost[p, k, w] for p, k in self.states)
+            m.path_excess.add(m.excess[w] >= cost - m.value_at_risk)
+        beyond = sum(path.probability * m.excess[w] for w, path in enumerate(paths))
+        expected = sum(weights[state] * m.cost[state] for state in self.states)
+        return given.weight * (m.value_at_risk + beyond / (1.0 - given.cvar_alpha) - expected)
 
     def committed_om(self) -> list[tuple[str, Cash]]:
         """Fixed O&M of what is already bought, once it is installed."""

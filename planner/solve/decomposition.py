@@ -31,6 +31,7 @@ from planner.sizing.options import USD_PER_KUSD
 from planner.solve.infeasible import explain
 from planner.solve.master import Master, MasterResult
 from planner.solve.replays import failing_starts
+from planner.solve.risk import settle_risk
 from planner.solve.states import State, cost_variable, event_states, link_variables, states_of
 
 Array = NDArray[np.float64]
@@ -482,6 +483,7 @@ class _Engine:
             column = self.cost_columns[s]
             if column is not None:
                 result[column] = value.cost_usd / USD_PER_KUSD
+        settle_risk(self.sizing, self.master, result)
         return result
 
     def _cost(self, point: Array, values: dict[State, Value]) -> float:

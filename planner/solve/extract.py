@@ -193,7 +193,8 @@ def _binding(read: Reading, p: int, now: CapacityRow, stages: list[StageRow]) ->
 
 def _dispatch(read: Reading, s: State) -> pd.DataFrame:
     """Dispatch of a state, hour by hour."""
-    case, block, primal = read.case, read.solution.blocks[s.block], read.solution.values[s].primal
+    path = read.case.paths[s.path]
+    case, block, primal = path.case, read.solution.blocks[s.block], read.solution.values[s].primal
     timeline, hours = case.timeline, hours_of(case, s.block)
     flows: dict[str, Array] = {}
     supply = np.zeros(len(hours))
@@ -209,6 +210,7 @@ def _dispatch(read: Reading, s: State) -> pd.DataFrame:
         elif kind == "charge":
             supply -= series
     shown: dict[str, Any] = {
+        **({"scenario": path.name} if read.case.scenarios else {}),
         "period": timeline.first_day(timeline.months_at(s.period, s.place)[0]),
         "phase": timeline.phase(s.period),
         "hour_of_year": hours.hour_of_year,
@@ -228,11 +230,12 @@ def _it_and_heat(read: Reading, s: State, hours: Hours, flows: dict[str, Array])
     """Draw of IT, and of heat rejection, by hour. [MW]"""
     link = dict(zip(read.solution.blocks[s.block].links, read.solution.links[s].tolist(), strict=True))
     at = hours.hour_of_year
-    shape = read.case.load_shape[at]
+    plant = read.sizing.plant.paths[s.path]
+    shape = plant.case.load_shape[at]
     it = link["it_mw"] * shape + read.network_mw(s.period)
     heat = np.zeros(len(hours))
     for loop in cooling.LOOPS:
-        options = [r for r in read.sizing.plant.rejections if r.loop == loop]
+        options = [r for r in plant.rejections if r.loop == loop]
         if len(options) == 1:
             heat += options[0].power_fraction[at] * shape * link[f"heat:{loop}"]
         for r in options if len(options) > 1 else ():
@@ -260,7 +263,8 @@ def _payments(read: Reading) -> Iterator[Payment]:
     timeline = read.case.timeline
     for s in read.solution.states:
         months = timeline.months_at(s.period, s.place)
+        likely = read.case.paths[s.path].probability
         for line, cost in read.solution.blocks[s.block].cost_lines.items():
-            usd = float(cost @ read.solution.values[s].primal)
+            usd = likely * float(cost @ read.solution.values[s].primal)
             if abs(usd) >= 1e-6:
                 yield from (Payment(timeline.middle(month), line, "operation", usd) for month in months)
