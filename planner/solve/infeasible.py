@@ -50,7 +50,9 @@ def explain(plant: Plant, hours: Mapping[str, BlockSolver] | None = None) -> Inf
     together = _shortfalls(plant, tuple(names), hours)
     if together:
         return InfeasibleError(together)
-    words = "operation: no plan can serve every hour even with every limit freed"
+    names = [event.name for event in plant.events]
+    through = f" and live through {', '.join(names)}" if names else ""
+    words = f"operation: no plan can serve every hour{through} even with every limit freed"
     return InfeasibleError([Shortfall(words, float("nan"), "MW", "always")])
 
 

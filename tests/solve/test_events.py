@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from planner.case.case import Case
-from planner.errors import InputError
+from planner.errors import InfeasibleError, InputError
 from planner.operation.blocks import build_block, plant_of
 from planner.operation.evaluate import BlockSolver
 from planner.operation.replay import unserved_mwh
@@ -275,6 +275,52 @@ def test_the_replay_says_what_the_block_says(make_case: Make, build: Callable[[M
                 assert short == pytest.approx(value.shortage_mwh, abs=2e-4)
                 tried += short > 0.1
     assert tried > 3
+
+
+def test_an_event_nothing_can_carry_is_named(make_case: Make) -> None:
+    """One unit of 2 MW stands for an outage of 10 MW, and none may be bought."""
+    case = site(
+        make_case,
+        [OUTAGE],
+        {"candidates": {"battery": []}, "committed": [{"item": "own_battery", "units": 1, "on_site": "2026-06-01"}]},
+    )
+    with pytest.raises(InfeasibleError, match="live through grid_outage_1"):
+        solve(case, gap=1e-3, threads=1, time_limit=60)
+
+
+def test_the_replay_with_several_batteries(make_case: Make) -> None:
+    """Three kinds with unequal hours: the order of hours left serves what the solver serves, at equal efficiency.
+
+    The sun recharges them in the middle of the event. At unequal efficiency the replay may only serve less.
+    """
+    kinds = [BATTERY | {"id": f"own_{i}", "nameplate_energy_mwh": e} for i, e in enumerate((2.0, 8.0, 16.0))]
+    unequal = [kind | {"round_trip_efficiency_fraction": r} for kind, r in zip(kinds, (0.95, 0.7, 0.8), strict=True)]
+    generator = np.random.default_rng(1)
+    load = 2.0 + 6.0 * generator.random(8760)
+    change = {
+        "candidates": {"battery": [kind["id"] for kind in kinds], "renewable": ["solar_single_axis_1mw"]},
+        "events": [OUTAGE | {"duration_h": 12}],
+    }
+    for items, same in ((kinds, True), (unequal, False)):
+        plant = plant_of(make_case(SITE, change, series=load, items=[*items, ENGINE]))
+        event, shorts = plant.events[0], 0
+        for start in event.begins[5::19]:
+            solver = BlockSolver(build_block(plant, event.key(int(start))))
+            x = dict.fromkeys(plant.links, 0.0) | {
+                "one": 1.0,
+                "load_scale": 1.0,
+                "renewable:solar_single_axis_1mw": 9.0,
+            }
+            for store in plant.batteries:
+                x[store.key] = 1.0 + 2.0 * generator.random()
+                x[store.reserve] = x[store.key] * store.hours * generator.random()
+            point = np.array([x[name] for name in plant.links])
+            least = solver.solve(point).shortage_mwh
+            short = unserved_mwh(plant, event, point, np.array([start]))[0]
+            assert short >= least - 2e-4
+            assert not same or short == pytest.approx(least, abs=2e-4)
+            shorts += least > 0.1
+        assert shorts > 5
 
 
 @pytest.mark.parametrize(

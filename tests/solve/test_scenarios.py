@@ -149,13 +149,19 @@ def weathers(make: Make) -> Case:
         {
             "scenarios": scenarios,
             "risk": {"cvar_alpha": 0.7, "weight": 0.4},
-            "horizon": {"build_months": 2, "expansion_years": 1, "operating_years": 2},
+            "horizon": {"build_months": 1, "operating_years": 2},
             "candidates": {"renewable": ["solar_single_axis_1mw"], "battery": ["own_battery"]},
             "site": {"grid": grid},
             "finance": {"discount_rate": 0.08},
         },
         load=load,
-        set=["catalog.solar_single_axis_1mw.price_usd=6e5", "catalog.own_battery.price_usd=4e5"],
+        set=[
+            "catalog.solar_single_axis_1mw.price_usd=3e5",
+            "catalog.solar_single_axis_1mw.lead_time_weeks=0",
+            "catalog.solar_single_axis_1mw.installation_weeks=0",
+            "catalog.own_battery.price_usd=3e5",
+            "site.fuel.natural_gas_usd_per_mmbtu_hhv=16",
+        ],
     )
 
 
@@ -166,7 +172,13 @@ def racks(make: Make) -> Case:
         {"name": "busy", "probability": 0.4, "load_factor": 1.1, "energy_price_factor": 1.3},
     ]
     return make(
-        {"scenarios": scenarios, "candidates": {"heat_rejection": ["dry_cooler_adiabatic", "chiller_air_cooled"]}}
+        {
+            "scenarios": scenarios,
+            "candidates": {"heat_rejection": ["dry_cooler_adiabatic", "chiller_air_cooled"]},
+            "committed": [{"item": "chiller_air_cooled", "units": 2, "on_site": "2027-05-01"}],
+            "cooling": {"coolant_supply_c": 40},
+            "target": {"milestones": [{"gpus": 2160, "by": "2028-05-01"}]},
+        }
     )
 
 
@@ -183,7 +195,8 @@ def test_the_whole_model_finds_the_same_optimum_and_the_audit_agrees(
     assert found.upper_kusd == pytest.approx(whole.upper_kusd, rel=4e-6)
     plan = plan_of(found)
     require(plan, case)
-    assert plan.summary["key_results"]["site_energy_mwh_per_year"] > 0
+    used = {weathers: ("own_engine", "own_battery", "solar_single_axis_1mw"), racks: ("dry_cooler_adiabatic",)}
+    assert all(plan.summary["units"].get(item, 0) > 0 for item in used[build])
 
 
 def failed(plan: Plan, case: Case) -> set[str]:
