@@ -146,11 +146,10 @@ def fixed_flows(case: Case) -> list[tuple[str, Cash]]:
 def first_charge_usd_per_mwh(case: Case) -> float:
     """Price of the energy that new batteries bring to their reserve: the dearest the site knows. [USD/MWh]
 
-    The dearest tier of the tariff; without a tariff, the dearest fuel and variable O&M of its generators; 1 at least.
+    The dearest tier of the tariff, or fuel and variable O&M of its dearest generator; 1 at least.
     """
-    if case.tariff is not None:
-        return max(1.0, max(tier.usd_per_mwh for period in case.tariff.energy_tiers for tier in period))
-    return max((g.fuel_usd_per_mwh + g.variable_om_usd_per_mwh for g in generators(case)), default=1.0)
+    tiers = [tier.usd_per_mwh for period in case.tariff.energy_tiers for tier in period] if case.tariff else []
+    return max([1.0, *tiers, *(g.fuel_usd_per_mwh + g.variable_om_usd_per_mwh for g in generators(case))])
 
 
 def present_value(case: Case, flows: Iterable[Cash]) -> float:

@@ -167,14 +167,13 @@ def committed_om(case: Case, site: Site) -> dict[Key, float]:
 
 def first_charge_usd_per_mwh(case: Case) -> float:
     """What the energy that new batteries bring costs: the dearest of the tariff, or of the fuels; 1 at least."""
-    if case.tariff is not None:
-        return max(1.0, *(tier.usd_per_mwh for period in case.tariff.energy_tiers for tier in period))
+    tiers = [tier.usd_per_mwh for period in case.tariff.energy_tiers for tier in period] if case.tariff else []
     offered = [case.catalog[i] for i in case.candidates.get("generation", ())]
     bought = [case.catalog[row.item] for row in case.input.committed]
     burn = [
         i for i in (*offered, *bought) if i.family == "generation" and (i in offered or i.permit_class != "emergency")
     ]
-    return max([1.0, *(fuel_usd_per_mwh(case, i) + i.get("variable_om_usd_per_mwh") for i in burn)])
+    return max([1.0, *tiers, *(fuel_usd_per_mwh(case, i) + i.get("variable_om_usd_per_mwh") for i in burn)])
 
 
 def first_charges(case: Case, tables: Tables, item: Item) -> list[float]:
@@ -188,12 +187,14 @@ def first_charges(case: Case, tables: Tables, item: Item) -> list[float]:
 
 
 def _first_charge_lines(checks: Checks, case: Case, tables: Tables, site: Site) -> dict[Key, float]:
-    """Lines of energy that new batteries bring: only to reserves for events, and no more than they hold."""
+    """Lines of energy that new batteries bring: only to reserves for events, no more than new units hold."""
     rows: dict[Key, float] = {}
     held = {(str(r["item"]), str(r["period"])): float(r["reserve_mwh"]) for r in tables.summary.get("reserves", ())}
     for item in site.family_items("battery") if case.input.events else ():
-        for start, mwh in zip(case.timeline.starts, first_charges(case, tables, item), strict=True):
-            most = held.get((item.id, str(start)), 0.0)
+        energy = item.get("nameplate_energy_mwh") * np.diff(site.of_item(item.id), prepend=0.0)
+        brought = first_charges(case, tables, item)
+        for start, mwh, new in zip(case.timeline.starts, brought, energy.tolist(), strict=True):
+            most = min(held.get((item.id, str(start)), 0.0), max(new, 0.0))
             text = f"first charge of {item.id} on {start}"
             checks.between("first charge", "MWh", mwh, 0.0, most, 1e-5 * (1.0 + most), says(text))
             rows[start, "first charge", item.id] = mwh * first_charge_usd_per_mwh(case)

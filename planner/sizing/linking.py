@@ -50,7 +50,10 @@ class Linking(Limits):
             for p in self.periods:
                 reserve = m.link[p, store.reserve]
                 m.reserves.add(reserve <= store.hours * m.link[p, store.key])
-                m.reserves.add(m.first_charge[store.item.id, p] <= reserve)
+                brought = m.first_charge[store.item.id, p]
+                m.reserves.add(brought <= reserve)
+                before = m.link[p - 1, store.key] if p else 0.0  # only what is new brings energy
+                m.reserves.add(brought <= store.hours * (m.link[p, store.key] - before))
 
     def first_charge(self, store: Battery, p: int) -> Any:
         """Energy that units bring with them at the start of a period. [MWh]"""
