@@ -76,6 +76,8 @@ def lost_of(generator: Generator) -> str:
 
 def events_of(case: Case, generators: Sequence[Generator], renewable_output: Sequence[Array]) -> tuple[Event, ...]:
     """Every event of a case. renewable_output: of each source, over nameplate, by hour of the year."""
+    if not case.input.events:
+        return ()
     found = []
     modelled = modelled_hours(case.input.horizon.sample_days_per_month)
     net = _net_load(case, renewable_output)
