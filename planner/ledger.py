@@ -7,6 +7,8 @@ One unit of an item ordered on a day causes these lines (USD, payments positive)
     indirects, contingency                         share of the direct lines, on their dates; not on IT
     fixed O&M                                      share of the price a year, paid monthly while in service
     residual value                                 one receipt at the horizon; in the objective, in no budget
+
+A new battery that arrives with energy in its reserve pays for it: first charge, on the first day of the period.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from datetime import date
 
 from planner.case.case import Case
 from planner.case.catalog import Item
+from planner.families.generation import generators
 from planner.finance import DAYS_PER_YEAR, discount_factor, residual_value_fraction
 from planner.timeline import MONTHS_PER_YEAR, add_weeks
 
@@ -138,6 +141,17 @@ def fixed_flows(case: Case) -> list[tuple[str, Cash]]:
             if timeline.middle(m) >= connected:
                 flows.append(("grid", Cash(timeline.middle(m), "fixed charge", case.tariff.fixed_usd_per_month)))
     return [(name, cash) for name, cash in flows if cash.usd]
+
+
+def first_charge_usd_per_mwh(case: Case) -> float:
+    """Price of the energy that new batteries bring to their reserve: the dearest the site knows. [USD/MWh]
+
+    The dearest tier of the tariff, or fuel and variable O&M of its dearest generator; 1 at least.
+    """
+    tiers = [tier.usd_per_mwh for period in case.tariff.energy_tiers for tier in period] if case.tariff else []
+    if case.tariff is not None and case.tariff.energy_usd_per_mwh is not None:
+        tiers = [float(case.tariff.energy_usd_per_mwh.max())]
+    return max([1.0, *tiers, *(g.fuel_usd_per_mwh + g.variable_om_usd_per_mwh for g in generators(case))])
 
 
 def present_value(case: Case, flows: Iterable[Cash]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from planner.case.base import suggest
 from planner.case.catalog import STAGES, Catalog, Item, default_catalog_folder, holds_catalog, read_catalog
 from planner.case.choice import FAMILIES, Chooser
+from planner.case.event import modelled_hours
 from planner.case.hours import (
     Ambient,
     ambient_of,
@@ -30,6 +31,7 @@ from planner.case.hours import (
 from planner.case.marks import Path_
 from planner.case.overrides import override, override_catalog
 from planner.case.reader import Reader
+from planner.case.scenarios import Scenario, with_scenarios
 from planner.case.schema import QUARTER, CaseInput, Redundancy
 from planner.case.tariff import Tariff
 from planner.case.weather import Weather
@@ -60,6 +62,12 @@ class Case:
     series_mean: float = 1.0  # of a workload series, as a fraction of design power
     hashes: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    scenarios: tuple[Scenario, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Scenario, ...]:
+        """What operation may turn out to be: the scenarios, or the case itself for certain."""
+        return self.scenarios or (Scenario("", 1.0, self),)
 
     def average_fraction(self, item: Item) -> float:
         """Mean power of a compute item over its design power."""
@@ -130,6 +138,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     candidates, redundancy = chooser.candidates(), chooser.redundancy()
     activity_dates = _activities(reader, given)
     gates = _gates(reader, given, activity_dates, catalog)
+    _check_events(reader, given, candidates, catalog)
     tariff = tariff_of(reader, given)
     peaks_in_the_model(reader, given, tariff, timeline)
     prices_that_pay_for_waste(reader, given, tariff, timeline)
@@ -143,8 +152,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         series = by_step(reader, given, given.target.load_series, ("target", "load_series"), "MW")
     if reader.faults or weather is None or ambient is None:
         raise InputError(reader.faults)
-    files = [*reader.files, *(Path(f) for f in catalog.files)]
-    return Case(
+    case = Case(
         input=given,
         path=reader.path,
         timeline=timeline,
@@ -159,11 +167,15 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         activity_dates=activity_dates,
         gates=gates,
         defaults_used=tuple(chooser.defaults),
-        hashes={_label(f, reader.folder): _sha256(f) for f in files},
         warnings=tuple(reader.warnings),
         export_usd_per_mwh=export,
         series_mean=mean,
     )
+    case = with_scenarios(reader, case)
+    if reader.faults:
+        raise InputError(reader.faults)
+    files = [*reader.files, *(Path(f) for f in catalog.files)]
+    return replace(case, hashes={_label(f, reader.folder): _sha256(f) for f in files})
 
 
 def _at(data: Any, path: Path_) -> Any:
@@ -238,6 +250,24 @@ def _check_caps(reader: Reader, given: CaseInput, catalog: Catalog, candidates: 
                 remedy = "give the item its figure in a catalog of your own, or remove the limit"
                 rule = f"{item.id} has no evaporation_l_per_kwh"
                 reader.fault((*path, "evaporation_m3_per_year"), caps.evaporation_m3_per_year, rule, remedy)
+
+
+def _check_events(reader: Reader, given: CaseInput, candidates: dict[str, tuple[str, ...]], catalog: Catalog) -> None:
+    """Listed hours must be operated, and a loss of the largest unit needs units."""
+    modelled = modelled_hours(given.horizon.sample_days_per_month)
+    for i, event in enumerate(given.events):
+        left_out = [hour for hour in event.hours or () if not modelled[hour]]
+        if left_out:
+            rule = f"hour {left_out[0]} is on a day that is not sampled"
+            remedy = "write months or hours_of_day, or remove horizon.sample_days_per_month"
+            reader.fault(("events", i, "hours"), left_out[0], rule, remedy)
+    owned = any(row.item in catalog and catalog[row.item].family == "generation" for row in given.committed)
+    if candidates.get("generation") or owned or not reader.sound(("candidates",), ("committed",)):
+        return
+    for i, event in enumerate(given.events):
+        if event.kind == "loss_of_largest_unit":
+            rule = "no generation is among the candidates, so there is nothing to lose"
+            reader.fault(("events", i, "kind"), event.kind, rule, "remove the event, or name candidates.generation")
 
 
 def _activities(reader: Reader, given: CaseInput) -> dict[str, date]:

@@ -22,6 +22,7 @@ from planner.case.marks import Path_
 from planner.case.reader import Reader
 from planner.case.schema import CaseInput
 from planner.case.tariff import Tariff, first_energy_price, tariff_from_input
+from planner.case.uncertain import WeatherFile
 from planner.case.weather import Weather, read_weather
 from planner.errors import Fault, InputError
 from planner.timeline import DAYS_IN_MONTH, Hours, Timeline
@@ -148,8 +149,10 @@ def export_price(
     return price
 
 
-def weather_of(reader: Reader, given: CaseInput) -> Weather | None:
-    """The year of weather, None where it has faults."""
+def weather_of(
+    reader: Reader, given: CaseInput, source: WeatherFile | None = None, at: Path_ = ("site", "weather")
+) -> Weather | None:
+    """The year of weather, None where it has faults. source: another file than the site's, written at a place."""
     location, place = given.site.location, ("site", "location")
     zone: str | float = location.time_zone
     if not known_zone(location.time_zone):
@@ -158,10 +161,10 @@ def weather_of(reader: Reader, given: CaseInput) -> Weather | None:
             remedy = f"did you mean {close}?"
         reader.fault((*place, "time_zone"), location.time_zone, "unknown time zone", remedy)
         zone = float(round(location.longitude / 15.0))  # only to find the faults of the file
-    if not reader.sound(("site", "weather")):
+    if not reader.sound(at):
         return None
-    kind, name = given.site.weather.given[0]
-    path = _weather_file(reader, ("site", "weather", kind), name)
+    kind, name = (source or given.site.weather).given[0]
+    path = _weather_file(reader, (*at, kind), name)
     if path is None or (kind == "monthly_normals" and not reader.sound(place)):
         return None
     try:

@@ -29,8 +29,9 @@ from planner.case.base import (
     unknown_key_remedy,
 )
 from planner.case.catalog import STAGES
+from planner.case.event import EventInput
 from planner.case.tariff import TariffInput
-from planner.case.weather import WEATHER_KINDS, WeatherKind
+from planner.case.uncertain import Risk, ScenarioInput, WeatherFile
 
 QUARTER = re.compile(r"(20[0-9]{2})Q([1-4])\Z")
 SCHEME = re.compile(r"N|N\+([1-9])|2N|2\(N\+1\)|3N/2|4N/3")
@@ -62,26 +63,6 @@ class Location(Strict):
     longitude: Annotated[Finite, Field(ge=-180, le=180)]
     elevation_m: Annotated[Finite, Field(ge=-450, le=6000)]
     time_zone: str
-
-
-class WeatherFile(Strict):
-    """Exactly one file. `pvlib:NAME` means a file of pvlib's own data folder."""
-
-    epw: str | None = None
-    tmy3: str | None = None
-    psm3: str | None = None
-    monthly_normals: str | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> WeatherFile:
-        if len(self.given) != 1:
-            raise Rule("needs exactly one weather file", "write one of epw, tmy3, psm3, monthly_normals")
-        return self
-
-    @property
-    def given(self) -> list[tuple[WeatherKind, str]]:
-        """(kind, path) of the files named."""
-        return [(k, v) for k in WEATHER_KINDS if (v := getattr(self, k))]
 
 
 class DesignAmbient(Strict):
@@ -486,6 +467,9 @@ class CaseInput(Strict):
     spares: Spares = Spares()
     commissioning: Commissioning = Commissioning()
     budget: list[BudgetStep] = []
+    events: list[EventInput] = []  # what the site must live through
+    scenarios: list[ScenarioInput] = []  # none: what the rest of the case says, for certain
+    risk: Risk | None = None
     finance: Finance
     catalogs: list[str] = []  # folders of your own, relative to the case
 

@@ -6,14 +6,20 @@ Symbols, per item k (P MW and E MWh of one MW installed, eta the one-way efficie
     battery_energy[t]:           soc(t) <= E n
     edges:                       soc before the block and after it are linking components; over a year
                                  they close a circle, so there is no free energy
-Wear is a cost per MWh discharged and a ledger line. Not modelled yet: fade, self-discharge, reserves.
+    battery_reserve[t]:          soc(t-1) >= reserve             in every hour t at whose start an event may begin
+    in an event:                 soc before it = reserve, and free after it
+Wear is a cost per MWh discharged and a ledger line. Not modelled yet: fade, self-discharge, the minutes an engine
+takes to start.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from planner.algebra import BlockBuilder
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.algebra import BlockBuilder, Columns
 from planner.case.case import Case
 from planner.case.catalog import Item
 from planner.timeline import Hours
@@ -41,6 +47,11 @@ class Battery:
         return f"soc_end:{self.item.id}"
 
     @property
+    def reserve(self) -> str:
+        """Linking component: energy held for events. [MWh]"""
+        return f"reserve_mwh:{self.item.id}"
+
+    @property
     def hours(self) -> float:
         """Energy over power. [h]"""
         return self.energy_mwh / self.power_mw
@@ -63,23 +74,50 @@ def batteries(case: Case) -> tuple[Battery, ...]:
     )
 
 
-def operate(builder: BlockBuilder, hours: Hours, stores: tuple[Battery, ...]) -> None:
-    """Charge and discharge in a block. Links: battery:<item> in MW, soc_start:<item>, soc_end:<item> in MWh."""
+def operate(
+    builder: BlockBuilder, hours: Hours, stores: tuple[Battery, ...], held: NDArray[np.bool_] | None = None
+) -> None:
+    """Charge and discharge in a block. Links: battery:<item> in MW, soc_start:<item>, soc_end:<item> in MWh.
+
+    held: hours at whose start reserve_mwh:<item> is held; None where the case has no events.
+    """
     for store in stores:
-        name = store.item.id
-        charge, discharge = builder.add(f"charge:{name}"), builder.add(f"discharge:{name}")
-        soc = builder.add(f"soc:{name}", start=store.soc_start)
-        builder.draw(charge)
-        builder.supply(discharge)
+        discharge, soc = _flows(builder, hours, store, store.soc_start)
         builder.price("battery wear", discharge, store.wear_usd_per_mwh * hours.weight)
-        inward, outward = -store.efficiency * hours.step_h, hours.step_h / store.efficiency
-        first, rest = slice(0, 1), slice(1, None)
-        builder.rows(
-            f"battery_energy_balance:{name}",
-            [(1.0, soc.index[first]), (inward, charge.index[first]), (outward, discharge.index[first])],
-            [(-1.0, store.soc_start)],
-            equal=True,
-        )
+        builder.total(f"battery_edge:{store.item.id}", [(1.0, soc.index[-1:])], [(-1.0, store.soc_end)], equal=True)
+        if held is None or not held.any():
+            continue
+        name = f"battery_reserve:{store.item.id}"
+        short = builder.add(f"shortage_reserve:{store.item.id}", hours=np.array([0]), shortage=True)
+        before = soc.index[:-1][held[1:]]
+        if len(before):
+            builder.rows(name, [(-1.0, before), (-1.0, np.repeat(short.index, len(before)))], [(1.0, store.reserve)])
+        if held[0]:
+            builder.total(name, [(-1.0, short.index)], [(1.0, store.reserve), (-1.0, store.soc_start)])
+
+
+def ride(builder: BlockBuilder, hours: Hours, stores: tuple[Battery, ...]) -> None:
+    """Charge and discharge through an event. Links: battery:<item> in MW, reserve_mwh:<item> in MWh."""
+    for store in stores:
+        _flows(builder, hours, store, store.reserve)
+
+
+def _flows(builder: BlockBuilder, hours: Hours, store: Battery, start: str) -> tuple[Columns, Columns]:
+    """Discharge and state of charge of a battery that begins with the energy of the link `start`."""
+    name = store.item.id
+    charge, discharge = builder.add(f"charge:{name}"), builder.add(f"discharge:{name}")
+    soc = builder.add(f"soc:{name}", start=start)
+    builder.draw(charge)
+    builder.supply(discharge)
+    inward, outward = -store.efficiency * hours.step_h, hours.step_h / store.efficiency
+    first, rest = slice(0, 1), slice(1, None)
+    builder.rows(
+        f"battery_energy_balance:{name}",
+        [(1.0, soc.index[first]), (inward, charge.index[first]), (outward, discharge.index[first])],
+        [(-1.0, start)],
+        equal=True,
+    )
+    if len(soc.index) > 1:
         builder.rows(
             f"battery_energy_balance:{name}",
             [
@@ -90,6 +128,6 @@ def operate(builder: BlockBuilder, hours: Hours, stores: tuple[Battery, ...]) ->
             ],
             equal=True,
         )
-        builder.total(f"battery_edge:{name}", [(1.0, soc.index[-1:])], [(-1.0, store.soc_end)], equal=True)
-        builder.rows(f"battery_power:{name}", [(1.0, charge.index), (1.0, discharge.index)], [(-1.0, store.key)])
-        builder.rows(f"battery_energy:{name}", [(1.0, soc.index)], [(-store.hours, store.key)])
+    builder.rows(f"battery_power:{name}", [(1.0, charge.index), (1.0, discharge.index)], [(-1.0, store.key)])
+    builder.rows(f"battery_energy:{name}", [(1.0, soc.index)], [(-store.hours, store.key)])
+    return discharge, soc

@@ -3,6 +3,7 @@
 Symbols, per item j (R nameplate MW standing, kappa_j(t) site rating by temperature and altitude):
     generation_capacity[t]:      y_j(t) <= kappa_j(t) R_j
     generation_availability:     sum_t y_j(t) <= a_j sum_t kappa_j(t) R_j          maintenance and outages, by month
+    in an event, without the latter:  y_j(t) <= kappa_j(t) (R_j - lost_j)          lost_j: MW of the unit that fails
 Fuel is paid on HHV. Firm capacity is rated at the site's extreme dry bulb and counts less its spares.
 Not modelled yet: minimum load, starts, ramps, part-load heat rate, emissions limits.
 """
@@ -106,6 +107,18 @@ def operate(builder: BlockBuilder, hours: Hours, machines: tuple[Generator, ...]
             if builder.shares(name):
                 limit, key = 1.0, name
             builder.total(name, [(hours.weight, output.index)], [(-limit, key)])
+
+
+def ride(builder: BlockBuilder, hours: Hours, machines: tuple[Generator, ...], lost: str | None) -> None:
+    """Generation through an event: all that stands, less a lost unit. Links: generation:<item>, `lost`, in MW."""
+    for machine in machines:
+        output = builder.add(machine.key)
+        builder.supply(output)
+        kappa = machine.capacity_fraction[hours.hour_of_year]
+        links: list[tuple[Array | float, str]] = [(-kappa, machine.key)]
+        if lost == f"lost:{machine.item.id}":
+            links.append((kappa, lost))
+        builder.rows(f"generation_capacity:{machine.item.id}", [(1.0, output.index)], links)
 
 
 def shared(hours: Hours, machines: tuple[Generator, ...]) -> tuple[Shared, ...]:

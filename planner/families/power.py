@@ -95,6 +95,13 @@ def chain(case: Case, fan_and_pump_fraction: float, rejection_fraction: float) -
     return tuple(stages)
 
 
+def square_throughput_mw(through_mw: float, rated_mw: float) -> float:
+    """phi of a block: the highest of its tangents. through_mw: mean throughput m L."""
+    if rated_mw <= 0:
+        return through_mw
+    return max(0.0, float(np.max(2 * _TANGENTS * through_mw - _TANGENTS**2 * rated_mw)))
+
+
 def operate(
     builder: BlockBuilder,
     hours: Hours,

@@ -1,7 +1,8 @@
 """The site as operating blocks: every family's terms put into one linear program per calendar month, or part of one.
 
 A block is known by its key: "m01" to "m12", "m01-2028" on the actual calendar, "m01.03" for the third part of a month.
-The same key is the same block in every period and year.
+The same key is the same block in every period and year. Events have blocks of their own (`events`). Blocks of a
+scenario end in "#" and its number, "m01#2"; scenarios alike share theirs.
 
 The reading order of `build_block` is the order of the flow: load, losses, cooling, sources, storage, bill.
 """
@@ -19,9 +20,11 @@ from planner.case.case import Case
 from planner.families import battery, compute, cooling, generation, grid, power, renewable
 from planner.operation import caps
 from planner.operation.caps import Cap, caps_of
+from planner.operation.events import AT, Event, events_of, is_event, lost_of, strikes
 from planner.timeline import Hours
 
 Array = NDArray[np.float64]
+PATH = "#"  # between a block's key and the number of its path
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Plant:
     import_loss_fraction: float
     fan_and_pump_fraction: float  # CDU and air-unit power over IT power
     caps: tuple[Cap, ...] = ()
+    events: tuple[Event, ...] = ()
 
     @cached_property
     def has_pdu(self) -> bool:
@@ -77,8 +81,39 @@ class Plant:
         names += [g.key for g in self.generators] + [r.key for r in self.renewables]
         for store in self.batteries:
             names += [store.key]
+            names += [store.reserve] if self.events else []
+        names += [lost_of(g) for g in self.generators if any(e.lost == lost_of(g) for e in self.events)]
+        names += ["standby_mw"] if self.standby else []
         names += ["reserve_mw"] if self.spinning_reserve else []
         return (*names, *self.peaks, *self.edges)
+
+    @cached_property
+    def paths(self) -> tuple[Plant, ...]:
+        """The plant on every path of the case."""
+        return tuple(plant_of(path.case) for path in self.case.scenarios) or (self,)
+
+    @cached_property
+    def load_peak_mw(self) -> float:
+        """Highest step of the load series on any path, before it grows; 0 where there is none. [MW]"""
+        return max(
+            (float(s.max()) for path in self.case.paths if (s := path.case.load_series_mw) is not None), default=0.0
+        )
+
+    @cached_property
+    def standby(self) -> bool:
+        """Whether standby generators run in some event."""
+        built = self.case.redundancy.get("standby_generation") is not None
+        return built and any(event.standby for event in self.events)
+
+    @cached_property
+    def strikes(self) -> NDArray[np.bool_]:
+        """Hours of the year at whose start an event may begin, so that batteries hold their reserves."""
+        return strikes(self.events)
+
+    def event(self, key: str) -> tuple[Event, int]:
+        """The event of a block's key, and the hour of the year it begins."""
+        name, _, hour = key.rpartition(AT)
+        return next(event for event in self.events if event.name == name), int(hour)
 
     @cached_property
     def edges(self) -> tuple[str, ...]:
@@ -127,19 +162,20 @@ def plant_of(case: Case) -> Plant:
         loop: max((r.design_power_fraction for r in rejections if r.loop == loop), default=0.0)
         for loop in cooling.LOOPS
     }
-    machines = generation.generators(case)
     stages = power.chain(case, fans, worst["liquid"] * mix + worst["air"] * (1.0 - mix)) if racks else ()
+    machines, sources = generation.generators(case), renewable.renewables(case)
     return Plant(
         case,
         racks,
         rejections,
         machines,
-        renewable.renewables(case),
+        sources,
         battery.batteries(case),
         stages,
         main_transformer_loss(case),
         fans,
         caps_of(case, machines, rejections),
+        events_of(case, machines, [source.output_fraction for source in sources]),
     )
 
 
@@ -153,20 +189,32 @@ def main_transformer_loss(case: Case) -> float:
     )
 
 
+def shared_paths(case: Case) -> list[int | None]:
+    """For every path of a case, the first path that operates alike; None where there are no scenarios."""
+    given = case.input.scenarios
+    alike = [(s.weather, s.energy_price_factor, s.fuel_price_factor, s.load_factor) for s in given]
+    return [alike.index(what) for what in alike] or [None]
+
+
 def hours_of(case: Case, key: str) -> Hours:
-    """Steps of a block."""
-    return case.timeline.block_hours(key, case.input.horizon.step_minutes)
+    """Steps of a block, whatever its path."""
+    return case.timeline.block_hours(key.partition(PATH)[0], case.input.horizon.step_minutes)
 
 
 def build_block(plant: Plant, key: str) -> Block:
     """The block of a key."""
+    if is_event(key):
+        return _event_block(plant, key)
+    peak_mw = plant.load_peak_mw
+    if PATH in key:
+        plant = plant.paths[int(key.partition(PATH)[2])]
     case = plant.case
     hours = hours_of(case, key)
     heat: dict[str, list[tuple[Columns, Columns, float]]] = {}
     builder = BlockBuilder(key, len(hours), hours.weight, plant.links, hours.step_h)
     if case.load_series_mw is not None:
         # Over its peak: sites whose loads differ in size alone have the same block, to the last digit.
-        shape = case.load_series_mw[hours.step_of_year] / (case.load_series_mw.max() or 1.0)
+        shape = case.load_series_mw[hours.step_of_year] / (peak_mw or 1.0)
         builder.draw_link("load_mw", shape.round(12))
     if plant.racks:
         shifts = compute.operate(builder, hours, case.load_shape, plant.racks, case)
@@ -177,10 +225,39 @@ def build_block(plant: Plant, key: str) -> Block:
     grid.operate(builder, hours, case.tariff, plant.import_loss_fraction, case.export_usd_per_mwh)
     generation.operate(builder, hours, plant.generators)
     renewable.operate(builder, hours, plant.renewables)
-    battery.operate(builder, hours, plant.batteries)
+    held = plant.strikes[hours.hour_of_year] if plant.events else None
+    battery.operate(builder, hours, plant.batteries, held)
     caps.operate(builder, hours, case.load_shape, plant.caps, heat)
     if plant.spinning_reserve:
         _spinning_reserve(builder, hours, plant)
+    return builder.build()
+
+
+def _event_block(plant: Plant, key: str) -> Block:
+    """The block of an event: load that must be carried, what is left to carry it, and the reserves."""
+    case, (event, begin) = plant.case, plant.event(key)
+    hours = event.hours(begin)
+    builder = BlockBuilder(key, len(hours), 1.0, plant.links)
+    if case.load_series_mw is not None:
+        series = event.load_series(case.load_series_mw)[hours.step_of_year] / (plant.load_peak_mw or 1.0)
+        builder.draw_link("load_mw", series.round(12))
+    if plant.racks:
+        shape = event.load_shape(case.load_shape, plant.racks)
+        builder.draw_link("it_mw", shape[hours.step_of_year])
+        power.operate(builder, hours, shape, plant.stages, "pdu_mw")
+        cooling.operate(builder, hours, shape, plant.rejections)
+    if case.tariff is not None and event.grid_fraction_left > 0:
+        imported = builder.add("grid_import")
+        builder.supply(imported, 1.0 - plant.import_loss_fraction)
+        builder.rows("grid_limit", [(1.0, imported.index)], [(-event.grid_fraction_left, "grid_mw")])
+    if plant.standby and event.standby:
+        standby = builder.add("standby_generation")
+        builder.supply(standby)
+        builder.rows("standby_capacity", [(1.0, standby.index)], [(-1.0, "standby_mw")])
+    generation.ride(builder, hours, plant.generators, event.lost)
+    if event.still is None:
+        renewable.operate(builder, hours, plant.renewables)
+    battery.ride(builder, hours, plant.batteries)
     return builder.build()
 
 

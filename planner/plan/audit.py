@@ -7,14 +7,18 @@ audit_power and audit_money hold the rules.
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from planner.case.case import Case
 from planner.errors import AuditError
 from planner.plan.audit_base import Check, Checks, tables_of
 from planner.plan.audit_build import audit_build
 from planner.plan.audit_caps import audit_caps
+from planner.plan.audit_events import audit_events
 from planner.plan.audit_loads import Site
-from planner.plan.audit_money import audit_money, audit_results
+from planner.plan.audit_money import Key, audit_money, audit_results
 from planner.plan.audit_power import audit_power, months_of
+from planner.plan.audit_scenarios import audit_scenarios, on_paths
 from planner.plan.plan import Plan
 
 __all__ = ["Check", "audit", "require"]
@@ -28,10 +32,17 @@ def audit(plan: Plan, case: Case) -> list[Check]:
     checks.true("inputs", same, "the plan was made from other input files than this case")
     site = Site(case, tables)
     audit_build(checks, case, tables, site)
-    months = months_of(checks, case, tables, site)
-    bills = audit_power(checks, case, tables, site, months)
-    audit_caps(checks, case, site, months)
-    audit_money(checks, case, tables, site, bills)
+    bills: defaultdict[Key, float] = defaultdict(float)
+    paths: list[dict[Key, float]] = []
+    for path, of_path in zip(case.paths, on_paths(checks, case, tables), strict=True):
+        there = Site(path.case, of_path)
+        months = months_of(checks, path.case, of_path, there)
+        paths.append(audit_power(checks, path.case, of_path, there, months))
+        audit_caps(checks, path.case, there, months)
+        audit_events(checks, path.case, of_path, there, months)
+        for key, usd in paths[-1].items():
+            bills[key] += path.probability * usd
+    audit_money(checks, case, tables, site, bills, audit_scenarios(checks, case, tables, paths))
     audit_results(checks, case, tables, site)
     return checks.results()
 

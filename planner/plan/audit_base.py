@@ -27,7 +27,7 @@ DATE_COLUMNS = {
     "dispatch": ("period",),
     "ledger": ("date",),
 }
-TEXT_COLUMNS = ("item", "position", "family", "line", "unit", "phase", "binding_stage")
+TEXT_COLUMNS = ("scenario", "item", "position", "family", "line", "unit", "phase", "binding_stage")
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,8 @@ class Site(Standing):
         )
         loads["battery_transformer"] = (batteries, batteries)
         if not self.racks:
-            peak = float(self.load_by_step(p).max())
+            factors = [s.load_factor for s in self.case.input.scenarios]
+            peak = float(self.load_by_step(p).max()) * max(factors, default=1.0)
             return loads | {"mv_bus": (peak, peak)}
         loads |= {name: (value, value) for name, value in self._space(p).items()}
         loss = {s.stage: s.proportional + s.square for s in self.losses}

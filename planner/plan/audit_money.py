@@ -12,6 +12,7 @@ from planner.case.case import Case
 from planner.case.catalog import Item
 from planner.plan.audit_base import Checks, Tables, first_start, says
 from planner.plan.audit_loads import Site
+from planner.plan.audit_physics import fuel_usd_per_mwh
 from planner.plan.audit_site import periods_of
 from planner.timeline import add_weeks
 
@@ -40,14 +41,17 @@ CAPITAL_LINES = (
 _FRACTIONS = 2.0  # USD a ledger row may differ by: fractions of a unit too small for the orders table
 
 
-def audit_money(checks: Checks, case: Case, tables: Tables, site: Site, bills: dict[Key, float]) -> None:
-    """bills: operating lines derived from the dispatch."""
+def audit_money(
+    checks: Checks, case: Case, tables: Tables, site: Site, bills: dict[Key, float], risk_usd: float
+) -> None:
+    """bills: operating lines derived from the dispatch, expected. risk_usd: what risk adds to the expected cost."""
     expected = purchases(case, tables)
     _capital(checks, case, tables)
-    for key, usd in [*fixed_lines(case).items(), *committed_om(case, site).items()]:
+    brought = _first_charge_lines(checks, case, tables, site)
+    for key, usd in [*fixed_lines(case).items(), *committed_om(case, site).items(), *brought.items()]:
         expected[key] += usd
     _ledger(checks, tables, expected, bills)
-    _value(checks, case, tables)
+    _value(checks, case, tables, risk_usd)
     _bounds(checks, case, tables, site)
     _budget(checks, case, tables)
 
@@ -163,6 +167,44 @@ def committed_om(case: Case, site: Site) -> dict[Key, float]:
     return rows
 
 
+def first_charge_usd_per_mwh(case: Case) -> float:
+    """What the energy that new batteries bring costs: the dearest of the tariff, or of the fuels; 1 at least."""
+    tiers = [tier.usd_per_mwh for period in case.tariff.energy_tiers for tier in period] if case.tariff else []
+    if case.tariff is not None and case.tariff.energy_usd_per_mwh is not None:
+        tiers = [float(case.tariff.energy_usd_per_mwh.max())]
+    offered = [case.catalog[i] for i in case.candidates.get("generation", ())]
+    bought = [case.catalog[row.item] for row in case.input.committed]
+    burn = [
+        i for i in (*offered, *bought) if i.family == "generation" and (i in offered or i.permit_class != "emergency")
+    ]
+    return max([1.0, *tiers, *(fuel_usd_per_mwh(case, i) + i.get("variable_om_usd_per_mwh") for i in burn)])
+
+
+def first_charges(case: Case, tables: Tables, item: Item) -> list[float]:
+    """Energy that new units of a battery bring, by period, as it is paid for. [MWh]"""
+    found = [0.0] * len(case.timeline.starts)
+    rows = tables.ledger[(tables.ledger.line == "first charge") & (tables.ledger["item"] == item.id)]
+    for day, usd in zip(rows.date, rows.usd, strict=True):
+        if day in case.timeline.starts:
+            found[case.timeline.starts.index(day)] += usd / first_charge_usd_per_mwh(case)
+    return found
+
+
+def _first_charge_lines(checks: Checks, case: Case, tables: Tables, site: Site) -> dict[Key, float]:
+    """Lines of energy that new batteries bring: only to reserves for events, no more than new units hold."""
+    rows: dict[Key, float] = {}
+    held = {(str(r["item"]), str(r["period"])): float(r["reserve_mwh"]) for r in tables.summary.get("reserves", ())}
+    for item in site.family_items("battery") if case.input.events else ():
+        energy = item.get("nameplate_energy_mwh") * np.diff(site.of_item(item.id), prepend=0.0)
+        brought = first_charges(case, tables, item)
+        for start, mwh, new in zip(case.timeline.starts, brought, energy.tolist(), strict=True):
+            most = min(held.get((item.id, str(start)), 0.0), max(new, 0.0))
+            text = f"first charge of {item.id} on {start}"
+            checks.between("first charge", "MWh", mwh, 0.0, most, 1e-5 * (1.0 + most), says(text))
+            rows[start, "first charge", item.id] = mwh * first_charge_usd_per_mwh(case)
+    return rows
+
+
 def _capital(checks: Checks, case: Case, tables: Tables) -> None:
     """orders.capital_usd is what the orders pay."""
     got, want, names = [], [], []
@@ -198,11 +240,14 @@ def _ledger(checks: Checks, tables: Tables, expected: dict[Key, float], bills: d
         checks.equal(name, "USD", got, want, tolerance, texts.__getitem__)
 
 
-def _value(checks: Checks, case: Case, tables: Tables) -> None:
-    """The objective is the ledger's present value."""
-    value = sum(usd * present_worth(case, day) for day, usd in zip(tables.ledger.date, tables.ledger.usd, strict=True))
+def _value(checks: Checks, case: Case, tables: Tables, risk_usd: float) -> None:
+    """The objective is the ledger's present value and what risk adds to it."""
+    value = risk_usd + sum(
+        usd * present_worth(case, day) for day, usd in zip(tables.ledger.date, tables.ledger.usd, strict=True)
+    )
     claimed = float(tables.summary["objective_usd"])
-    checks.equal("present value", "USD", claimed, value, 1e-9 * abs(value) + 1e-2, says("objective_usd"))
+    slack = 1e-9 * abs(value) + 1e-2 + (1e-6 * abs(value) if risk_usd else 0.0)
+    checks.equal("present value", "USD", claimed, value, slack, says("objective_usd"))
 
 
 def _bounds(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
@@ -284,8 +329,10 @@ def audit_results(checks: Checks, case: Case, tables: Tables, site: Site) -> Non
 
 def _key_results(case: Case, tables: Tables, site: Site) -> dict[str, float | None]:
     year = tables.dispatch[tables.dispatch.phase == "operating year"]
-    years = year.period.nunique() / 12
-    ledger, energy = tables.ledger, float((year.weight_h * year.site_load_mw).sum()) / years
+    years, hours = year.period.nunique() / 12, year.weight_h
+    if case.scenarios and "scenario" in year:
+        hours = hours * year.scenario.map({path.name: path.probability for path in case.scenarios}).astype(float)
+    ledger, energy = tables.ledger, float((hours * year.site_load_mw).sum()) / years
     imports = year.grid_import_mw.fillna(0.0).max() if "grid_import_mw" in year else 0.0
     it_items = {i.id for i in case.catalog.items if i.family in IT}
     is_it = ledger.item.isin(it_items)
@@ -302,7 +349,7 @@ def _key_results(case: Case, tables: Tables, site: Site) -> dict[str, float | No
     if not site.racks or design <= 0 or not len(tables.capacity):
         return result
     load = float(tables.capacity.design_load_mw.iloc[-1])
-    result["annual_pue"] = energy * years / float((year.weight_h * year.it_mw).sum())
+    result["annual_pue"] = energy * years / float((hours * year.it_mw).sum())
     result["peak_pue"] = load / (1.0 - site.import_loss) / float(design + site.network_mw[site.last])
     result["it_design_mw"] = float(design)
     result["project_cost_usd_per_mw"] = without / float(design)

@@ -20,7 +20,7 @@ from planner.plan.audit_base import Array, Checks, Tables, says
 from planner.plan.audit_calendar import Steps, steps_of
 from planner.plan.audit_grid import audit_export, ratchets_mw
 from planner.plan.audit_loads import IN_THE_ROOM, Site
-from planner.plan.audit_money import Key, middle
+from planner.plan.audit_money import Key, first_charges, middle
 from planner.plan.audit_physics import fuel_usd_per_mwh
 from planner.plan.audit_shift import audit_shift, moved_heat_mw, moved_mw, overstated_loss_mw
 from planner.plan.audit_site import LOOPS, Rack, periods_of
@@ -84,7 +84,7 @@ def audit_power(checks: Checks, case: Case, tables: Tables, site: Site, months: 
         audit_shift(checks, case, site, month)
         _bill(case, site, month, ratchet_mw, bills)
     for battery in site.family_items("battery"):
-        _battery(checks, site, months, battery)
+        _battery(checks, site, months, battery, first_charges(case, tables, battery))
     return dict(bills)
 
 
@@ -176,9 +176,8 @@ def hourly_heat_mw(site: Site, month: Month) -> dict[str, Array]:
     return {loop: shape * mean + moved[loop] for loop, mean in loop_heat_mw(site, month.p).items()}
 
 
-def losses_mw(site: Site, month: Month, shape: Array) -> Array:
+def losses_mw(site: Site, p: int, shape: Array, month: Month | None = None) -> Array:
     """Constant draws, and proportional and square losses of every stage as they are. [MW by hour]"""
-    p = month.p
     constant = sum(
         site.no_load_mw(s, p)
         for s in (
@@ -196,7 +195,9 @@ def losses_mw(site: Site, month: Month, shape: Array) -> Array:
     on_pdu = float(site.sum_racks({r.item.id: r.mean_mw for r in site.racks if r.uses("rack_pdu")})[p])
     for stage in site.losses:
         pdu = stage.stage == "rack_pdu"
-        drawn = shape * (on_pdu if pdu else it_mean_mw(site, p)) + moved_mw(site, month, pdu_only=pdu)
+        drawn = shape * (on_pdu if pdu else it_mean_mw(site, p))
+        if month is not None:
+            drawn = drawn + moved_mw(site, month, pdu_only=pdu)
         through = stage.multiple * drawn
         rated = site.rated_mw(stage.stage, p)
         total += stage.proportional * through
@@ -246,7 +247,7 @@ def _balance(checks: Checks, case: Case, site: Site, month: Month) -> None:
         shape = case.load_shape[month.hours.step_of_year]
         it = shape * it_mean_mw(site, month.p) + float(site.network_mw[month.p]) + moved_mw(site, month)
         cooling = _cooling_power(site, month)
-        load = load + it + losses_mw(site, month, shape) + cooling
+        load = load + it + losses_mw(site, month.p, shape, month) + cooling
         checks.equal("load by hour", "MW", month.flow("it_mw"), it, _MW * (1.0 + it), month.where("it_mw"))
         checks.equal(
             "cooling power",
@@ -376,8 +377,11 @@ def _output(weather: Weather, dc_ac_ratio: float | None) -> Array:
     return solar_output_fraction(weather, dc_ac_ratio=dc_ac_ratio)
 
 
-def _battery(checks: Checks, site: Site, months: list[Month], item: Item) -> None:
-    """Power, energy and state of charge: build months from empty, then a circle over every year."""
+def _battery(checks: Checks, site: Site, months: list[Month], item: Item, brought: list[float]) -> None:
+    """Power, energy and state of charge: build months from empty, then a circle over every year.
+
+    brought: energy that new units arrive with, by period. [MWh]
+    """
     one_way = item.get("round_trip_efficiency_fraction") ** 0.5
     power, energy = item.get("nameplate_power_mw"), item.get("nameplate_energy_mwh")
     year_end = {m.p: float(m.flow(f"soc:{item.id}_mwh")[-1]) for m in months}  # the last month of each period
@@ -398,7 +402,7 @@ def _battery(checks: Checks, site: Site, months: list[Month], item: Item) -> Non
         )
         checks.at_most("battery energy", "MWh", soc, energy * n, _MW * (1.0 + energy * n), month.where(item.id))
         if month.place == 0:
-            built = before
+            built = before + brought[month.p]
             before = year_end[month.p]
             checks.at_most(
                 "battery starts from what was charged",
@@ -408,6 +412,8 @@ def _battery(checks: Checks, site: Site, months: list[Month], item: Item) -> Non
                 1e-4 * (1.0 + energy * n),
                 says(f"{text}: charge at the start of the year"),
             )
+        elif month.place < 0:
+            before += brought[month.p]
         previous = np.concatenate([[before], soc[:-1]])
         want = previous + (one_way * charge - discharge / one_way) * month.hours.step_h
         checks.equal("battery state of charge", "MWh", soc, want, 1e-6 * (10.0 + energy * n), month.where(item.id))

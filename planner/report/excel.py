@@ -135,6 +135,23 @@ def _summary(sheet: Any, style: Formats, plan: Plan, case: Case) -> None:
         product = f"{entry.item.vendor} {entry.item.model}" if entry else None
         lines.line(name, units, "units", "", product)
 
+    if s.get("events"):
+        lines.section("Events lived through", "hours", "", "replayed from every start")
+        for event in s["events"]:
+            share = f"load carried {event['load_fraction']:.0%}, {event['starts_possible']} starts"
+            lines.line(event["name"], event["hours"], "number", "h", share)
+        for row in s["reserves"]:
+            lines.line(f"reserve of {row['item']} from {row['period']}", row["reserve_mwh"], "number", "MWh")
+    if s.get("scenarios"):
+        lines.section("Operation by scenario, present value", "USD", "", "probability")
+        for row in s["scenarios"]:
+            lines.line(row["name"], row["operation_usd"], "count", "USD", f"{row['probability']:.1%}")
+        lines.line("expectation", s["operation_expected_usd"], "count", "USD")
+        if (s.get("risk") or {}).get("operation_cvar_usd") is not None:
+            risk = s["risk"]
+            label = f"mean of the dearest {1 - risk['cvar_alpha']:.1%} (alpha {risk['cvar_alpha']:g})"
+            lines.line(label, risk["operation_cvar_usd"], "count", "USD", f"weight {risk['weight']:g}")
+
     lines.section("Trust", "", "", "inherited, estimated or remembered figures")
     trust = s["trust"]
     lines.line("share of capital on weak figures", trust["dollars_fraction_on_weak_figures"], "percent")
@@ -254,14 +271,17 @@ def _capacity(book: Any, sheet: Any, style: Formats, plan: Plan) -> None:
 def _energy(sheet: Any, style: Formats, plan: Plan) -> None:
     """Monthly energy and peaks from the dispatch, cost from the ledger; of the operation, its first year."""
     dispatch = plan.dispatch
-    known = ("period", "phase", "hour_of_year", "minute", "weight_h")
+    known = ("scenario", "period", "phase", "hour_of_year", "minute", "weight_h")
     flows = [
         name
         for name in map(str, dispatch)
         if name not in known and name.endswith("_mw") and (":" not in name or dispatch[name].abs().max() > 0)
     ]
     flows.sort(key=lambda name: name.startswith("heat_rejected"))
-    energy = dispatch[flows].multiply(dispatch.weight_h, axis=0)
+    hours = dispatch.weight_h
+    if "scenario" in dispatch:  # energy is expected, peaks are the highest of all
+        hours = hours * dispatch.scenario.map({row["name"]: row["probability"] for row in plan.summary["scenarios"]})
+    energy = dispatch[flows].multiply(hours, axis=0)
     months = [dispatch.period.map(as_date), dispatch.phase]
     sums = energy.groupby(months, sort=True).sum()
     peaks = dispatch[flows].groupby(months, sort=True).max()

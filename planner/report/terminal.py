@@ -67,6 +67,7 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
     console.print(table)
     _print_orders(plan, console)
     _print_stranded(plan, console)
+    _print_paths(plan, console)
     trust = s["trust"]
     console.print(
         f"{trust['dollars_fraction_on_weak_figures']:.0%} of capital and "
@@ -84,6 +85,27 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
             "dispatch.csv, ledger.csv"
         )
     )
+
+
+def _print_paths(plan: Plan, console: Console) -> None:
+    """Events the plan lives through with its reserves, and what operation costs on every scenario."""
+    s = plan.summary
+    if s.get("events"):
+        names = ", ".join(f"{event['name']} ({event['hours']} h)" for event in s["events"])
+        console.print(f"lives through {names}, from every start")
+        held = {row["item"]: row["reserve_mwh"] for row in s["reserves"]}  # the last period's stays
+        for item, mwh in held.items():
+            console.print(f"reserve held in the end: {mwh:,.1f} MWh in {item}")
+    for row in s.get("scenarios", ()):
+        usd = row["operation_usd"] / 1e6
+        console.print(f"scenario {row['name']} ({row['probability']:.1%}): operation {usd:,.1f} M$ present value")
+    risk = s.get("risk")
+    if risk and risk["operation_cvar_usd"] is not None:
+        mean, dear = s["operation_expected_usd"] / 1e6, risk["operation_cvar_usd"] / 1e6
+        console.print(
+            f"operation expected {mean:,.1f} M$, mean of the dearest {1 - risk['cvar_alpha']:.1%} {dear:,.1f} M$ "
+            f"(CVaR, alpha {risk['cvar_alpha']:g}, weight {risk['weight']:g} in the objective)"
+        )
 
 
 def _reached(month: str | None, by: str) -> str:

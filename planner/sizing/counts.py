@@ -165,9 +165,8 @@ class Counts:
         return max(1.8 * racks, 1.2 * max(self.series_peak_mw(p) for p in self.periods), 1.0)
 
     def series_peak_mw(self, p: int) -> float:
-        """Highest hour of the load series in a period; 0 where there is none. [MW]"""
-        series = self.case.load_series_mw
-        return load_scale(self.case, p) * float(series.max()) if series is not None else 0.0
+        """Highest step of the load series in a period, on any path; 0 where there is none. [MW]"""
+        return load_scale(self.case, p) * self.plant.load_peak_mw
 
     # -- compute -------------------------------------------------------------------------------------------
 

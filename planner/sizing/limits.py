@@ -9,6 +9,7 @@ import pyomo.environ as pyo
 
 from planner.case.case import quarter_bounds
 from planner.case.schema import Milestone
+from planner.operation.events import lost_of
 from planner.sizing.loads import Loads
 from planner.sizing.targets import contribution, grid_steps, target_of
 
@@ -81,7 +82,12 @@ class Limits(Loads):
         scheme = case.stage_redundancy("onsite_generation")
         spares = scheme.spares if scheme is not None else 0
         m.present = pyo.Var(
-            [(g.item.id, p) for g in machines for p in self.periods if spares or self.plant.spinning_reserve],
+            [
+                (g.item.id, p)
+                for g in machines
+                for p in self.periods
+                if spares or self.plant.spinning_reserve or lost_of(g) in self.plant.links
+            ],
             within=pyo.Binary,
         )
         m.firm_generation_total = pyo.ConstraintList()

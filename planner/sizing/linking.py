@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pyomo.environ as pyo
 
 from planner.families import power
 from planner.families.battery import Battery
+from planner.operation.blocks import PATH
 from planner.operation.caps import Cap
+from planner.operation.events import lost_of
 from planner.sizing.limits import Limits
 from planner.sizing.shared import share
 from planner.sizing.targets import grid_steps
 
 RATCHET_MONTHS = 11  # before the month that is billed
+
+
+def on_path(edge: str, path: int) -> str:
+    """Name of a state of charge on a path; plain on the first.
+
+    >>> on_path("soc_end:own_battery", 0), on_path("soc_end:own_battery", 2)
+    ('soc_end:own_battery', 'soc_end:own_battery#2')
+    """
+    return f"{edge}{PATH}{path}" if path else edge
 
 
 class Linking(Limits):
@@ -24,7 +36,10 @@ class Linking(Limits):
         own = {*edges, *self.plant.peaks}
         m.link = pyo.Var(self.periods, [n for n in self.plant.links if n not in own], within=pyo.NonNegativeReals)
         m.linking = pyo.Constraint(pyo.Any)
-        m.edge = pyo.Var([(p, k, name) for p, k in self.states for name in edges], within=pyo.NonNegativeReals)
+        paths = range(len(self.case.paths))
+        index = [(p, k, on_path(name, path)) for path in paths for p, k in self.states for name in edges]
+        m.edge = pyo.Var(index, within=pyo.NonNegativeReals)
+        self._reserves()
         self._edges()
         if self.plant.has_ratchet:
             self._ratchet()
@@ -34,16 +49,38 @@ class Linking(Limits):
             for name, value in self._components(p).items():
                 m.linking[p, name] = m.link[p, name] == value
 
+    def _reserves(self) -> None:
+        """Energy held for events, by battery and period, and what new units hold of it when they arrive."""
+        m = self.m
+        self.held = self.plant.batteries if self.plant.events else ()
+        m.first_charge = pyo.Var([(b.item.id, p) for b in self.held for p in self.periods], within=pyo.NonNegativeReals)
+        m.reserves = pyo.ConstraintList()
+        for store in self.held:
+            for p in self.periods:
+                reserve = m.link[p, store.reserve]
+                m.reserves.add(reserve <= store.hours * m.link[p, store.key])
+                brought = m.first_charge[store.item.id, p]
+                m.reserves.add(brought <= reserve)
+                before = m.link[p - 1, store.key] if p else 0.0  # only what is new brings energy
+                m.reserves.add(brought <= store.hours * (m.link[p, store.key] - before))
+
+    def first_charge(self, store: Battery, p: int) -> Any:
+        """Energy that units bring with them at the start of a period. [MWh]"""
+        return self.m.first_charge[store.item.id, p] if self.held else 0.0
+
     def _edges(self) -> None:
         """State of charge between states: from empty at the start, build months in a row, each year in a circle."""
         m, timeline = self.m, self.case.timeline
         sampled = self.case.input.horizon.sample_days_per_month is not None
         m.edges = pyo.ConstraintList()
         month = {(p, k): timeline.part_at(p, k)[0] for p, k in self.states}
-        self.edges: list[tuple[Any, str, float, Any]] = []
-        for store in self.plant.batteries:
-            start, end = store.soc_start, store.soc_end
-            m.edge[0, 0, start].fix(0.0)
+        self.edges: list[tuple[Any, str, float, Any, Any]] = []
+        for store, path in product(self.plant.batteries, range(len(self.case.paths))):
+            start, end = on_path(store.soc_start, path), on_path(store.soc_end, path)
+            if self.held:
+                m.edges.add(m.edge[0, 0, start] == self.first_charge(store, 0))
+            else:
+                m.edge[0, 0, start].fix(0.0)
             for p, k in self.states:
                 m.edges.add(m.edge[p, k, end] <= store.hours * m.link[p, store.key])
                 last = k == timeline.places(p)[-1]
@@ -54,14 +91,17 @@ class Linking(Limits):
                 if not last or timeline.is_yearly(p):
                     m.edges.add(m.edge[p, k, end] == m.edge[p, 0 if last else k + 1, start])
             for p in self.periods[1:]:
-                before = m.edge[p - 1, timeline.places(p - 1)[-1], end]
+                before = m.edge[p - 1, timeline.places(p - 1)[-1], end] + self.first_charge(store, p)
                 # A year starts, whenever it repeats, from no more than was charged before it.
                 m.edges.add(m.edge[p, 0, start] <= before if timeline.is_yearly(p) else m.edge[p, 0, start] == before)
             if not sampled:
-                self._edge_columns(store)
+                self._edge_columns(store, path)
 
-    def _edge_columns(self, store: Battery) -> None:
-        """Every state of charge between states: its edge in the year, and the hours and the power that bound it."""
+    def _edge_columns(self, store: Battery, path: int) -> None:
+        """Every state of charge between states: its edge in the year, the hours and power that bound it, its reserve.
+
+        With reserves, those alone that lie inside a year: the others move with what new units bring.
+        """
         m, timeline = self.m, self.case.timeline
         for p, k in self.states:
             yearly, last = timeline.is_yearly(p), k == timeline.places(p)[-1]
@@ -69,11 +109,13 @@ class Linking(Limits):
             # A year ends as it starts, and so no later year starts with more than the build months leave.
             before = (timeline.build_months if yearly else p) - 1
             for name, first, at in ((store.soc_start, k == 0, (p, k)), (store.soc_end, yearly and last, after)):
-                if not first or before >= 0:  # the horizon starts empty
+                inside = yearly and not (last if name == store.soc_end else k == 0)
+                if inside if self.held else not first or before >= 0:  # the horizon starts empty
                     month, part = timeline.part_at(*at)
-                    edge = f"{store.key} {timeline.first_day(month).month}.{part or 0}"
+                    edge = on_path(f"{store.key} {timeline.first_day(month).month}.{part or 0}", path)
                     power = m.link[before if first else p, store.key]
-                    self.edges.append((m.edge[p, k, name], edge, store.hours, power))
+                    held = m.link[p, store.reserve] if self.held else None
+                    self.edges.append((m.edge[p, k, on_path(name, path)], edge, store.hours, power, held))
 
     def _ratchet(self) -> None:
         """Every state's highest counted peak of the eleven months before; where years repeat, before any of them.
@@ -143,6 +185,11 @@ class Linking(Limits):
             values[source.key] = source.nameplate_mw * self.units(self.option(source.item.id), p)
         for b in plant.batteries:
             values[b.key] = b.power_mw * self.units(self.option(b.item.id), p)
+        for g in plant.generators:
+            if lost_of(g) in plant.links:
+                values[lost_of(g)] = g.nameplate_mw * m.present[g.item.id, p]
+        if plant.standby:
+            values["standby_mw"] = self.capacity("standby_generation", p)
         if plant.spinning_reserve:
             largest = self.reserve(p)
             values["reserve_mw"] = largest

@@ -15,7 +15,10 @@ Variables
     link[p,c]        linking vector of the operating blocks, the same in every place of a period
     edge[p,k,c]      its components that belong to one place: state of charge before and after, parts of a month
     peak[p,t,c]      what the blocks of month t share as one number, where a month is several blocks
-    cost[p,k]        operating cost of a place, above the cuts
+    cost[p,k]        operating cost of a place, above the cuts; with scenarios the expectation of
+    path_cost[p,k,w] the same on path w
+    value_at_risk, excess[w] of operation over the horizon, and what a path costs beyond it, where risk is asked for
+    first_charge[i,p] energy that new units of battery i bring to their reserve       MWh
 
 Constraints (each under this name in the model and the LP file)
     bought_in_order          cumulative orders never fall
@@ -42,6 +45,8 @@ Constraints (each under this name in the model and the LP file)
     edges                    state of charge between blocks
     ratchet                  the highest promised peak of the eleven months before
     caps                     the blocks' allowances of a year within its annual limit
+    path_excess              excess of a path over the value at risk
+    reserves                 energy held for events within the energy of what stands; a free component of the vector
 """
 
 from __future__ import annotations
@@ -54,6 +59,7 @@ import pyomo.environ as pyo
 
 from planner.case.case import Case
 from planner.case.schema import Milestone
+from planner.finance import discount_factor
 from planner.ledger import Cash, operating_weights
 from planner.operation.blocks import Plant
 from planner.sizing.money import Money
@@ -77,8 +83,10 @@ class Sizing:
     running: Callable[[Milestone, int], Any]  # what runs in a milestone's measure, net of spares
     energised_units: Callable[[Option, int], Any]  # units switched on, with the spares of their groups
     committed_om: list[tuple[str, Cash]]  # fixed O&M of what is already bought
-    edges: list[tuple[Any, str, float, Any]]  # states of charge between states: edge in the year, hours, power
+    # States of charge between states: edge in the year, hours and power that bound it, and the reserve below it.
+    edges: list[tuple[Any, str, float, Any, Any]]
     shared_costs: list[SharedCost]  # billed peaks of months that are several blocks
+    risk_kusd: Any = 0.0  # what risk adds to the expected cost
     levels: dict[str, Any] = field(default_factory=dict)  # objective name -> expression
 
     def option(self, key: str) -> Option:
@@ -134,6 +142,10 @@ def _objectives(s: Money, sizing: Sizing) -> None:
     cost = sum(order.cost_kusd * s.newly(o, k) for o in s.options for k, order in enumerate(o.orders))
     cost = cost + sum(weights[state] * m.cost[state] for state in s.states)
     cost = cost + sum(weights[shared.period, shared.place] * shared.kusd for shared in s.shared_costs)
+    sizing.risk_kusd = s.risk(weights)
+    cost = cost + sizing.risk_kusd
+    rate, base = case.input.finance.discount_rate, case.timeline.start
+    cost = cost + sum(discount_factor(rate, day, base) * usd * mwh for day, usd, mwh in s.first_charges())
     objective = case.input.objective
     if s.relax:
         sizing.levels["slack"] = sum(m.slack[name, p] for name in s.relax for p in range(s.last + 2))

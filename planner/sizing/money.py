@@ -7,7 +7,16 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from planner.ledger import Cash, cash_by, fixed_flows, fixed_om, on_site_ready, present_value
+from planner.case.case import Case
+from planner.ledger import (
+    Cash,
+    cash_by,
+    first_charge_usd_per_mwh,
+    fixed_flows,
+    fixed_om,
+    on_site_ready,
+    present_value,
+)
 from planner.sizing.linking import Linking
 from planner.sizing.options import USD_PER_KUSD, Option
 from planner.sizing.targets import contribution, target_of
@@ -20,7 +29,7 @@ class Money(Linking):
     def money(self) -> None:
         """Cost columns, the budget rows, and the present value of every purchase."""
         m, case = self.m, self.case
-        m.cost = pyo.Var(self.states, within=pyo.Reals, bounds=(self._least_month_kusd(), None))
+        self._operating_cost()
         fixed = [cash for _, cash in fixed_flows(case)] + [cash for _, cash in self.committed_om()]
         self.constant_kusd = present_value(case, fixed) / USD_PER_KUSD
         m.budget = pyo.ConstraintList()
@@ -32,6 +41,7 @@ class Money(Linking):
                 for k, order in enumerate(o.orders)
             )
             spent = spent + cash_by(fixed, row.by) / USD_PER_KUSD
+            spent = spent + sum(kusd * mwh for day, kusd, mwh in self.first_charges() if day <= row.by)
             spent = spent + sum(
                 m.cost[p, k]
                 for p, k in self.states
@@ -47,16 +57,38 @@ class Money(Linking):
             p = min(max(timeline.period_of(row.by), 0), self.last)
             m.budget.add(spent <= row.usd / USD_PER_KUSD + 1000.0 * m.slack["budget", p])
 
-    def _least_month_kusd(self) -> float:
-        """What no month costs less than: the whole connection at the lowest price of import or best of export."""
-        case = self.case
-        if case.tariff is None:
+    def _operating_cost(self) -> None:
+        """Cost of a place: a variable of its own, or the expectation of those of every path."""
+        m, paths = self.m, self.case.scenarios
+        if not paths:
+            m.cost = pyo.Var(self.states, within=pyo.Reals, bounds=(_least_month_kusd(self.case), None))
+            return
+        least = [_least_month_kusd(path.case) for path in paths]
+        index = [(p, k, w) for w in range(len(paths)) for p, k in self.states]
+        m.path_cost = pyo.Var(index, within=pyo.Reals, bounds=lambda m, p, k, w: (least[w], None))
+        m.cost = pyo.Expression(
+            self.states,
+            rule=lambda m, p, k: sum(path.probability * m.path_cost[p, k, w] for w, path in enumerate(paths)),
+        )
+
+    def risk(self, weights: dict[tuple[int, int], float]) -> Any:
+        """What risk adds to the expected cost: weight x (CVaR - expectation) of operation. [kUSD]
+
+        CVaR = least over eta of eta + expectation(excess) / (1 - alpha), excess >= cost of a path - eta, its cost
+        the present value over the whole horizon (Rockafellar and Uryasev, Journal of Risk 2(3), 2000).
+        """
+        m, given, paths = self.m, self.case.input.risk, self.case.scenarios
+        if given is None:
             return 0.0
-        best = max(0.0, -case.tariff.lowest_energy_usd_per_mwh)
-        if case.export_usd_per_mwh is not None:
-            best = max(best, float(case.export_usd_per_mwh.max()))
-        largest = max((step.mw for step in case.input.site.grid.interconnection), default=0.0)
-        return -best * largest * max(DAYS_IN_MONTH) * 24.0 / USD_PER_KUSD
+        m.value_at_risk = pyo.Var(within=pyo.Reals)
+        m.excess = pyo.Var(range(len(paths)), within=pyo.NonNegativeReals)
+        m.path_excess = pyo.ConstraintList()
+        for w in range(len(paths)):
+            cost = sum(weights[p, k] * m.path_cost[p, k, w] for p, k in self.states)
+            m.path_excess.add(m.excess[w] >= cost - m.value_at_risk)
+        beyond = sum(path.probability * m.excess[w] for w, path in enumerate(paths))
+        expected = sum(weights[state] * m.cost[state] for state in self.states)
+        return given.weight * (m.value_at_risk + beyond / (1.0 - given.cvar_alpha) - expected)
 
     def committed_om(self) -> list[tuple[str, Cash]]:
         """Fixed O&M of what is already bought, once it is installed."""
@@ -68,6 +100,15 @@ class Money(Linking):
                 for cash in fixed_om(self.case, item, self.case.timeline.starts[period]):
                     flows.append((row.item, Cash(cash.on, cash.line, cash.usd * row.units)))
         return flows
+
+    def first_charges(self) -> list[tuple[date, float, Any]]:
+        """(day, thousand USD per MWh, MWh) of the energy that new batteries bring."""
+        starts = self.case.timeline.starts
+        return [
+            (starts[p], first_charge_usd_per_mwh(self.case) / USD_PER_KUSD, self.first_charge(store, p))
+            for store in self.held
+            for p in self.periods
+        ]
 
     def newly(self, o: Option, k: int) -> Any:
         """Units ordered at the k-th order day."""
@@ -99,3 +140,14 @@ class Money(Linking):
                 return 0.0
             total += more * max(0.0, min(unit_costs))
         return total
+
+
+def _least_month_kusd(case: Case) -> float:
+    """What no month costs less than: the whole connection at the lowest price of import or best of export."""
+    if case.tariff is None:
+        return 0.0
+    best = max(0.0, -case.tariff.lowest_energy_usd_per_mwh)
+    if case.export_usd_per_mwh is not None:
+        best = max(best, float(case.export_usd_per_mwh.max()))
+    largest = max((step.mw for step in case.input.site.grid.interconnection), default=0.0)
+    return -best * largest * max(DAYS_IN_MONTH) * 24.0 / USD_PER_KUSD

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from planner.sizing.model import Sizing
 from planner.sizing.options import USD_PER_KUSD
 from planner.solve.master import Master
 from planner.solve.pool import BlockPool
+from planner.solve.risk import risk_weights, settle_risk
 from planner.solve.states import State, cost_variable, link_variables
 
 Array = NDArray[np.float64]
@@ -25,25 +27,36 @@ class Coupling:
         self,
         sizing: Sizing,
         master: Master,
-        states: tuple[State, ...],
         pool: Mapping[str, BlockPool],
         fill: dict[str, float],
     ) -> None:
         """pool: by block key. fill: by edge, the share of its limit that charge is settled at; kept up to date."""
-        self._master, self._states, self._pool, self._fill = master, states, pool, fill
+        self._sizing, self._master, self._pool, self._fill = sizing, master, pool, fill
         self._present: set[tuple[State, bytes]] = set()
-        self._link_variables = {s: link_variables(sizing, s) for s in states}
-        self._link_columns = {s: [master.index(v) for v in row] for s, row in self._link_variables.items()}
-        self._cost_columns = {s: master.index(cost_variable(sizing, s)) for s in states}
-        self._edges: dict[str, list[tuple[int, float, int]]] = {}
-        for soc, edge, hours, power in sizing.edges:
+        self._states: tuple[State, ...] = ()
+        self._link_variables: dict[State, list[Any]] = {}
+        self._link_columns: dict[State, list[int | None]] = {}
+        self._cost_columns: dict[State, int | None] = {}
+        self._edges: dict[str, list[tuple[int, float, int, int | None]]] = {}
+        for soc, edge, hours, power, held in sizing.edges:
             column, of = master.index(soc), master.index(power)
             if column is not None and of is not None:
-                self._edges.setdefault(edge, []).append((column, hours, of))
+                self._edges.setdefault(edge, []).append((column, hours, of, master.index(held)))
         self.settling = True  # whether with_settled_charge() moves the shares on
         self.gradient, constant = master.gradient(sizing.levels["cost"])
         self.constant = constant + sizing.constant_kusd
-        self.weights = {s: 0.0 if j is None else float(self.gradient[j]) for s, j in self._cost_columns.items()}
+        self.weights: dict[State, float] = {}  # the most a state's cost may add to the whole, for one more of it
+
+    def add(self, states: tuple[State, ...]) -> None:
+        """States to operate: find their columns."""
+        beyond = risk_weights(self._sizing)
+        self._states += states
+        for s in states:
+            self._link_variables[s] = link_variables(self._sizing, s)
+            self._link_columns[s] = [self._master.index(v) for v in self._link_variables[s]]
+            j = self._cost_columns[s] = self._master.index(cost_variable(self._sizing, s))
+            more = 0.0 if s.is_event else beyond.get((s.period, s.place, s.path), 0.0)
+            self.weights[s] = more + (0.0 if j is None else float(self.gradient[j]))
 
     def links(self, point: Array) -> dict[State, Array]:
         """The linking vector of every state at a point."""
@@ -65,11 +78,12 @@ class Coupling:
         """
         result = point.copy()
         for edge, entries in self._edges.items():
-            shares = [min(1.0, point[soc] / (hours * point[of])) for soc, hours, of in entries if point[of] > 0]
+            shares = [min(1.0, point[soc] / (hours * point[of])) for soc, hours, of, _ in entries if point[of] > 0]
             if shares and self.settling:
                 self._fill[edge] = 0.5 * (self._fill.get(edge, 0.5) + sum(shares) / len(shares))
-            for soc, hours, of in entries:
-                result[soc] = self._fill.get(edge, 0.5) * hours * point[of]
+            for soc, hours, of, held in entries:  # what is held for events stays
+                floor = 0.0 if held is None else point[held]
+                result[soc] = max(self._fill.get(edge, 0.5) * hours * point[of], floor)
         return result
 
     def with_costs(self, point: Array, costs: dict[State, float]) -> Array:
@@ -79,6 +93,7 @@ class Coupling:
             column = self._cost_columns[s]
             if column is not None:
                 result[column] = usd / USD_PER_KUSD
+        settle_risk(self._sizing, self._master, result)
         return result
 
     def cost(self, point: Array, costs: dict[State, float]) -> float:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyomo.common.errors import InfeasibleConstraintException
 
+from planner.algebra import Block
 from planner.case.case import Case
 from planner.errors import NoPlanError
 from planner.operation.blocks import Plant, build_block, plant_of
@@ -31,10 +32,11 @@ from planner.sizing.options import USD_PER_KUSD
 from planner.solve.coupling import Coupling
 from planner.solve.infeasible import explain
 from planner.solve.master import Master, MasterResult
-from planner.solve.pool import Pool
+from planner.solve.pool import BlockPool, Pool
+from planner.solve.replays import failing_starts
 from planner.solve.settle import settle
 from planner.solve.solution import Level, Progress, Solution
-from planner.solve.states import State, states_of
+from planner.solve.states import State, event_states, states_of
 from planner.solve.stopping import Stop
 from planner.solve.trace import Trace
 
@@ -101,23 +103,33 @@ class _Engine:
             self.master = Master(self.sizing, stop=stop, trace=trace)
         except InfeasibleConstraintException:  # a limit already broken by what is committed
             raise explain(self.plant) from None
-        self.states = states_of(case)
-        self.blocks = {key: build_block(self.plant, key) for key in sorted({s.block for s in self.states})}
-        self.pool = {key: pool.of(block) for key, block in self.blocks.items()}
-        self.coupling = Coupling(self.sizing, self.master, self.states, self.pool, pool.fill)
-        for known in self.pool.values():
-            known.watch(stop.run, trace.line if trace.kept else None)
+        self.known = pool
+        self.states: tuple[State, ...] = ()
+        self.blocks: dict[str, Block] = {}
+        self.pool: dict[str, BlockPool] = {}
         self.by_block: dict[str, list[State]] = {}
-        for state in self.states:
-            self.by_block.setdefault(state.block, []).append(state)
+        self.coupling = Coupling(self.sizing, self.master, self.pool, pool.fill)
+        self._add_states((*states_of(case), *event_states(self.plant)))
         self.lower, self.best, self.rounds = -np.inf, _Best(np.inf, None), 0
         self._prepare()
 
+    def _add_states(self, states: tuple[State, ...]) -> None:
+        """States to operate, with their blocks and what is known of them."""
+        for key in sorted({s.block for s in states} - set(self.blocks)):
+            self.blocks[key] = build_block(self.plant, key)
+            self.pool[key] = self.known.of(self.blocks[key])
+            self.pool[key].watch(self.stop.run, self.trace.line if self.trace.kept else None)
+        for state in states:
+            if not state.is_event:
+                self.by_block.setdefault(state.block, []).append(state)
+        self.states += states
+        self.coupling.add(states)
+
     def _prepare(self) -> None:
-        """Columns of every month's links and cost, and the level objectives."""
-        self.warm = all(len(known.points) >= len(known.block.links) for known in self.pool.values())
-        hours = min(block.hours * block.step_h for block in self.blocks.values())
-        self.coarse = hours >= _LEAST_COARSE_H
+        """What the blocks but those of events, which are short and rare, ask of the search."""
+        known = [self.pool[key] for key in self.by_block]
+        self.warm = all(len(pool.points) >= len(pool.block.links) for pool in known)
+        self.coarse = min(pool.block.hours * pool.block.step_h for pool in known) >= _LEAST_COARSE_H
         self.pooled = self.coarse and len(self.plant.batteries) > 1
         self.tries = self.pooled and int(self.master.integer.sum()) <= _FEW_INTEGERS
 
@@ -148,7 +160,7 @@ class _Engine:
             self.sizing,
             self.master,
             self.blocks,
-            self.states,
+            tuple(s for s in self.states if not s.is_event),
             best.point,
             best.values,
             best.links,
@@ -247,13 +259,18 @@ class _Engine:
         return self.coupling.cost(point, costs)
 
     def _coarse(self, step_h: int, links: dict[State, Array]) -> dict[State, Value]:
-        """Values of blocks on coarse steps, with slopes repaired to hold for the blocks themselves."""
-        found = self._side_by_side(lambda s: self.pool[s.block].coarse(links[s], step_h), links)
+        """Values of blocks on coarse steps, with slopes repaired to hold for the blocks themselves; events exactly."""
+        found = self._side_by_side(
+            lambda s: self._solve(s, links[s]) if s.is_event else self.pool[s.block].coarse(links[s], step_h), links
+        )
         return {s: value for s, value in found.items() if value is not None}
 
     def _exact(self, links: dict[State, Array]) -> dict[State, Value]:
         """Values of the blocks themselves."""
-        return self._side_by_side(lambda s: self.pool[s.block].solve(links[s], s.label(self.case)), links)
+        return self._side_by_side(lambda s: self._solve(s, links[s]), links)
+
+    def _solve(self, s: State, x: Array) -> Value:
+        return self.pool[s.block].solve(x, s.label(self.case))
 
     def _integers(self) -> None:
         """Integer sizing until the gap closes, no cut is left, or the time is up.
@@ -291,8 +308,7 @@ class _Engine:
         """Run the best plan's states that were known well enough without: what is written is least cost."""
         best = self.best
         if best.point is not None:
-            mixed = {s: x for s, x in best.links.items() if self.pool[s.block].known(x) is None}
-            exact = self._one_way(self._exact(mixed), best.links)
+            exact = self._one_way(self._exact(self._mixed(best.links)), best.links)
             self.best = self._plan(best.point, best.values | exact, best.links)
 
     def _first_level(self, name: str) -> Level:
@@ -357,7 +373,7 @@ class _Engine:
         for s, value in mixed.items():
             if value is None:
                 unknown.setdefault(s.block, []).append(s)
-            else:
+            elif not s.is_event:  # what an event costs is nothing
                 width[s] = (
                     self.coupling.weights[s] * (value.cost_usd - self.pool[s.block].below(links[s])) / USD_PER_KUSD
                 )
@@ -381,24 +397,38 @@ class _Engine:
     def _evaluate_plan(self, point: Array) -> tuple[dict[State, Value], dict[State, Array]]:
         """Evaluate an integer plan; keep it when it can be run, keeps its budgets and is the best so far."""
         rounded = self.coupling.with_settled_charge(np.where(self.master.integer, np.round(point), point))
-        links = self.coupling.links(rounded)
-        with self.stop.held(self.best.point is None):  # what may be the only plan is evaluated to its end
-            values = self._evaluate(links, self._allowed(rounded, links))
-        if all(v.feasible for v in values.values()):
+        while True:
+            links = self.coupling.links(rounded)
+            with self.stop.held(self.best.point is None):  # what may be the only plan is evaluated to its end
+                values = self._evaluate(links, self._allowed(rounded, links))
+            found = self._found(rounded, values, links) if all(v.feasible for v in values.values()) else None
+            failing = failing_starts(self.plant, links) if found is not None else []
+            if not failing:
+                self.best = found or self.best
+                return values, links
+            self._add_states(event_states(self.plant, failing))
+
+    def _found(self, rounded: Array, values: dict[State, Value], links: dict[State, Array]) -> _Best | None:
+        """The plan, if it keeps its budgets and is better than the best so far; values it needed exactly are put in."""
+        found = self._plan(rounded, values, links)
+        if not self._within_budget(found):  # perhaps by what the mix of dispatches adds alone
+            values |= self._exact(self._mixed(links))
             found = self._plan(rounded, values, links)
-            if not self._within_budget(found):  # perhaps by what the mix of dispatches adds alone
-                values |= self._exact({s: x for s, x in links.items() if self.pool[s.block].known(x) is None})
-                found = self._plan(rounded, values, links)
-            if found.cost < self.best.cost:  # the check is for plans that may become the best
-                with self.stop.held(self.best.point is None):
-                    found = self._plan(rounded, self._one_way(values, links), links)
-            if found.cost < self.best.cost and self._within_budget(found):
-                self.best = found
-        return values, links
+        if found.cost < self.best.cost:  # the check is for plans that may become the best
+            with self.stop.held(self.best.point is None):
+                found = self._plan(rounded, self._one_way(values, links), links)
+        return found if found.cost < self.best.cost and self._within_budget(found) else None
+
+    def _mixed(self, links: dict[State, Array]) -> dict[State, Array]:
+        """The states that have not been run at their links; events need no dispatch of their own."""
+        return {s: x for s, x in links.items() if not s.is_event and self.pool[s.block].known(x) is None}
 
     def _one_way(self, values: dict[State, Value], links: dict[State, Array]) -> dict[State, Value]:
         """The values with nothing running both ways in an hour; what that costs is true, but in no cut."""
-        return self._side_by_side(lambda s: self.pool[s.block].one_way(links[s], values[s], s.label(self.case)), values)
+        return self._side_by_side(
+            lambda s: values[s] if s.is_event else self.pool[s.block].one_way(links[s], values[s], s.label(self.case)),
+            values,
+        )
 
     def _plan(self, point: Array, values: dict[State, Value], links: dict[State, Array]) -> _Best:
         """A plan with its true costs."""

@@ -12,7 +12,7 @@ import pyomo.environ as pyo
 from numpy.typing import NDArray
 
 from planner.families import cooling
-from planner.ledger import CAPITAL_LINES, fixed_flows
+from planner.ledger import CAPITAL_LINES, first_charge_usd_per_mwh, fixed_flows
 from planner.operation.blocks import hours_of
 from planner.plan.plan import Plan
 from planner.sizing.options import USD_PER_KUSD, possible_sets
@@ -196,7 +196,8 @@ def _binding(read: Reading, p: int, now: CapacityRow, stages: list[StageRow]) ->
 
 def _dispatch(read: Reading, s: State) -> pd.DataFrame:
     """Dispatch of a state, step by step."""
-    case, block, primal = read.case, read.solution.blocks[s.block], read.solution.values[s].primal
+    path = read.case.paths[s.path]
+    case, block, primal = path.case, read.solution.blocks[s.block], read.solution.values[s].primal
     timeline, hours = case.timeline, hours_of(case, s.block)
     month, _ = timeline.part_at(s.period, s.place)
     flows: dict[str, Array] = {}
@@ -214,6 +215,7 @@ def _dispatch(read: Reading, s: State) -> pd.DataFrame:
         elif kind in _SINKS:
             supply -= series
     shown: dict[str, Any] = {
+        **({"scenario": path.name} if read.case.scenarios else {}),
         "period": timeline.first_day(month),
         "phase": timeline.phase(s.period),
         "hour_of_year": timeline.first_hour_of_year(month) + hours.hour_of_month,
@@ -234,7 +236,8 @@ def _it_and_heat(read: Reading, s: State, hours: Hours, flows: dict[str, Array])
     """Draw of IT, and of heat rejection, by hour. [MW]"""
     link = dict(zip(read.solution.blocks[s.block].links, read.solution.links[s].tolist(), strict=True))
     at = hours.hour_of_year
-    shape = read.case.load_shape[hours.step_of_year]
+    plant = read.sizing.plant.paths[s.path]
+    shape = plant.case.load_shape[hours.step_of_year]
     it = link["it_mw"] * shape + read.network_mw(s.period)
     none = np.zeros(len(hours))
     moved = []
@@ -244,7 +247,7 @@ def _it_and_heat(read: Reading, s: State, hours: Hours, flows: dict[str, Array])
     it += sum((mw for _, mw in moved), none)
     heat = np.zeros(len(hours))
     for loop in cooling.LOOPS:
-        options = [r for r in read.sizing.plant.rejections if r.loop == loop]
+        options = [r for r in plant.rejections if r.loop == loop]
         if len(options) == 1:
             shifted = sum((read.sizing.plant.heat_per_it(rack, loop) * mw for rack, mw in moved), none)
             heat += options[0].power_fraction[at] * (shape * link[f"heat:{loop}"] + shifted)
@@ -264,11 +267,18 @@ def _payments(read: Reading) -> Iterator[Payment]:
                 yield from (Payment(cash.on, cash.line, o.item.id, cash.usd * units) for cash in order.flows)
     for name, cash in (*fixed_flows(read.case), *read.sizing.committed_om):
         yield Payment(cash.on, cash.line, name, cash.usd)
+    for store in read.sizing.plant.batteries if read.sizing.plant.events else ():
+        for p in range(read.last + 1):
+            mwh = value(read.model.first_charge[store.item.id, p])
+            if mwh > 1e-6:
+                usd = mwh * first_charge_usd_per_mwh(read.case)
+                yield Payment(read.starts[p], "first charge", store.item.id, usd)
     timeline = read.case.timeline
     for s in read.solution.states:
         months = timeline.months_at(s.period, s.place)
+        likely = read.case.paths[s.path].probability
         for line, cost in read.solution.blocks[s.block].cost_lines.items():
-            usd = float(cost @ read.solution.values[s].primal)
+            usd = likely * float(cost @ read.solution.values[s].primal)
             if abs(usd) >= 1e-6:
                 yield from (Payment(timeline.middle(month), line, "operation", usd) for month in months)
     for shared in read.sizing.shared_costs:

@@ -16,10 +16,11 @@ from pyomo.common.errors import InfeasibleConstraintException
 from planner.errors import InfeasibleError, Shortfall
 from planner.operation.blocks import Plant
 from planner.operation.evaluate import BlockSolver
+from planner.operation.events import is_event
 from planner.sizing.counts import LIMITS
 from planner.sizing.model import build_sizing
 from planner.solve.master import Master, MasterResult
-from planner.solve.states import link_variables, states_of
+from planner.solve.states import event_states, link_variables, states_of
 
 _ROUNDS = 50
 
@@ -49,7 +50,9 @@ def explain(plant: Plant, hours: Mapping[str, BlockSolver] | None = None) -> Inf
     together = _shortfalls(plant, tuple(names), hours)
     if together:
         return InfeasibleError(together)
-    words = "operation: no plan can serve every hour even with every limit freed"
+    names = [event.name for event in plant.events]
+    through = f" and live through {', '.join(names)}" if names else ""
+    words = f"operation: no plan can serve every hour{through} even with every limit freed"
     return InfeasibleError([Shortfall(words, float("nan"), "MW", "always")])
 
 
@@ -95,7 +98,8 @@ def _cut(master: Master, hours: Mapping[str, BlockSolver], result: MasterResult)
     """Run every month at a point and cut it off where hours fall short; returns how many cuts were added."""
     assert result.point is not None
     added = 0
-    for s in states_of(master.sizing.case):
+    states = (*states_of(master.sizing.case), *event_states(master.sizing.plant, [k for k in hours if is_event(k)]))
+    for s in states:
         variables = link_variables(master.sizing, s)
         x = np.array([max(0.0, master.value(v, result.point)) for v in variables])
         value = hours[s.block].solve(x)

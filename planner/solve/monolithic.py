@@ -22,7 +22,7 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 
 from planner.algebra import Block
 from planner.case.case import Case
-from planner.errors import InfeasibleError
+from planner.errors import InfeasibleError, NoPlanError
 from planner.operation.blocks import build_block, plant_of
 from planner.operation.evaluate import BlockSolver, Value
 from planner.operation.one_way import one_way
@@ -30,8 +30,9 @@ from planner.sizing.model import Sizing, build_sizing
 from planner.sizing.options import USD_PER_KUSD
 from planner.solve.infeasible import explain
 from planner.solve.master import Master
+from planner.solve.risk import settle_risk
 from planner.solve.solution import Level, Progress, Solution
-from planner.solve.states import State, cost_variable, link_variables, states_of
+from planner.solve.states import State, cost_variable, event_states, link_variables, states_of
 from planner.solve.stopping import Stop
 from planner.solve.trace import Trace
 
@@ -65,7 +66,7 @@ class Monolithic:
         self.begin = time.perf_counter()
         plant = plant_of(case)
         self.sizing: Sizing = build_sizing(plant, milestones=case.input.objective.kind != "max_gpus")
-        self.states = states_of(case)
+        self.states = (*states_of(case), *event_states(plant))
         m = self.sizing.model
         try:
             self.alone = Master(self.sizing, threads, trace=self.trace)  # without hours: bounds, and its plain cuts
@@ -122,7 +123,7 @@ class Monolithic:
             levels.append(Level(name, value + constant, bound + constant))
         self.master.free(index)
         assert point is not None
-        operating = {s: self.master.value(cost_variable(self.sizing, s), point) for s in self.states}
+        operating = {s: self.master.value(cost_variable(self.sizing, s), point) for s in self.states if not s.is_event}
         return MonolithicSolution(
             point, tuple(levels), levels[-1].value, levels[-1].bound, operating, time.perf_counter() - begin
         )
@@ -133,6 +134,8 @@ class Monolithic:
         Every month is run once more on its own at the sizing found: a search that was stopped, or that ended
         within a gap, may leave hours that are possible but not the cheapest, with losses above the physical ones.
         """
+        if self.sizing.plant.events:
+            raise NoPlanError("the whole model tries some starts of events alone: plan them without it")
         if report is not None:
             self.master.watch(lambda objective, bound: report(self._progress(objective, bound)))
         whole = self.solve(gap=gap, of_open_cost=True)
@@ -145,6 +148,7 @@ class Monolithic:
             column = self.master.index(cost_variable(self.sizing, s))
             if column is not None:
                 point[column] = values[s].cost_usd / USD_PER_KUSD
+        settle_risk(self.sizing, self.master, point)
         gradient, constant = self.master.gradient(self.sizing.levels["cost"])
         upper = float(gradient @ point) + constant + self.sizing.constant_kusd
         lower = min(upper, whole.levels[-1].bound)
@@ -221,6 +225,8 @@ class Monolithic:
                 linear_vars=[variables[j] for j in matrix.indices[inside]],
             )
             m.block_rows[label, block.row_names[i]] = body == 0.0 if equal[i] else body <= 0.0
+        if s.is_event:
+            return
         cost, used = block.cost / USD_PER_KUSD, np.flatnonzero(block.cost)
         total = LinearExpression(constant=0.0, linear_coefs=cost[used].tolist(), linear_vars=[columns[j] for j in used])
         m.block_cost[label] = cost_variable(self.sizing, s) == total

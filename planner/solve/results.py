@@ -10,7 +10,8 @@ import pandas as pd
 
 from planner.families.cooling import LOOPS
 from planner.finance import discount_factor
-from planner.ledger import CAPITAL_LINES, IT_FAMILIES
+from planner.ledger import CAPITAL_LINES, IT_FAMILIES, operating_weights
+from planner.operation.events import AT
 from planner.plan.plan import SCHEMA
 from planner.solve.reading import CapacityRow, Reading, value
 from planner.timeline import MONTHS_PER_YEAR
@@ -60,6 +61,9 @@ def summary_of(
             for row in capacity
             if row.racks_stranded > 0
         ][:60],
+        "events": _events(read),
+        "reserves": _reserves(read),
+        **_scenarios(read),
         "trust": _trust(read, orders),
         "sampled_days_per_month": case.input.horizon.sample_days_per_month,
         "step_minutes": case.input.horizon.step_minutes,
@@ -91,13 +95,77 @@ def _milestones(read: Reading) -> list[dict[str, Any]]:
     return rows
 
 
+def _events(read: Reading) -> list[dict[str, Any]]:
+    """What the plan lives through: how many starts were blocks of the model, and how many were replayed."""
+    return [
+        {
+            "name": event.name,
+            "hours": event.length_h,
+            "load_fraction": event.load_fraction,
+            "grid_fraction_left": event.grid_fraction_left,
+            "starts_in_the_model": sum(key.startswith(event.name + AT) for key in read.solution.blocks),
+            "starts_possible": len(event.begins),
+        }
+        for event in read.sizing.plant.events
+    ]
+
+
+def _scenarios(read: Reading) -> dict[str, Any]:
+    """Present value of operation on every path, by ledger line, and the risk the objective has taken in."""
+    case, solution = read.case, read.solution
+    if not case.scenarios:
+        return {}
+    weights = operating_weights(case)
+    lines: list[dict[str, float]] = [{} for _ in case.scenarios]
+    for s in solution.states:
+        for line, cost in solution.blocks[s.block].cost_lines.items():
+            usd = weights[s.period, s.place] * float(cost @ solution.values[s].primal)
+            lines[s.path][line] = lines[s.path].get(line, 0.0) + usd
+    rows = [
+        {
+            "name": path.name,
+            "probability": path.probability,
+            "operation_usd": sum(found.values()),
+            "lines_usd": {line: usd for line, usd in sorted(found.items()) if usd},
+        }
+        for path, found in zip(case.scenarios, lines, strict=True)
+    ]
+    expected = sum(path.probability * sum(found.values()) for path, found in zip(case.scenarios, lines, strict=True))
+    shown: dict[str, Any] = {"scenarios": rows, "operation_expected_usd": expected}
+    if case.input.risk is not None:
+        held = case.input.risk
+        added = value(read.sizing.risk_kusd) * _KUSD
+        cvar = expected + added / held.weight if held.weight else None
+        shown["risk"] = {
+            "cvar_alpha": held.cvar_alpha,
+            "weight": held.weight,
+            "operation_cvar_usd": cvar,
+            "added_to_objective_usd": added,
+        }
+    return shown
+
+
+def _reserves(read: Reading) -> list[dict[str, Any]]:
+    """Energy every battery holds for events, where any."""
+    plant = read.sizing.plant
+    return [
+        {"period": str(read.starts[p]), "item": store.item.id, "reserve_mwh": mwh}
+        for p in range(read.last + 1)
+        for store in (plant.batteries if plant.events else ())
+        if (mwh := value(read.model.link[p, store.reserve])) > 1e-6
+    ]
+
+
 def _key_results(
     read: Reading, capacity: list[CapacityRow], dispatch: pd.DataFrame, ledger: pd.DataFrame
 ) -> dict[str, float | None]:
     case, end = read.case, capacity[-1]
     year = dispatch[dispatch["phase"] == "operating year"]
     years = len(case.timeline.operated_months(read.last)) / MONTHS_PER_YEAR
-    energy = float((year["weight_h"] * year["site_load_mw"]).sum()) / years
+    hours = year["weight_h"].to_numpy(float)
+    if case.scenarios:  # the expectation
+        hours = hours * year["scenario"].map({path.name: path.probability for path in case.scenarios}).to_numpy(float)
+    energy = float((hours * year["site_load_mw"]).sum()) / years
     it_items = [i.id for i in case.catalog.items if i.family in IT_FAMILIES]
     line, is_it = ledger["line"], ledger["item"].isin(it_items)
     without_it = float(ledger.loc[line.isin(CAPITAL_LINES) & ~is_it, "usd"].sum())
@@ -112,15 +180,15 @@ def _key_results(
     }
     if not read.sizing.plant.racks or end.it_design_mw <= 0:
         return result
-    result["annual_pue"] = energy * years / float((year["weight_h"] * year["it_mw"]).sum())
+    result["annual_pue"] = energy * years / float((hours * year["it_mw"]).sum())
     meter = end.design_load_mw / (1.0 - read.sizing.plant.import_loss_fraction)
     it = end.it_design_mw + read.network_mw(read.last)
     result["peak_pue"] = meter / it
     result["it_design_mw"] = end.it_design_mw
     result["project_cost_usd_per_mw"] = without_it / end.it_design_mw
     result["gpus_per_facility_mw"] = end.gpus_energised / meter
-    hours = _discounted_gpu_hours(read, capacity)
-    result["usd_per_gpu_hour"] = float(read.solution.upper_kusd * _KUSD / hours) if hours else None
+    gpu_hours = _discounted_gpu_hours(read, capacity)
+    result["usd_per_gpu_hour"] = float(read.solution.upper_kusd * _KUSD / gpu_hours) if gpu_hours else None
     workload = case.input.workload
     if workload is not None and workload.swing_fraction is not None:
         result["unsmoothed_swing_mw"] = workload.swing_fraction * workload.largest_job_fraction * end.it_design_mw

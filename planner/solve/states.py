@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from planner.case.case import Case
+from planner.operation.blocks import PATH, Plant, hours_of, shared_paths
+from planner.operation.events import is_event
+from planner.sizing.linking import on_path
 from planner.sizing.model import Sizing
+from planner.timeline import Timeline
 
 
 @dataclass(frozen=True)
@@ -16,23 +21,52 @@ class State:
     period: int
     place: int  # counts the blocks inside the period in order of time
     block: str  # key of the operating block
+    path: int = 0  # scenario, by its number in the case
+
+    @property
+    def is_event(self) -> bool:
+        """Whether it is an event, at no cost, in the place where it begins."""
+        return is_event(self.block)
 
     def label(self, case: Case) -> str:
-        """Name in models and logs: 2027_03, or operating_03 where years repeat; with its part of the month, if any."""
+        """Name in models and logs: 2027_03, or operating_03 where years repeat; with its part, event or scenario."""
         timeline = case.timeline
         month, part = timeline.part_at(self.period, self.place)
         day, repeats = timeline.first_day(month), self.period == timeline.last_period and timeline.calendar != "actual"
         whole = f"operating_{day.month:02d}" if repeats else f"{day:%Y_%m}"
+        if self.is_event:
+            return f"{whole}_{self.block}"
+        if case.scenarios:
+            return f"{whole}_{case.scenarios[self.path].name}"
         return whole if timeline.block == "month" else f"{whole}_{part + 1:02d}"
 
 
 def states_of(case: Case) -> tuple[State, ...]:
-    """Every state to operate, in order of time."""
+    """Every state to operate, in order of time, path by path."""
     timeline = case.timeline
     return tuple(
-        State(p, k, timeline.block_key(*timeline.part_at(p, k)))
+        State(p, k, _block_key(timeline, p, k, alike), path)
+        for path, alike in enumerate(shared_paths(case))
         for p in range(timeline.last_period + 1)
         for k in timeline.places(p)
+    )
+
+
+def _block_key(timeline: Timeline, period: int, place: int, path: int | None) -> str:
+    key = timeline.block_key(*timeline.part_at(period, place))
+    return key if path is None else f"{key}{PATH}{path}"
+
+
+def event_states(plant: Plant, keys: Iterable[str] | None = None) -> tuple[State, ...]:
+    """States of events in every period in which they may begin; keys: of their blocks, by default the first ones."""
+    if keys is None:
+        keys = [event.key(int(hour)) for event in plant.events for hour in event.first]
+    places = [(s, hours_of(plant.case, s.block).hour_of_year) for s in states_of(plant.case)] if keys else []
+    return tuple(
+        State(s.period, s.place, key)
+        for key in keys
+        for s, hours in places
+        if hours[0] <= plant.event(key)[1] <= hours[-1]
     )
 
 
@@ -40,11 +74,15 @@ def link_variables(sizing: Sizing, s: State) -> list[Any]:
     """The Pyomo variables of a state's linking vector, in the order of the plant's links."""
     m, plant = sizing.model, sizing.plant
     month, _ = sizing.case.timeline.part_at(s.period, s.place)
-    own = {name: m.edge[s.period, s.place, name] for name in plant.edges}
+    own = {name: m.edge[s.period, s.place, on_path(name, s.path)] for name in plant.edges}
     own |= {name: m.peak[s.period, month, name] for name in plant.peaks}
     return [own[name] if name in own else m.link[s.period, name] for name in plant.links]
 
 
 def cost_variable(sizing: Sizing, s: State) -> Any:
-    """The Pyomo variable that stands for a state's operating cost. [kUSD]"""
+    """The Pyomo variable that stands for a state's operating cost; an event has none. [kUSD]"""
+    if s.is_event:
+        return None
+    if sizing.case.scenarios:
+        return sizing.model.path_cost[s.period, s.place, s.path]
     return sizing.model.cost[s.period, s.place]

@@ -1,0 +1,96 @@
+"""Events a site must live through: the fields of a case file, and the hours at which each may begin.
+
+An event begins at the start of an hour of the year with exactly the energy the plan holds in reserve, and is over
+after its hours: what the batteries hold then is free. All load must be carried but the share the case lets go.
+
+    grid_outage             no import; standby generators run
+    called_curtailment      the utility leaves a share of the import; standby generators may not run
+    hottest_still_day       24 hours, all at the hottest of the weather file, no wind or sun, full design load
+    loss_of_largest_unit    one unit of one type fails, each type in turn; the grid is there
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from planner.case.base import Fraction, PositiveCount, Rule, Strict, require
+from planner.timeline import DAYS_IN_MONTH
+from planner.units import HOURS_PER_YEAR
+
+HOURS_PER_DAY = 24
+_FIELDS = {
+    "grid_outage": ("duration_h", "load_fraction", "hours", "months", "hours_of_day", "starts"),
+    "called_curtailment": (
+        "duration_h",
+        "load_fraction",
+        "hours",
+        "months",
+        "hours_of_day",
+        "starts",
+        "grid_fraction_left",
+    ),
+    "hottest_still_day": ("load_fraction",),
+    "loss_of_largest_unit": ("duration_h", "load_fraction", "hours", "months", "hours_of_day", "starts"),
+}
+
+
+class EventInput(Strict):
+    """One kind of event, that may begin at any hour of its window, in every period."""
+
+    kind: Literal["grid_outage", "called_curtailment", "hottest_still_day", "loss_of_largest_unit"]
+    duration_h: Annotated[int, Field(ge=1, le=168)] | None = None
+    load_fraction: Fraction = 1.0  # of the IT draw, or of the load series, that must be carried
+    grid_fraction_left: Fraction = 0.0  # of the import limit, during a called curtailment
+    hours: list[Annotated[int, Field(ge=0, lt=HOURS_PER_YEAR)]] | None = None  # of the year; instead of a window
+    months: list[Annotated[int, Field(ge=1, le=12)]] | None = None  # window: all where nothing is said
+    hours_of_day: list[Annotated[int, Field(ge=0, lt=HOURS_PER_DAY)]] | None = None
+    starts: PositiveCount = 12  # how many the solve begins with; the rest are replayed, and added where they fail
+
+    @model_validator(mode="after")
+    def _kind(self) -> EventInput:
+        known = _FIELDS[self.kind]
+        found = [
+            Rule(f"does not belong to {self.kind}", "remove it", (name,), ("kind", name))
+            for name in sorted(self.model_fields_set - {"kind"})
+            if name not in known
+        ]
+        if "duration_h" in known and self.duration_h is None:
+            found.append(Rule("is required", "write duration_h in h", ("duration_h",), ("kind", "duration_h")))
+        if self.hours is not None and (self.months is not None or self.hours_of_day is not None):
+            rule = "has both hours and a window"
+            found.append(Rule(rule, "keep hours, or months and hours_of_day", ("hours",), ("hours",)))
+        for name in ("hours", "months", "hours_of_day"):
+            if getattr(self, name) == []:
+                found.append(Rule("must not be empty", "write at least one, or remove it", (name,), (name,)))
+        require(found)
+        return self
+
+    @property
+    def length_h(self) -> int:
+        """Hours it lasts."""
+        return HOURS_PER_DAY if self.duration_h is None else self.duration_h
+
+    def may_begin(self, dry_bulb_c: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Hours of the year at whose start it may begin. Shape (8760,)."""
+        hour = np.arange(HOURS_PER_YEAR)
+        if self.kind == "hottest_still_day":  # the day that holds the hottest hour
+            return np.asarray(hour == int(np.argmax(dry_bulb_c)) // HOURS_PER_DAY * HOURS_PER_DAY)
+        if self.hours is not None:
+            return np.isin(hour, self.hours)
+        month = np.repeat(np.arange(1, 13), np.array(DAYS_IN_MONTH) * HOURS_PER_DAY)
+        inside = np.ones(HOURS_PER_YEAR, bool) if self.months is None else np.isin(month, self.months)
+        return inside if self.hours_of_day is None else inside & np.isin(hour % HOURS_PER_DAY, self.hours_of_day)
+
+
+def modelled_hours(sample_days_per_month: int | None) -> NDArray[np.bool_]:
+    """Hours of the year that are operated: all, or those of the sampled days in the middle of every month."""
+    count = [min(sample_days_per_month or days, days) for days in DAYS_IN_MONTH]
+    parts = []
+    for days, some in zip(DAYS_IN_MONTH, count, strict=True):
+        day, skip = np.arange(days), (days - some) // 2
+        parts.append(np.repeat((day >= skip) & (day < skip + some), HOURS_PER_DAY))
+    return np.concatenate(parts)
