@@ -1,6 +1,6 @@
 # One environment, .venv, holds the checkout itself (editable) and the versions of constraints.txt.
 #   make demo      solve examples/carolina and print the plan
-#   make test      every test but the slow ones        make test-all   the slow ones too
+#   make test      every test but the slow ones        make test-all   the slow ones too, and 200 random sites
 #   make lint      ruff and mypy                       make bench      this planner and its peers side by side
 #   make clean     remove what make made               make bench BENCH=--quick
 PYTHON ?= python3
@@ -20,7 +20,7 @@ test: $(VENV)/test.stamp
 	$(PYTEST) -m "not slow"
 
 test-all: $(VENV)/test.stamp
-	$(PYTEST)
+	PLANNER_DRAWS=200 $(PYTEST)
 
 lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .

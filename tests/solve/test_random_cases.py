@@ -131,5 +131,6 @@ def test_both_ways_find_the_same_optimum(make_case: Make, site: dict[str, Any], 
         if var.name.startswith(("bought", "sets", "groups", "present"))
     }
     fixed = whole.solve(fixed=decided, gap=0.0)
-    mine = sum(value.cost_usd for value in found.values.values()) / 1000.0
-    assert sum(fixed.operating_kusd.values()) <= mine + max(1e-7 * abs(mine), room)
+    # All of the cost: where months are several blocks, a peak is paid in the sizing model or in a block.
+    assert fixed.upper_kusd <= found.upper_kusd + max(1e-7 * abs(found.upper_kusd), room)
+    assert found.upper_kusd <= fixed.upper_kusd + room
