@@ -4,8 +4,9 @@ Each round solves the sizing model (first its relaxation, then the integers), ev
 its point, and adds the cuts they give. The first cuts come from blocks on coarse steps, whose prices are repaired to
 hold for the true ones. A block's cut holds in every period that runs it, and a block is solved only where what is
 known of it from above and from below differ. The lower bound is the sizing model's own proven bound, the best over
-all rounds; the upper bound is a whole integer plan evaluated on every hour, with nothing forbidden violated and every budget kept at its true cost. The gap is taken
-on the cost open to decision: the proven least cost of compute that every plan must buy is left out of it.
+all rounds; the upper bound is a whole integer plan evaluated on every hour, with nothing forbidden violated and
+every budget kept at its true cost. The gap is taken on the cost open to decision: the proven least cost of compute
+that every plan must buy is left out of it.
 """
 
 from __future__ import annotations
