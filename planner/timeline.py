@@ -8,9 +8,10 @@ A period is operated in places, in order of time: the operating blocks of its mo
 `block` says so a part of one (about a week, or a day).
 
 On the reference calendar every year has 365 days and the weekdays and clock of the first operating year, and the
-operating period repeats the places of one year. On the actual calendar every year has its own weekdays, leap day and
-clock, and the operating period has the places of all its years; a leap day has the inputs of 28 February. Charge
-runs in a circle over a period: over one year that repeats, or over all the operating years of the actual calendar.
+operating period repeats the places of one year, unless what a year costs or has changes from one to the next. On the
+actual calendar every year has its own weekdays, leap day and clock; a leap day has the inputs of 28 February. Where
+years do not repeat, the operating period has the places of all of them. Charge runs in a circle over a period: over
+one year that repeats, or over all the operating years.
 A thing dated d exists from the first period that starts on or after d: rounding is never optimistic. So what
 comes inside a month counts from the next month, and what comes inside a year from the next year.
 """
@@ -66,11 +67,17 @@ class Timeline:
     sample_days: int | None = None  # days of a month that are modelled, all by default
     calendar: str = "reference"  # or actual
     time_zone: str | None = None  # whose clock tariffs go by; without one, standard time all year
+    years_apart: bool = False  # whether no operating year repeats another: prices or equipment change with age
 
     @property
     def last_period(self) -> int:
         """Index of the operating period."""
         return self.build_months + self.expansion_years
+
+    @property
+    def repeats_year(self) -> bool:
+        """Whether the operating period is one year again and again."""
+        return self.calendar != "actual" and not self.years_apart
 
     def months_of(self, period: int) -> range:
         """Months of a period; the operating period has those of all its years.
@@ -86,9 +93,9 @@ class Timeline:
         return range(first, first + MONTHS_PER_YEAR * years)
 
     def operated_months(self, period: int) -> range:
-        """Months of a period that are operated, each in its own right; on the reference calendar years repeat them."""
+        """Months of a period that are operated, each in its own right; those of one year where years repeat."""
         months = self.months_of(period)
-        return months if self.calendar == "actual" else months[:MONTHS_PER_YEAR]
+        return months[:MONTHS_PER_YEAR] if self.repeats_year else months
 
     def days_in(self, month: int) -> int:
         """Days of a month."""
@@ -134,7 +141,7 @@ class Timeline:
     def months_at(self, period: int, place: int) -> range:
         """Months a place stands for: one, or in an operating period that repeats a year one a year."""
         month = self.part_at(period, place)[0]
-        stop = month + 1 if self.calendar == "actual" else self.months_of(period).stop
+        stop = self.months_of(period).stop if self.repeats_year else month + 1
         return range(month, stop, MONTHS_PER_YEAR)
 
     @cached_property

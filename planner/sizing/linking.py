@@ -148,7 +148,7 @@ class Linking(Limits):
             for month in timeline.months_at(*state):
                 years.setdefault(timeline.first_day(month).year, []).append(state)
         limited = list(years.values())
-        if timeline.calendar != "actual":
+        if timeline.repeats_year:
             limited = [of for of in limited if of[0][0] < self.last]
             limited.append([(self.last, k) for k in timeline.places(self.last)])
         for cap in self.plant.caps:

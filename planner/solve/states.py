@@ -32,7 +32,7 @@ class State:
         """Name in models and logs: 2027_03, or operating_03 where years repeat; with its part, event or scenario."""
         timeline = case.timeline
         month, part = timeline.part_at(self.period, self.place)
-        day, repeats = timeline.first_day(month), self.period == timeline.last_period and timeline.calendar != "actual"
+        day, repeats = timeline.first_day(month), self.period == timeline.last_period and timeline.repeats_year
         whole = f"operating_{day.month:02d}" if repeats else f"{day:%Y_%m}"
         if self.is_event:
             return f"{whole}_{self.block}"
