@@ -10,6 +10,7 @@ import pyomo.environ as pyo
 
 from planner.case.case import Case
 from planner.operation.blocks import Plant
+from planner.sizing.dates import Dates, most_it_mw
 from planner.sizing.options import Option
 from planner.sizing.targets import contribution, load_scale, target_of
 
@@ -31,9 +32,15 @@ class Counts:
     """What is bought, what stands and what is switched on."""
 
     def __init__(
-        self, case: Case, plant: Plant, options: tuple[Option, ...], m: pyo.ConcreteModel, relax: set[str]
+        self,
+        case: Case,
+        plant: Plant,
+        options: tuple[Option, ...],
+        m: pyo.ConcreteModel,
+        relax: set[str],
+        dates: Dates,
     ) -> None:
-        self.case, self.plant, self.options, self.m, self.relax = case, plant, options, m, relax
+        self.case, self.plant, self.options, self.m, self.relax, self.dates = case, plant, options, m, relax, dates
         self.last = case.timeline.last_period
         self.periods = range(self.last + 1)
         self.states = [(p, k) for p in self.periods for k in case.timeline.places(p)]  # period, place
@@ -75,8 +82,11 @@ class Counts:
         m.groups = pyo.Var([(o.key, p) for o in spared for p in self.periods], within=pyo.NonNegativeIntegers)
         m.sets_in_service = pyo.ConstraintList()
         m.sets_in_groups = pyo.ConstraintList()
+        m.sets_stay = pyo.ConstraintList()
         for o in grouped:
             for p in self.periods:
+                if o.for_load and self.stays([m.sets, m.groups], o.key, p, self.dates.standing, m.sets_stay):
+                    continue
                 needed = o.group.units_per_set * m.sets[o.key, p]
                 if o.group.spares_per_group:
                     needed = needed + o.group.spares_per_group * m.groups[o.key, p]
@@ -99,6 +109,20 @@ class Counts:
             return self.units(o, p)
         spares = o.group.spares_per_group * self.m.groups[o.key, p] if o.group.spares_per_group else 0.0
         return o.group.units_per_set * self.m.sets[o.key, p] + spares
+
+    def stays(self, of: list[Any], key: str | None, p: int, among: tuple[int, ...], rows: Any) -> bool:
+        """Whether a period is not among those in which variables may move; if so, they are held as before it."""
+        if p in among:
+            return False
+        for variables in of:
+            now, before = (p, p - 1) if key is None else ((key, p), (key, p - 1))
+            if now not in variables:
+                continue
+            if p < among[0]:
+                variables[now].fix(0)
+            else:
+                rows.add(variables[now] == variables[before])
+        return True
 
     # Upper bounds keep the integers' ranges short: the solver's work on a column grows with its range.
 
@@ -129,8 +153,9 @@ class Counts:
         option = next(o for o in self.options if o.key == item_id)
         committed = max(option.committed)
         supply = self.case.input.supply.get(item_id)
-        if supply is not None:
-            return sum(supply.values()) + committed
+        supplied = math.inf if supply is None else sum(supply.values())
+        if self.case.input.objective.kind == "max_gpus" and supply is not None:
+            return int(supplied) + committed
         spares = 1.0 + self.case.input.spares.racks_fraction
         needed = [
             target_of(milestone) * spares / per_rack
@@ -141,7 +166,7 @@ class Counts:
         if self.case.input.objective.kind == "max_gpus":
             money = max((b.usd for b in self.case.input.budget), default=0.0)
             most = max(most, math.ceil(money / max(rack.item.get("price_usd"), 1.0)))
-        return most + committed
+        return int(min(most, supplied)) + committed
 
     def most_load(self, position: str) -> float:
         """Upper bound of the design load at a position, in its unit."""
@@ -162,6 +187,7 @@ class Counts:
     def most_mw(self) -> float:
         """Upper bound of the site's design load. [MW]"""
         racks = sum(self.most_racks(i) * r.design_mw for i, r in self.racks.items())
+        racks = min(racks, most_it_mw(self.plant, self.last))
         return max(1.8 * racks, 1.2 * max(self.series_peak_mw(p) for p in self.periods), 1.0)
 
     def series_peak_mw(self, p: int) -> float:
@@ -176,12 +202,15 @@ class Counts:
         m.energised = pyo.Var(index, within=pyo.NonNegativeIntegers)
         m.energised_on_site = pyo.ConstraintList()
         m.energised_stay = pyo.ConstraintList()
+        starts = self.dates.starts
         gate = case.timeline.first_period(case.gates.get("energisation", date.min))
         for key, p in index:
             m.energised[key, p].setub(self.most_racks(key))
             units = self.units(self.option(key), p)
             if p < gate or (isinstance(units, float | int) and units == 0):
                 m.energised[key, p].fix(0)
+                continue
+            if self.stays([m.energised], key, p, starts, m.energised_stay):
                 continue
             m.energised_on_site.add(m.energised[key, p] <= units)
             if p:

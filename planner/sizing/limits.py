@@ -10,6 +10,7 @@ import pyomo.environ as pyo
 from planner.case.case import quarter_bounds
 from planner.case.schema import Milestone
 from planner.operation.events import lost_of
+from planner.sizing.dates import TESTED_ON, most_completed
 from planner.sizing.loads import Loads
 from planner.sizing.targets import contribution, grid_steps, target_of
 
@@ -39,8 +40,11 @@ class Limits(Loads):
             rule=lambda m, p: self.design["it", p] <= rules.block_mw * m.blocks[p] + m.slack["commissioning", p],
         )
         m.commissioned_equipment = pyo.ConstraintList()
+        m.blocks_stay = pyo.ConstraintList()
         for p in self.periods:
-            for position in ("fit_out", "ups", "mv_lv_transformer"):
+            if self.stays([m.blocks], None, p, self.dates.standing, m.blocks_stay):
+                continue
+            for position in TESTED_ON:
                 if self.position_exists(position):  # a begun block counts as one
                     m.commissioned_equipment.add(
                         rules.block_mw * (m.blocks[p] - 0.999) <= self.capacity(position, p) + m.slack["equipment", p]
@@ -53,7 +57,7 @@ class Limits(Loads):
             done = rules.blocks_in_parallel * math.floor((starts[q] - case.timeline.start).days / days + 1e-9)
             m.commissioning_crews.add(m.blocks[q] <= done)
             for p in range(q - 1, -1, -1):
-                most[p, q] = rules.blocks_in_parallel * math.ceil((starts[q] - starts[p]).days / days - 1e-9)
+                most[p, q] = most_completed(case, p, q)
                 # A window that two shorter ones imply says nothing new.
                 if all(most[p, r] + most[r, q] > most[p, q] for r in range(p + 1, q)):
                     m.commissioning_crews.add(m.blocks[q] - m.blocks[p] <= most[p, q])

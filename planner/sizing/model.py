@@ -25,6 +25,7 @@ Constraints (each under this name in the model and the LP file)
     bought_multiple          orders come in the vendor's multiples
     sets_in_service          units in service cover the sets that carry load and the spares of their groups
     sets_in_groups           no group holds more sets than it may
+    sets_stay, blocks_stay   what serves load alone stays as it is between the periods that matter (`dates`)
     energised_on_site        racks run after delivery, installation and burn-in
     energised_stay           racks that run keep running
     stage_capacity           firm capacity of a position covers the design load there
@@ -62,6 +63,7 @@ from planner.case.schema import Milestone
 from planner.finance import discount_factor
 from planner.ledger import Cash, operating_weights
 from planner.operation.blocks import Plant
+from planner.sizing.dates import Dates, dates_of
 from planner.sizing.money import Money
 from planner.sizing.options import Option, options_of
 from planner.sizing.shared import SharedCost
@@ -94,16 +96,20 @@ class Sizing:
         return next(o for o in self.options if o.key == key)
 
 
-def build_sizing(plant: Plant, *, relax: Iterable[str] = (), milestones: bool = True) -> Sizing:
+def build_sizing(
+    plant: Plant, *, relax: Iterable[str] = (), milestones: bool = True, dates: Dates | None = None
+) -> Sizing:
     """Build the sizing model of a case.
 
     relax: names of LIMITS that get a slack, for explaining an infeasible case; the objective is then the
-    slacks. milestones=False leaves the milestones out (max_gpus by a date).
+    slacks, and every period matters. milestones=False leaves the milestones out (max_gpus by a date). dates:
+    periods that matter, by default those of the case.
     """
     case = plant.case
     m = pyo.ConcreteModel(name="sizing")
-    options = options_of(plant)
-    s = Money(case, plant, options, m, set(relax))
+    dates = dates or (Dates.all_of(case) if relax else dates_of(plant))
+    options = options_of(plant, dates)
+    s = Money(case, plant, options, m, set(relax), dates)
     s.counts()
     s.compute_rows()
     s.stages()

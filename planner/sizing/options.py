@@ -7,8 +7,10 @@ rejection is one position per water loop, and an MV/LV transformer may also serv
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from planner.case.case import Case, quarter_bounds
 from planner.case.catalog import COOLING_STAGES, POWER_STAGES, Item
@@ -17,6 +19,7 @@ from planner.families import power
 from planner.families.generation import site_rating_fraction
 from planner.ledger import Cash, UnitDates, on_site_ready, present_value, unit_dates, unit_flows
 from planner.operation.blocks import Plant
+from planner.sizing.dates import FOR_LOAD, Dates
 from planner.timeline import NEVER
 
 USD_PER_KUSD = 1000.0
@@ -58,6 +61,11 @@ class Option:
     multiple: int  # units are ordered in multiples of this
     orders: tuple[Order, ...]
     committed: tuple[int, ...]  # units in service by period, without buying any
+
+    @property
+    def for_load(self) -> bool:
+        """Whether it is of use to racks alone, so that it may stand as it is while they do."""
+        return bool(self.supplies) and all(position in FOR_LOAD for position in self.supplies)
 
     @property
     def buyable(self) -> bool:
@@ -126,20 +134,21 @@ def _groups_of(group: Group, sets: int) -> int:
     return 0 if not sets else 1 if group.sets_per_group is None else math.ceil(sets / group.sets_per_group)
 
 
-def options_of(plant: Plant) -> tuple[Option, ...]:
-    """Every option of a case, in a fixed order."""
+def options_of(plant: Plant, dates: Dates | None = None) -> tuple[Option, ...]:
+    """Every option of a case, in a fixed order. dates: those that matter; without, an order day for every period."""
     case = plant.case
+    dates = dates or Dates.all_of(case)
     result: list[Option] = []
     for rack in plant.racks:
         supplies = {s: _capacity(case, rack.item, s) for s in rack.item.brings if s not in SERVED_ONCE}
-        result.append(_option(case, rack.item.id, rack.item, supplies, Group(1, 1.0), buyable="compute"))
+        result.append(_option(case, dates, rack.item.id, rack.item, supplies, Group(1, 1.0), buyable="compute"))
     for stage, ids in sorted(_stage_items(case).items()):
         for item_id in ids:
             if any(o.key == item_id for o in result):
                 continue
             item = case.catalog[item_id]
             supplies, group = _grouped(case, plant, item, stage)
-            result.append(_option(case, item_id, item, supplies, group, buyable=stage))
+            result.append(_option(case, dates, item_id, item, supplies, group, buyable=stage))
     seen: set[str] = set()
     for rejection in plant.rejections:
         scheme = case.stage_redundancy("heat_rejection")
@@ -150,7 +159,16 @@ def options_of(plant: Plant) -> tuple[Option, ...]:
         own = rejection.item.id not in seen  # committed units serve the first loop the item can serve
         seen.add(rejection.item.id)
         result.append(
-            _option(case, key, rejection.item, {position: group.firm_per_set}, group, buyable="heat_rejection", own=own)
+            _option(
+                case,
+                dates,
+                key,
+                rejection.item,
+                {position: group.firm_per_set},
+                group,
+                buyable="heat_rejection",
+                own=own,
+            )
         )
     for item_id in case.candidates.get("battery_transformer", ()):
         item = case.catalog[item_id]
@@ -158,6 +176,7 @@ def options_of(plant: Plant) -> tuple[Option, ...]:
         result.append(
             _option(
                 case,
+                dates,
                 f"{item_id}@battery",
                 item,
                 {"battery_transformer": capacity},
@@ -175,6 +194,7 @@ def options_of(plant: Plant) -> tuple[Option, ...]:
             result.append(
                 _option(
                     case,
+                    dates,
                     f"{item_id}@standby",
                     item,
                     {"standby_generation": group.firm_per_set},
@@ -188,7 +208,7 @@ def options_of(plant: Plant) -> tuple[Option, ...]:
         ("battery", plant.batteries),
     ):
         for machine in machines:
-            result.append(_option(case, machine.item.id, machine.item, {}, Group(1, 1.0), buyable=stage))
+            result.append(_option(case, dates, machine.item.id, machine.item, {}, Group(1, 1.0), buyable=stage))
     return tuple(result)
 
 
@@ -271,6 +291,7 @@ def gate_of(case: Case, item: Item, positions: tuple[str, ...]) -> date:
 
 def _option(
     case: Case,
+    dates: Dates,
     key: str,
     item: Item,
     supplies: dict[str, float],
@@ -284,7 +305,9 @@ def _option(
     may_buy = item.id in case.candidates.get(buyable, ()) or any(
         item.id in case.candidates.get(p, ()) for p in supplies
     )
-    orders = _orders(case, item, wait, gate) if may_buy else ()
+    compute = item.family == "compute"
+    load = compute or (bool(supplies) and all(position in FOR_LOAD for position in supplies))
+    orders = _orders(case, item, wait, gate, partial(dates.needed, load=load, racks=compute)) if may_buy else ()
     committed = [0] * (case.timeline.last_period + 1)
     for row in case.input.committed if own else ():
         if row.item != item.id:
@@ -295,9 +318,12 @@ def _option(
     return Option(key, item, supplies, group, case.input.order_multiples.get(item.id, 1), orders, tuple(committed))
 
 
-def _orders(case: Case, item: Item, wait: float, gate: date) -> tuple[Order, ...]:
-    """Order days that can matter: of those with equal service date and supply quarter, only the cheapest."""
-    best: dict[tuple[int, str], Order] = {}
+def _orders(case: Case, item: Item, wait: float, gate: date, needed: Callable[[int], int]) -> tuple[Order, ...]:
+    """Order days that can matter, among those in time for the same period and in one supply quarter.
+
+    needed: the first period that what is in service from a period may be of use in.
+    """
+    found: dict[tuple[int, str], list[Order]] = {}
     supply = case.input.supply.get(item.id, {})
     for period in range(case.timeline.last_period + 1):
         ordered = case.timeline.starts[period]
@@ -311,14 +337,18 @@ def _orders(case: Case, item: Item, wait: float, gate: date) -> tuple[Order, ...
             quarter = next((q for q in supply if _in_quarter(dates.delivered, q)), "none")
             if quarter == "none":
                 continue
-        flows = tuple(unit_flows(case, item, dates))
         in_service = case.timeline.first_period(dates.in_service)
+        use = needed(in_service)
+        if use == NEVER:
+            continue
+        flows = tuple(unit_flows(case, item, dates))
         order = Order(period, dates, in_service, flows, present_value(case, flows) / USD_PER_KUSD)
-        held = best.get((in_service, quarter))
+        held = found.setdefault((use, quarter), [])
         # Later is never worse for a budget; where the present value is also no higher, the earlier day is dominated.
-        if held is None or order.cost_kusd <= held.cost_kusd + 1e-9:
-            best[in_service, quarter] = order
-    return tuple(sorted(best.values(), key=lambda order: order.period))
+        while held and order.cost_kusd <= held[-1].cost_kusd + 1e-9:
+            held.pop()
+        held.append(order)
+    return tuple(sorted((order for held in found.values() for order in held), key=lambda order: order.period))
 
 
 def _in_quarter(day: date, quarter: str) -> bool:

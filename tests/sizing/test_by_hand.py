@@ -14,6 +14,7 @@ from planner.case.case import Case
 from planner.case.schema import Redundancy
 from planner.ledger import present_value, unit_dates, unit_flows
 from planner.operation.blocks import plant_of
+from planner.sizing.dates import Dates
 from planner.sizing.model import build_sizing
 from planner.sizing.options import Group, group_of, possible_sets
 from planner.solve.decomposition import solve
@@ -96,8 +97,8 @@ SITE: dict[str, Any] = {
 
 
 def most(case: Case, expression: Callable[[Any], Any]) -> float:
-    """Largest value of an expression of the sizing model, milestones left out."""
-    sizing = build_sizing(plant_of(case), milestones=False)
+    """Largest value of an expression of the sizing model, milestones left out and every period of use."""
+    sizing = build_sizing(plant_of(case), milestones=False, dates=Dates.all_of(case))
     master = Master(sizing)
     gradient, constant = master.gradient(expression(sizing.model))
     master.minimise(-gradient)

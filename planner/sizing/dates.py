@@ -1,0 +1,127 @@
+"""The periods in which something about the load may change, so that the sizing model has no choices beside them.
+
+A rack that runs before a milestone asks for it draws power and earns nothing, and what only serves racks is needed
+no sooner than they are or the blocks that are commissioned on it. So, where no price pays for drawing power:
+
+    starts     racks begin to run in the first period of a milestone, and in no other
+    standing   what serves load alone comes in a start, or in a period before one where crews may be at work
+
+Between these periods load, and what is switched on for it, stay as they are. Of several order days that bring a
+unit in time for the same one of them only the cheapest is kept. Crews work as late as they can: with B(q) blocks
+due at start q, and c(p, q) the most that crews complete from p to q, B(q) - c(p, q) must be complete by p, and so
+p matters where c(p, q) may fall short of B(q).
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+
+from planner.case.case import Case
+from planner.families import power
+from planner.operation.blocks import Plant
+from planner.sizing.targets import contribution, target_of
+from planner.timeline import NEVER
+
+TESTED_ON = ("fit_out", "ups", "mv_lv_transformer")  # positions a block is commissioned on
+# Positions that serve racks alone, at design load: what stands there has no use of its own.
+FOR_LOAD = ("white_space", "fit_out", "rack_space", "network", *power.CHAIN, "cdu", "air_unit", "standby_generation")
+
+
+@dataclass(frozen=True)
+class Dates:
+    """Periods that matter, each in order of time."""
+
+    starts: tuple[int, ...]
+    standing: tuple[int, ...]
+    first_use: int = 0  # of what may serve anything but load
+
+    @staticmethod
+    def all_of(case: Case) -> Dates:
+        """Every period."""
+        every = tuple(range(case.timeline.last_period + 1))
+        return Dates(every, every)
+
+    def needed(self, in_service: int, *, load: bool, racks: bool) -> int:
+        """First period in which a unit that is in service from a period may be of use; NEVER where there is none.
+
+        load: whether it only serves load. racks: whether it is compute.
+        """
+        if not load:
+            return max(in_service, self.first_use)
+        among = self.starts if racks else self.standing
+        place = bisect_left(among, in_service)
+        return among[place] if place < len(among) else NEVER
+
+
+def dates_of(plant: Plant) -> Dates:
+    """The periods that matter in a case: all of them, where load may pay or a date is what is sought."""
+    case = plant.case
+    objective, timeline = case.input.objective, case.timeline
+    if not plant.racks or objective.kind == "earliest" or _load_may_pay(case):
+        return Dates.all_of(case)
+    if objective.kind == "max_gpus":
+        assert objective.by is not None
+        found = {timeline.period_of(objective.by)}
+    else:
+        found = {timeline.period_of(milestone.by) for milestone in case.input.target.milestones}
+    starts = tuple(sorted(found))
+    if not starts or starts[0] < 0:
+        return Dates.all_of(case)
+    standing = set(starts)
+    for q in starts:
+        most = _most_blocks(plant, q)
+        standing |= {p for p in range(q) if most_completed(case, p, q) < most}
+    in_order = tuple(sorted(standing))
+    ramps = any(position in rack.item.brings for rack in plant.racks for position in TESTED_ON)
+    first = starts if not ramps else in_order
+    return Dates(first, in_order, first[0] if case.export_usd_per_mwh is None else 0)  # power that cannot be sold
+
+
+def most_completed(case: Case, p: int, q: int) -> int:
+    """Blocks that crews complete at most from period p to period q."""
+    rules, starts = case.input.commissioning, case.timeline.starts
+    if rules.weeks == 0:
+        return NEVER
+    return rules.blocks_in_parallel * math.ceil((starts[q] - starts[p]).days / (rules.weeks * 7.0) - 1e-9)
+
+
+def most_it_mw(plant: Plant, period: int) -> float:
+    """Most IT design power that milestones up to a period can make a plan run; infinite where none limits it. [MW]
+
+    No rack of a plan can go without missing a milestone, so each measure is exceeded by less than one order of racks.
+    """
+    case, total = plant.case, 0.0
+    if case.input.objective.kind == "max_gpus":
+        return math.inf
+    by_measure: dict[tuple[bool, bool, str | None], float] = {}
+    for milestone in case.input.target.milestones:
+        if case.timeline.period_of(milestone.by) <= period:
+            serving = [(contribution(r, milestone), r) for r in plant.racks if contribution(r, milestone) > 0]
+            over = max((each * case.input.order_multiples.get(r.item.id, 1) for each, r in serving), default=0.0)
+            needed = target_of(milestone) * (1.0 + case.input.spares.racks_fraction) + over
+            mw = needed * max((r.design_mw / each for each, r in serving), default=0.0)
+            measure = (milestone.gpus is None, milestone.pflops is None, milestone.precision)
+            by_measure[measure] = max(by_measure.get(measure, 0.0), mw)
+    total = sum(by_measure.values())
+    return total if total > 0 else math.inf
+
+
+def _most_blocks(plant: Plant, period: int) -> float:
+    """Blocks that may be due by a period."""
+    it_mw = most_it_mw(plant, period)
+    if not math.isfinite(it_mw):
+        supplied = [plant.case.input.supply.get(rack.item.id) for rack in plant.racks]
+        if any(supply is None for supply in supplied) or plant.case.input.committed:
+            return math.inf
+        it_mw = sum(
+            sum((supply or {}).values()) * rack.design_mw for supply, rack in zip(supplied, plant.racks, strict=True)
+        )
+    return math.ceil(it_mw / plant.case.input.commissioning.block_mw)
+
+
+def _load_may_pay(case: Case) -> bool:
+    """Whether drawing power may earn money: some price of import is below zero."""
+    tariffs = [path.case.tariff for path in case.paths]
+    return any(tariff is not None and tariff.lowest_energy_usd_per_mwh < 0.0 for tariff in tariffs)
