@@ -187,7 +187,7 @@ class Counts:
     def most_mw(self) -> float:
         """Upper bound of the site's design load. [MW]"""
         racks = sum(self.most_racks(i) * r.design_mw for i, r in self.racks.items())
-        racks = min(racks, most_it_mw(self.plant, self.last))
+        racks = min(racks, most_it_mw(self.plant, self.case.input.target.milestones))
         return max(1.8 * racks, 1.2 * max(self.series_peak_mw(p) for p in self.periods), 1.0)
 
     def series_peak_mw(self, p: int) -> float:

@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from planner.case.case import Case
+from planner.case.schema import Milestone
 from planner.families import power
 from planner.operation.blocks import Plant
 from planner.sizing.targets import contribution, target_of
@@ -55,28 +57,37 @@ class Dates:
         return among[place] if place < len(among) else NEVER
 
 
-def dates_of(plant: Plant) -> Dates:
-    """The periods that matter in a case: all of them, where load may pay or a date is what is sought."""
+def dates_of(plant: Plant, reached: int | None = None) -> Dates:
+    """The periods that matter in a case: all of them, where load may pay or a date is what is sought.
+
+    reached: period of the last milestone, once the earliest is known.
+    """
     case = plant.case
-    objective, timeline = case.input.objective, case.timeline
-    if not plant.racks or objective.kind == "earliest" or _load_may_pay(case):
+    sought = case.input.objective.kind == "earliest" and reached is None
+    if not plant.racks or sought or _load_may_pay(case):
         return Dates.all_of(case)
-    if objective.kind == "max_gpus":
-        assert objective.by is not None
-        found = {timeline.period_of(objective.by)}
-    else:
-        found = {timeline.period_of(milestone.by) for milestone in case.input.target.milestones}
-    starts = tuple(sorted(found))
+    due = _due(case, reached)
+    starts = tuple(sorted({period for _, period in due}))
     if not starts or starts[0] < 0:
         return Dates.all_of(case)
     standing = set(starts)
     for q in starts:
-        most = _most_blocks(plant, q)
+        most = _most_blocks(plant, [milestone for milestone, period in due if milestone and period <= q])
         standing |= {p for p in range(q) if most_completed(case, p, q) < most}
     in_order = tuple(sorted(standing))
     ramps = any(position in rack.item.brings for rack in plant.racks for position in TESTED_ON)
-    first = starts if not ramps else in_order
+    first = in_order if ramps else starts
     return Dates(first, in_order, first[0] if case.export_usd_per_mwh is None else 0)  # power that cannot be sold
+
+
+def _due(case: Case, reached: int | None) -> list[tuple[Milestone | None, int]]:
+    """What is due, and the period in which it is: every milestone, or as much as can be."""
+    objective, period_of = case.input.objective, case.timeline.period_of
+    if objective.kind == "max_gpus":
+        assert objective.by is not None
+        return [(None, period_of(objective.by))]
+    due: list[tuple[Milestone | None, int]] = [(m, period_of(m.by)) for m in case.input.target.milestones]
+    return due if reached is None else [*due[:-1], (due[-1][0], reached)]
 
 
 def most_completed(case: Case, p: int, q: int) -> int:
@@ -87,37 +98,33 @@ def most_completed(case: Case, p: int, q: int) -> int:
     return rules.blocks_in_parallel * math.ceil((starts[q] - starts[p]).days / (rules.weeks * 7.0) - 1e-9)
 
 
-def most_it_mw(plant: Plant, period: int) -> float:
-    """Most IT design power that milestones up to a period can make a plan run; infinite where none limits it. [MW]
+def most_it_mw(plant: Plant, milestones: Sequence[Milestone]) -> float:
+    """Most IT design power that milestones can make a plan run; infinite where none limits it. [MW]
 
     No rack of a plan can go without missing a milestone, so each measure is exceeded by less than one order of racks.
     """
-    case, total = plant.case, 0.0
+    case = plant.case
     if case.input.objective.kind == "max_gpus":
         return math.inf
     by_measure: dict[tuple[bool, bool, str | None], float] = {}
-    for milestone in case.input.target.milestones:
-        if case.timeline.period_of(milestone.by) <= period:
-            serving = [(contribution(r, milestone), r) for r in plant.racks if contribution(r, milestone) > 0]
-            over = max((each * case.input.order_multiples.get(r.item.id, 1) for each, r in serving), default=0.0)
-            needed = target_of(milestone) * (1.0 + case.input.spares.racks_fraction) + over
-            mw = needed * max((r.design_mw / each for each, r in serving), default=0.0)
-            measure = (milestone.gpus is None, milestone.pflops is None, milestone.precision)
-            by_measure[measure] = max(by_measure.get(measure, 0.0), mw)
+    for milestone in milestones:
+        serving = [(contribution(r, milestone), r) for r in plant.racks if contribution(r, milestone) > 0]
+        over = max((each * case.input.order_multiples.get(r.item.id, 1) for each, r in serving), default=0.0)
+        needed = target_of(milestone) * (1.0 + case.input.spares.racks_fraction) + over
+        mw = needed * max((r.design_mw / each for each, r in serving), default=0.0)
+        measure = (milestone.gpus is None, milestone.pflops is None, milestone.precision)
+        by_measure[measure] = max(by_measure.get(measure, 0.0), mw)
     total = sum(by_measure.values())
     return total if total > 0 else math.inf
 
 
-def _most_blocks(plant: Plant, period: int) -> float:
-    """Blocks that may be due by a period."""
-    it_mw = most_it_mw(plant, period)
+def _most_blocks(plant: Plant, milestones: Sequence[Milestone]) -> float:
+    """Blocks that milestones may make due; without any, those that what is supplied may need."""
+    supply, it_mw = plant.case.input.supply, most_it_mw(plant, milestones)
     if not math.isfinite(it_mw):
-        supplied = [plant.case.input.supply.get(rack.item.id) for rack in plant.racks]
-        if any(supply is None for supply in supplied) or plant.case.input.committed:
+        if plant.case.input.committed or any(rack.item.id not in supply for rack in plant.racks):
             return math.inf
-        it_mw = sum(
-            sum((supply or {}).values()) * rack.design_mw for supply, rack in zip(supplied, plant.racks, strict=True)
-        )
+        it_mw = sum(sum(supply[rack.item.id].values()) * rack.design_mw for rack in plant.racks)
     return math.ceil(it_mw / plant.case.input.commissioning.block_mw)
 
 

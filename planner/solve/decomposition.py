@@ -29,6 +29,7 @@ from planner.errors import NoPlanError
 from planner.operation.blocks import Plant, build_block, plant_of
 from planner.operation.evaluate import Value
 from planner.operation.solver import Stopped
+from planner.sizing.dates import Dates, dates_of
 from planner.sizing.model import build_sizing
 from planner.sizing.options import USD_PER_KUSD
 from planner.solve.coupling import Coupling
@@ -50,6 +51,7 @@ _MIXED_SHARE = 0.5  # of a sizing solve's gap: what blocks not solved at a point
 _RELAXED_ROUNDS = 40
 _HOURLY_ROUNDS = 8
 _STALLED_ROUNDS = 2
+_FIRST_LOOSER = 20.0  # gap of the first of many: what its plan costs to run is not known yet
 _FEW_INTEGERS = 200  # whose sizing is solved faster than a round of blocks
 _ROUNDS = 200
 
@@ -100,20 +102,26 @@ class _Engine:
         self.workers = ThreadPoolExecutor(max_workers=max(1, threads))
         self.begin = time.perf_counter()
         self.plant: Plant = plant_of(case)
-        self.sizing = build_sizing(self.plant, milestones=case.input.objective.kind != "max_gpus")
-        try:
-            self.master = Master(self.sizing, stop=stop, trace=trace)
-        except InfeasibleConstraintException:  # a limit already broken by what is committed
-            raise explain(self.plant) from None
         self.known = pool
         self.states: tuple[State, ...] = ()
         self.blocks: dict[str, Block] = {}
         self.pool: dict[str, BlockPool] = {}
         self.by_block: dict[str, list[State]] = {}
-        self.coupling = Coupling(self.sizing, self.master, self.pool, pool.fill)
+        self._size(dates_of(self.plant))
         self._add_states((*states_of(case), *event_states(self.plant)))
         self.lower, self.best, self.rounds = -np.inf, _Best(np.inf, None), 0
         self._prepare()
+
+    def _size(self, dates: Dates) -> None:
+        """The sizing model with choices in the periods that matter."""
+        wanted = self.case.input.objective.kind != "max_gpus"
+        self.sizing = build_sizing(self.plant, milestones=wanted, dates=dates)
+        try:
+            self.master = Master(self.sizing, stop=self.stop, trace=self.trace)
+        except InfeasibleConstraintException:  # a limit already broken by what is committed
+            raise explain(self.plant) from None
+        self.coupling = Coupling(self.sizing, self.master, self.pool, self.known.fill)
+        self.coupling.add(self.states)
 
     def _add_states(self, states: tuple[State, ...]) -> None:
         """States to operate, with their blocks and what is known of them."""
@@ -141,7 +149,11 @@ class _Engine:
         if kind != "min_cost":
             levels.append(self._first_level("gpus" if kind == "max_gpus" else "date"))
         # A plan that reached the first goal is already a plan: it is what a time limit leaves.
-        self.lower = -np.inf
+        self.lower, reached = -np.inf, (self.sizing, self.master, self.coupling, self.best)
+        if kind == "earliest":  # now that the date is known, fewer periods matter
+            self._size(dates_of(self.plant, round(levels[0].value)))
+            self._hold("date", levels[0].value)
+            self.best = _Best(np.inf, None)
         self.master.minimise(self.coupling.gradient)
         with suppress(Stopped):
             if kind == "min_cost":
@@ -152,6 +164,8 @@ class _Engine:
             self._integers()
             if dispatch:
                 self._dispatch()
+        if self.best.point is None:
+            self.sizing, self.master, self.coupling, self.best = reached
         best = self.best
         if best.point is None:
             raise self.stop.no_plan()
@@ -280,10 +294,11 @@ class _Engine:
         Where several battery types make blocks slower than the sizing, plans are first tried where they move as one.
         """
         tried: Array | None = None
-        for _ in range(_ROUNDS):
+        for number in range(_ROUNDS):
             if self.stop.due():
                 return
-            result = self._master(relaxed=False, gap=0.0, absolute_gap=self._absolute_gap())
+            loose = _FIRST_LOOSER if number == 0 and int(self.master.integer.sum()) > _FEW_INTEGERS else 1.0
+            result = self._master(relaxed=False, gap=0.0, absolute_gap=loose * self._absolute_gap())
             if result.infeasible:
                 self._infeasible()
             self.lower = max(self.lower, result.bound)
@@ -318,7 +333,6 @@ class _Engine:
         gradient, constant = self.master.gradient(self.sizing.levels[name])
         sense = -1.0 if name == "gpus" else 1.0
         self.master.minimise(sense * gradient)
-        columns = np.flatnonzero(gradient)
         for _ in range(_ROUNDS):
             if self.stop.due():
                 raise self.stop.no_plan()
@@ -333,13 +347,18 @@ class _Engine:
                 value = float(gradient @ self.best.point) + constant
                 bound = sense * result.bound + constant
                 bound = np.floor(bound + 1e-6) if name == "gpus" else np.ceil(bound - 1e-6)
-                goal = float(gradient @ self.best.point)
-                low, high = (goal - 1e-6, np.inf) if name == "gpus" else (-np.inf, goal + 1e-6)
-                self.master.add_row(low, high, columns, gradient[columns])
+                self._hold(name, value)
                 return Level(name, round(value, 6), float(bound))
             if not self.coupling.learn(values, links):
                 raise NoPlanError(f"no plan that can be run was found for {name}")
         raise NoPlanError("no plan was found within the round limit")
+
+    def _hold(self, name: str, value: float) -> None:
+        """Keep what the first goal has reached."""
+        gradient, constant = self.master.gradient(self.sizing.levels[name])
+        columns, goal = np.flatnonzero(gradient), value - constant
+        low, high = (goal - 1e-6, np.inf) if name == "gpus" else (-np.inf, goal + 1e-6)
+        self.master.add_row(low, high, columns, gradient[columns])
 
     # -- steps ---------------------------------------------------------------------------------------------
 
