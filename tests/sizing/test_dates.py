@@ -10,9 +10,9 @@ import pytest
 
 from planner.case.case import Case
 from planner.operation.blocks import plant_of
-from planner.sizing import model
 from planner.sizing.dates import Dates, dates_of
 from planner.sizing.options import options_of
+from planner.solve import decomposition
 from planner.solve.decomposition import solve
 
 Make = Callable[..., Case]
@@ -87,14 +87,15 @@ def test_order_days_kept(make_case: Make) -> None:
             },
             "redundancy": {"onsite_generation": {"scheme": "N+1"}},
         },
+        {"objective": "earliest"},
         {"budget": [{"by": "2027-12-31", "usd": 60e6}, {"by": "2028-12-31", "usd": 400e6}]},
     ],
-    ids=["plain", "max_gpus", "own power", "budget"],
+    ids=["plain", "max_gpus", "own power", "earliest", "budget"],
 )
 def test_no_optimum_changes(make_case: Make, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]) -> None:
     case = make_case(SITE, change)
     few = solve(case, gap=1e-6, threads=1)
-    monkeypatch.setattr(model, "dates_of", lambda plant: Dates.all_of(plant.case))
+    monkeypatch.setattr(decomposition, "dates_of", lambda plant, reached=None: Dates.all_of(plant.case))
     every = solve(case, gap=1e-6, threads=1)
     assert few.master.integer.sum() < 0.75 * every.master.integer.sum()
     assert few.levels[0].value == pytest.approx(every.levels[0].value, rel=3e-6)
