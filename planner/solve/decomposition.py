@@ -198,25 +198,37 @@ class _Engine:
     def _relaxation(self) -> None:
         """Continuous sizing: first with prices of coarse blocks, then with the blocks themselves.
 
-        What other cases have taught makes the coarse blocks needless.
+        What other cases have taught makes the coarse blocks needless, and most of the others.
         """
+        if self.warm and not self.pooled:
+            self._recall()
+            return
         centre: Array | None = None
         if self.coarse and not self.warm:
             for step_h in (*_COARSE_STEPS_H, 1) if self.pooled else _COARSE_STEPS_H:
                 centre = self._descend(partial(self._coarse, step_h), _RELAXED_ROUNDS, "coarse", centre)
         self.coupling.settling = False
-        if not self.pooled and not (self.warm and self._known_well()):
+        if not self.pooled:
             self._descend(self._exact, _HOURLY_ROUNDS, "relaxation", centre)
 
-    def _known_well(self) -> bool:
-        """Whether what other cases have taught tells the cost of the continuous sizing well enough."""
-        result = self._master(relaxed=True)
-        if result.point is None:
-            return True
-        self.lower = max(self.lower, result.bound)
-        links = self.coupling.links(self.coupling.with_settled_charge(result.point))
-        mixed = {s: self.pool[s.block].above(links[s]) for s in self.states}
-        return not self._doubtful(mixed, links, self._absolute_gap())
+    def _recall(self) -> None:
+        """Rounds of the continuous sizing in which only the blocks are solved whose cost is not known well enough."""
+        self.coupling.settling = False
+        for _ in range(_HOURLY_ROUNDS):
+            result = self._master(relaxed=True)
+            if result.point is None or self.stop.due():
+                return
+            stalled = result.bound <= self.lower + self._absolute_gap()
+            self.lower = max(self.lower, result.bound)
+            links = self.coupling.links(self.coupling.with_settled_charge(result.point))
+            mixed = {s: self.pool[s.block].above(links[s]) for s in self.states}
+            doubtful = self._doubtful(mixed, links, self._absolute_gap())
+            if not doubtful or stalled or all(value is None for value in mixed.values()):
+                return  # where nothing reaches, a whole plan is what teaches most
+            values = self._exact({s: links[s] for s in doubtful})
+            self._round("relaxation", np.inf)
+            if not self.coupling.learn(values, self.coupling.links(result.point)):
+                return
 
     def _descend(
         self,

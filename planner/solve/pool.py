@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from planner.algebra import Block
 from planner.operation.coarse import Coarse, coarsen
 from planner.operation.evaluate import BlockSolver, Value
+from planner.operation.netting import netted
 from planner.operation.one_way import both_ways, one_way
 from planner.operation.repair import Repair
 from planner.operation.solver import Note, Run
@@ -134,11 +135,20 @@ class BlockPool:
         return None if slope is None else replace(value, slope=slope, prices=prices)
 
     def one_way(self, x: Array, value: Value, label: str = "") -> Value:
-        """A value whose dispatch runs nothing both ways in an hour: solved where it was mixed, then with binaries."""
+        """A value whose dispatch runs nothing both ways in an hour: a mix netted or else solved, then with binaries."""
         if len(both_ways(self.block, value.primal)):
-            value = self.solve(x, label)
+            value = self._netted(x, value) or self.solve(x, label)
         name = f"block {self.block.name} {label}".rstrip()
         return one_way(self.block, x, value, name, run=self._run, note=self._note)
+
+    def _netted(self, x: Array, value: Value) -> Value | None:
+        """A mix of dispatches whose batteries run one way."""
+        if len(value.prices):  # it was solved: nothing cheaper can come of it
+            return None
+        primal = netted(self.block, value.primal)
+        if primal is None or len(both_ways(self.block, primal)) or not self._runs(x, primal):
+            return None
+        return replace(value, primal=primal, cost_usd=float(self.block.cost @ primal))
 
     def take(self, prices: Iterable[NDArray[np.float32]], points: Iterable[tuple[Array, Array]]) -> None:
         """Take over prices, and points with their dispatches, of a block of the same shape, as far as they hold here.
