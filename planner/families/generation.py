@@ -204,7 +204,7 @@ def _commit(builder: BlockBuilder, hours: Hours, machine: Generator, output: Ind
         builder.rows(f"generation_minimum_load:{name}", [(-1.0, output), (least, online.index)])
     if not machine.starts:
         return
-    started = builder.add(machine.started, unit=machine.nameplate_mw)
+    started = builder.add(machine.started, unit=machine.nameplate_mw if machine.ramps else None)  # whole by itself
     often = hours.weight / hours.step_h  # a sampled day stands for others that start alike
     builder.price("starts", started, machine.item.get("start_cost_usd", 0.0) / machine.nameplate_mw * often)
     builder.price("fuel", started, machine.start_mmbtu_hhv_per_mw * usd * often)

@@ -174,7 +174,7 @@ def _gates(row: Index, column: Index, value: Array, own: Mask, open_rows: Mask, 
 
 def _circles(block: Block) -> list[tuple[Index, Index, Index]]:
     """(rows, online, started) of every item's starts, one entry a step; none of a block that averages steps."""
-    found = []
+    found: list[tuple[Index, Index, Index]] = []
     for group, name in enumerate(block.constraints):
         kind, _, item = name.partition(":")
         if kind == "generation_start":

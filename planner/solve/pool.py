@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from planner.algebra import Block
 from planner.operation.coarse import Coarse, coarsen
 from planner.operation.evaluate import BlockSolver, Value
-from planner.operation.one_way import both_ways, one_way
+from planner.operation.integer_check import checked, passes, unit_sizes
 from planner.operation.repair import Repair
 from planner.operation.solver import Note, Run
 
@@ -49,6 +49,7 @@ class BlockPool:
         self.prices: list[NDArray[np.float32]] = []
         self.points: dict[bytes, tuple[Array, Value]] = {}
         self.solves = 0
+        self._checked: dict[bytes, Value] = {}
         self._slopes = np.zeros((0, len(block.links)))
         self._known: set[bytes] = set()
         self._solver: BlockSolver | None = None
@@ -133,12 +134,18 @@ class BlockPool:
         slope = self.repair.cut(prices)
         return None if slope is None else replace(value, slope=slope, prices=prices)
 
-    def one_way(self, x: Array, value: Value, label: str = "") -> Value:
-        """A value whose dispatch runs nothing both ways in an hour: solved where it was mixed, then with binaries."""
-        if len(both_ways(self.block, value.primal)):
-            value = self.solve(x, label)
+    def checked(self, x: Array, value: Value, label: str = "") -> Value:
+        """A value whose dispatch passes the integer check: solved where it was mixed, then in whole units, once."""
+        if passes(self.block, value.primal):
+            return self._check(x, value, label)
+        key = np.maximum(np.round(x, _SAME), 0.0).tobytes()
+        if key not in self._checked:
+            self._checked[key] = self._check(x, self.solve(x, label), label)
+        return self._checked[key]
+
+    def _check(self, x: Array, value: Value, label: str) -> Value:
         name = f"block {self.block.name} {label}".rstrip()
-        return one_way(self.block, x, value, name, run=self._run, note=self._note)
+        return checked(self.block, x, value, name, run=self._run, note=self._note)
 
     def take(self, prices: Iterable[NDArray[np.float32]], points: Iterable[tuple[Array, Array]]) -> None:
         """Take over prices, and points with their dispatches, of a block of the same shape, as far as they hold here.
@@ -277,5 +284,6 @@ def _digests(block: Block) -> tuple[str, str]:
     data = shape.copy()
     for part in (block.matrix.data, block.matrix.indices, block.matrix.indptr, block.cost):
         data.update(np.ascontiguousarray(part).tobytes())
+    data.update(unit_sizes(block).tobytes())
     data.update(repr(block.weight).encode())
     return shape.hexdigest(), data.hexdigest()
