@@ -150,6 +150,20 @@ def test_fuel_of_a_start_is_bought(make_case: Make) -> None:
     assert lines["fuel"] == pytest.approx(31 * (20 * 40 + 2 * 200))
 
 
+def test_limits_count_every_fuel(make_case: Make) -> None:
+    """10 MW for an hour a day from a unit that idles at 1 MMBtu a MW, takes 7 a MWh and burns 4 to start: 84 a day."""
+    half = 9000 / HHV_OVER_LHV_GAS
+    caps = {"site": {"caps": {"fuel_mmbtu_hhv_per_year": 1e6, "co2_t_per_year": 1e6}}}
+    fields = {"heat_rate_half_load_btu_per_kwh_lhv": half, "start_fuel_mmbtu_hhv": 4.0}
+    plant = site(make_case, by_hour(h10=15.0), changes=caps, minimum_load_fraction=0.5, **fields)
+    block, _, whole = both(plant, generation=10.0, grid_mw=5.0, cap=1e6)
+    row = np.flatnonzero(block.row_group == block.constraints.index("cap:fuel_mmbtu_hhv"))
+    burnt = float((block.matrix[row, : block.size] @ whole.primal)[0])
+    assert burnt == pytest.approx(31 * (10 + 70 + 4))  # one hour a day at full load, started for it
+    row = np.flatnonzero(block.row_group == block.constraints.index("cap:co2_t"))
+    assert float((block.matrix[row, : block.size] @ whole.primal)[0]) == pytest.approx(burnt * 0.05306)
+
+
 def test_a_block_is_a_circle(make_case: Make) -> None:
     """A unit that runs through midnight has not started there: one start a day, at ten in the evening.
 
@@ -190,7 +204,7 @@ def test_heat_rate_by_load_of_a_jenbacher(make_case: Make) -> None:
 def test_a_slow_engine_leaves_the_step_to_the_grid(make_case: Make) -> None:
     """Load 5, from 10 to 20 o'clock 10 MW, under an engine of 50 $ a MWh and a grid of 200 $.
 
-    At .5 % a minute an hour moves 3 MW: at 10 o'clock it gives 8 MW, and at 19 no more than 3 above the 5 of 20 o'clock.
+    At .5 % a minute an hour moves 3 MW: at 10 o'clock it gives 8 MW, and at 19 no more than 3 above what 20 needs.
     """
     load = by_hour(**{f"h{h}": 10.0 for h in range(10, 20)})
     plant = site(make_case, load, 200.0, minimum_load_fraction=0.3, ramp_fraction_per_minute=0.005)
@@ -303,7 +317,7 @@ def test_any_prices_give_a_bound(block: Block) -> None:
         prices = coarse.prices(small.duals)[repair.core]
         cut = repair.cut(prices)
         assert cut is not None
-        assert 0.8 * least <= cut @ x <= cost + 1e-6 * abs(cost)
+        assert 0.7 * least <= cut @ x <= cost + 1e-6 * abs(cost)
         for _ in range(5):
             guess = repair.cut(prices * random.uniform(0.5, 1.5, len(prices)))
             assert guess is None or guess @ x <= cost + 1e-6 * abs(cost)

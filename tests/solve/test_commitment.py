@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from planner.case.case import Case
-from planner.plan.audit import require
+from planner.plan.audit import audit, require
 from planner.plan.plan import Plan, read_plan, write_plan
 from planner.solve.decomposition import solve
 from planner.solve.export import export
@@ -124,17 +125,6 @@ def test_parts_of_a_month_are_circles_of_their_own(make_case: Make, tmp_path: Pa
     require(read_plan(tmp_path / "plan"), case)
 
 
-def test_limits_count_the_fuel_of_idling_and_starts(make_case: Make) -> None:
-    """With 2 % less fuel a year than the plan burns, less is burnt, and the audit's own sum agrees."""
-    free = plan_of(solve(engines(make_case), gap=1e-4, threads=1))
-    usd = float(free.ledger.usd[free.ledger.line == "fuel"].sum())
-    cap = {"site": {"caps": {"fuel_mmbtu_hhv_per_year": 0.98 * usd / 3.0}}}
-    case = engines(make_case, cap)
-    plan = plan_of(solve(case, gap=1e-3, threads=1, time_limit=120.0))
-    require(plan, case)
-    assert float(plan.ledger.usd[plan.ledger.line == "fuel"].sum()) <= 0.98 * usd * (1 + 1e-6)
-
-
 def test_the_file_holds_whole_units(make_case: Make, tmp_path: Path) -> None:
     """Twelve days of 24 hours: 288 integer columns of units online, of starts none, as they are whole by themselves."""
     path = tmp_path / "case.lp"
@@ -147,9 +137,12 @@ def test_the_file_holds_whole_units(make_case: Make, tmp_path: Path) -> None:
 # --- audit ------------------------------------------------------------------------------------------------
 
 
+WIDER = {"site": {"grid": {"interconnection": [{"from": "2026-01-01", "mw": 10.5, "via": "existing_feeders"}]}}}
+
+
 @pytest.fixture(scope="module")
 def case(make_case: Make) -> Case:
-    return engines(make_case, ramp_fraction_per_minute=0.005)
+    return engines(make_case, WIDER, ramp_fraction_per_minute=0.005)
 
 
 @pytest.fixture(scope="module")
@@ -157,15 +150,16 @@ def plan(case: Case) -> Plan:
     return plan_of(solve(case, gap=1e-3, threads=1, time_limit=120.0))
 
 
-def failed(plan: Plan, case: Case, table: str, edit: Callable[[Any], None]) -> set[str]:
-    """Names of the checks that fail after an edit of one table."""
-    from dataclasses import replace
+def failed(plan: Plan, case: Case) -> set[str]:
+    """Names of the checks that fail."""
+    return {check.name for check in audit(plan, case) if not check.ok}
 
-    from planner.plan.audit import audit
 
+def edited(plan: Plan, table: str, edit: Callable[[Any], None]) -> Plan:
+    """The plan with one table changed."""
     changed = plan.table(table).copy()
     edit(changed)
-    return {check.name for check in audit(replace(plan, **{table: changed}), case) if not check.ok}
+    return replace(plan, **{table: changed})
 
 
 ONLINE, STARTED, OUTPUT = f"online:{ENGINE}_units", f"started:{ENGINE}_units", f"generation:{ENGINE}_mw"
@@ -175,21 +169,20 @@ def test_the_plan_is_worth_auditing(plan: Plan, case: Case) -> None:
     require(plan, case)
     online = plan.dispatch[ONLINE]
     assert set(online) >= {0.0, 1.0}
-    assert plan.dispatch[STARTED].sum() >= 12
+    assert plan.dispatch[STARTED].sum() > 3
     assert float(plan.ledger.usd[plan.ledger.line == "starts"].sum()) > 0
 
 
 @pytest.mark.parametrize(
     ("check", "column", "pick", "by"),
     [
-        ("generation rating", ONLINE, lambda f: f[OUTPUT] > 1.0, -1.0),
+        ("generation rating", ONLINE, lambda f: f[OUTPUT] > 3.4 * (f[ONLINE] - 1.0) + 1.0, -1.0),
         ("whole units online", ONLINE, lambda f: f[ONLINE] > 0.5, 0.3),
         ("units online", ONLINE, lambda f: f[ONLINE] > 0.5, 9.0),
         ("minimum load", ONLINE, lambda f: f[ONLINE] > 0.5, 2.0),
         ("starts", STARTED, lambda f: f[STARTED] > 0.5, -1.0),
         ("ledger operation", STARTED, lambda f: f[STARTED] > 0.5, -1.0),
         ("ledger operation", ONLINE, lambda f: f[ONLINE] > 0.5, 1.0),
-        ("ramps", OUTPUT, lambda f: (f[ONLINE] > 0.5) & (f[STARTED] < 0.5), -1.2),
         ("flows not negative", STARTED, lambda f: f[STARTED] < 0.5, -1.0),
     ],
 )
@@ -200,7 +193,7 @@ def test_edits_of_units_are_caught(
         rows = np.flatnonzero(pick(frame))
         frame.iloc[rows[len(rows) // 2], frame.columns.get_loc(column)] += by
 
-    assert check in failed(plan, case, "dispatch", edit)
+    assert check in failed(edited(plan, "dispatch", edit), case)
 
 
 @pytest.mark.parametrize("line", ["starts", "fuel"])
@@ -208,4 +201,21 @@ def test_edits_of_what_units_cost_are_caught(plan: Plan, case: Case, line: str) 
     def edit(frame: Any) -> None:
         frame.loc[frame.line == line, "usd"] *= 0.995
 
-    assert "ledger operation" in failed(plan, case, "ledger", edit)
+    assert "ledger operation" in failed(edited(plan, "ledger", edit), case)
+
+
+def test_a_plan_for_other_machines_is_caught(plan: Plan, make_case: Make) -> None:
+    """The same tables with engines that are slower, or may not run so low: the rule that is broken is named."""
+    slow = engines(make_case, WIDER, ramp_fraction_per_minute=0.001)
+    assert "ramps" in failed(plan, slow)
+    stiff = engines(make_case, WIDER, ramp_fraction_per_minute=0.005, minimum_load_fraction=0.95)
+    assert "minimum load" in failed(plan, stiff)
+
+
+def test_a_limit_on_fuel_counts_idling_and_starts(plan: Plan, make_case: Make) -> None:
+    """Fuel at 3 $/MMBtu, one year: the ledger's fuel line tells what was burnt, and the audit's own sum is the same."""
+    burnt = float(plan.ledger.usd[plan.ledger.line == "fuel"].sum()) / 3.0
+    for share, broken in ((0.999, True), (1.001, False)):
+        caps = {"site": {"caps": {"fuel_mmbtu_hhv_per_year": share * burnt}}}
+        case = engines(make_case, WIDER, caps, ramp_fraction_per_minute=0.005)
+        assert ("fuel a year" in failed(plan, case)) is broken
