@@ -49,9 +49,16 @@ class Repair:
         linked[row[~own]] = True
         capacity &= linked
         gate, floor = _gates(row, column, value, own, below & ~linked, capacity)
+        self._circles = _circles(block)
+        start = np.zeros(m, bool)
+        start[[r for rows, _, _ in self._circles for r in rows]] = True
+        # A row over several columns of gates and starts (a fuel limit) keeps its dual: they take what it leaves them.
+        length = np.bincount(row[own], minlength=m)
+        inside = np.zeros(n + len(block.links), bool)
+        inside[column[own & (gate | start)[row]]] = True
+        capacity[row[own & inside[column] & (length > 1)[row]]] = False
         # A column in several capacity rows is held by the shortest: the others keep the dual they are given.
         held = np.flatnonzero(own & (capacity | gate)[row] & (value > 0))
-        length = np.bincount(row[own], minlength=m)
         held = held[np.lexsort((length[row[held]], column[held]))]
         held = held[np.diff(column[held], prepend=-1) > 0]
         holder = np.full(n + len(block.links), -1)
@@ -64,9 +71,6 @@ class Repair:
         gated = np.zeros(n + len(block.links), bool)
         gated[column[held[gate[row[held]]]]] = True
         floor[row[own & (value < 0) & ~gated[column]]] = False
-        self._circles = _circles(block)
-        start = np.zeros(m, bool)
-        start[[r for rows, _, _ in self._circles for r in rows]] = True
         closed = gate | floor | start
         plain = held[~gate[row[held]]]
         self._gates, self._alone, self._first, self._every = (

@@ -323,6 +323,22 @@ def test_any_prices_give_a_bound(block: Block) -> None:
             assert guess is None or guess @ x <= cost + 1e-6 * abs(cost)
 
 
+def test_a_limit_on_fuel_has_its_price_in_the_cut(make_case: Make) -> None:
+    """A cut is exact where it was made, with the limit loose, binding, and in the way."""
+    caps = {"site": {"caps": {"fuel_mmbtu_hhv_per_year": 1e6}}}
+    plant = site(make_case, 12.0, 70.0, changes=caps, **(EVERYTHING | {"heat_rate_half_load_btu_per_kwh_lhv": 8000}))
+    block = build_block(plant, JANUARY)
+    solver, burnt = BlockSolver(block), {}
+    for cap in (1e6, 50_000.0, 20_000.0, 0.0):
+        x = links(block, load_mw=plant.load_peak_mw, generation=10.0, grid_mw=30.0, cap=cap)
+        value = solver.solve(x)
+        assert value.slope @ x == pytest.approx(value.cost_usd, rel=1e-7)
+        row = np.flatnonzero(block.row_group == block.constraints.index("cap:fuel_mmbtu_hhv"))
+        burnt[cap] = float((block.matrix[row, : block.size] @ value.primal)[0])
+    assert burnt[1e6] > 50_000.0
+    assert [burnt[cap] for cap in (50_000.0, 20_000.0, 0.0)] == pytest.approx([50_000.0, 20_000.0, 0.0])
+
+
 def test_the_check_costs_and_its_dispatch_is_real(block: Block) -> None:
     """Never below the linear block; every row and every unit of the dispatch holds; its cost is the block's own."""
     solver = BlockSolver(block)
