@@ -36,6 +36,7 @@ class Columns:
     index: Index
     hours: Index
     start: str | None = None  # of a stored quantity: the linking component it begins from
+    unit: float | None = None  # a whole multiple of it in a real dispatch; any amount in the linear block
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,21 @@ class BlockBuilder:
         return np.arange(self.hours)
 
     def add(
-        self, name: str, *, hours: Index | None = None, shortage: bool = False, start: str | None = None
+        self,
+        name: str,
+        *,
+        hours: Index | None = None,
+        shortage: bool = False,
+        start: str | None = None,
+        unit: float | None = None,
     ) -> Columns:
-        """New columns, one for each hour given (all by default), non-negative. start: link a stored quantity has."""
+        """New columns, one for each hour given (all by default), non-negative.
+
+        start: link a stored quantity has. unit: of what comes in whole multiples of it.
+        """
         hours = self.every_hour if hours is None else hours
         first = self._size
-        columns = Columns(name, np.arange(first, first + len(hours)), hours, start)
+        columns = Columns(name, np.arange(first, first + len(hours)), hours, start, unit)
         self._size += len(hours)
         self._columns[name] = columns
         if shortage:

@@ -289,7 +289,7 @@ def catalog_stale(
     \b
     planner catalog stale --older-than 12mo
     """
-    from planner.case.catalog import stale
+    from planner.case.offers import stale
 
     before, loaded = _before(older_than), _catalog(catalog)
     rows = stale(loaded, before)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from planner.case.base import Rule, Strict, require, suggest, validate
+from planner.case.commitment import commitment_faults
 from planner.case.figure import Figure
 from planner.case.marks import Document, dotted, read_yaml
 from planner.errors import Fault, InputError
@@ -182,6 +183,12 @@ class Item(Strict):
     nameplate_power_mw: Figure | None = None
     heat_rate_btu_per_kwh_lhv: Figure | None = None
     heat_rate_btu_per_kwh_hhv: Figure | None = None
+    heat_rate_half_load_btu_per_kwh_lhv: Figure | None = None  # of a unit at half its nameplate; on the same basis
+    heat_rate_half_load_btu_per_kwh_hhv: Figure | None = None
+    minimum_load_fraction: Figure | None = None  # of the rating of the hour; absent: no such limit
+    start_cost_usd: Figure | None = None  # of one unit, without fuel
+    start_fuel_mmbtu_hhv: Figure | None = None
+    ramp_fraction_per_minute: Figure | None = None  # of nameplate, of a unit that runs
     variable_om_usd_per_mwh: Figure | None = None
     nox_kg_per_mwh: Figure | None = None
     derate_fraction_per_k: Figure | None = None
@@ -221,6 +228,7 @@ class Item(Strict):
             found.append(Rule("only cooling items may bring heat_rejection", remedy, at))
         if self.heat_rate_btu_per_kwh_lhv and self.heat_rate_btu_per_kwh_hhv:
             found.append(Rule("has an LHV and an HHV heat rate", "keep one", ("heat_rate_btu_per_kwh_hhv",)))
+        found += commitment_faults(self)
         require(found)
         return self
 
@@ -467,33 +475,3 @@ def _filled(item: Item, generic: Item | None) -> Item:
             if getattr(item, name) is None and figure is not None:
                 update[name] = _scaled(figure, factor, inherited_from=generic.id)
     return item.model_copy(update=update)
-
-
-def is_orderable(item: Item, on: date) -> bool:
-    """Whether `family: all` offers the item on a date: sizeable, available, and orderable by then."""
-    started = item.orderable_from is None or item.orderable_from <= on
-    return item.sizeable and item.status in ("available", "announced") and started
-
-
-def refusal(entry: Entry) -> tuple[str, str] | None:
-    """(rule, remedy) when sizing with an item is refused, None when it may be used."""
-    item = entry.item
-    if item.status == "discontinued":
-        return "is discontinued and cannot be ordered", "choose an available item"
-    if item.missing:
-        names = ", ".join(item.missing)
-        return f"is not sizeable: the catalog has no {names}", (
-            "choose another item, or give a hypothetical specification in a catalog folder of your own"
-        )
-    return None
-
-
-def stale(catalog: Catalog, before: date) -> list[tuple[Item, str, Figure]]:
-    """Figures dated before a day, oldest first. A date without month or day counts as its last day."""
-    rows = [
-        (item, name, figure)
-        for item in catalog.items
-        for name, figure in item.figures()
-        if not figure.inherited_from and (figure.date + "-12-31"[len(figure.date) - 4 :])[:10] < before.isoformat()
-    ]
-    return sorted(rows, key=lambda row: (row[2].date, row[0].id, row[1]))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from planner.case.base import suggest
-from planner.case.catalog import STAGES, Catalog, Item, is_orderable, refusal
+from planner.case.catalog import STAGES, Catalog, Item
 from planner.case.marks import Path_
+from planner.case.offers import is_orderable, refusal
 from planner.case.reader import Reader
 from planner.case.schema import CaseInput, Redundancy
 from planner.timeline import Timeline

@@ -262,7 +262,10 @@ def _event_block(plant: Plant, key: str) -> Block:
 
 
 def _spinning_reserve(builder: BlockBuilder, hours: Hours, plant: Plant) -> None:
-    """spinning_reserve[t]: unused grid + unused site rating >= largest unit. Batteries are not counted yet."""
+    """spinning_reserve[t]: unused grid + unused site rating >= largest unit. Batteries are not counted yet.
+
+    Of a committed item, only the rating of what is online can step in.
+    """
     at = hours.hour_of_year
     short = builder.add("shortage_reserve", shortage=True)
     terms: list[tuple[Array | float, NDArray[np.int64]]] = [(-1.0, short.index)]
@@ -272,7 +275,10 @@ def _spinning_reserve(builder: BlockBuilder, hours: Hours, plant: Plant) -> None
         links.append((-1.0, "grid_mw"))
     for machine in plant.generators:
         terms.append((1.0, builder.columns(machine.key).index))
-        links.append((-machine.capacity_fraction[at], machine.key))
+        if machine.committed:
+            terms.append((-machine.capacity_fraction[at], builder.columns(machine.online).index))
+        else:
+            links.append((-machine.capacity_fraction[at], machine.key))
     builder.rows("spinning_reserve", terms, links)
 
 

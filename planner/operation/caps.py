@@ -3,7 +3,8 @@
     cap:<name>       sum over hours of factor x flow <= allowance of the block, a linking component
 
 The sizing model hands out the allowances: over every calendar year they add up to no more than the limit. Factors:
-carbon dioxide by fuel burnt (on site alone, not of power bought), nitrogen oxides by the item's figure, fuel on HHV,
+carbon dioxide by fuel burnt (on site alone, not of power bought), nitrogen oxides by the item's figure for output, fuel
+on HHV, with what is burnt at no load and in starts where units are committed,
 evaporation by the item's figure (blow-down comes on top), and run-hours as MWh over the rating of what stands.
 Standby generators do not run in a plan's hours, so their tests are in no cap.
 """
@@ -19,9 +20,9 @@ from numpy.typing import NDArray
 from planner.algebra import BlockBuilder, Columns
 from planner.case.case import Case
 from planner.families.cooling import LOOPS, Rejection
-from planner.families.generation import Generator, heat_rate_mmbtu_hhv_per_mwh
+from planner.families.generation import Generator, incremental_mmbtu_hhv_per_mwh, no_load_mmbtu_hhv_per_mwh
 from planner.timeline import Hours
-from planner.units import CO2_KG_PER_MMBTU_HHV, HOURS_PER_YEAR, KG_PER_T
+from planner.units import CO2_KG_PER_MMBTU_HHV, HOURS_PER_YEAR, KG_PER_T, MINUTES_PER_HOUR
 
 Array = NDArray[np.float64]
 
@@ -42,8 +43,13 @@ def caps_of(case: Case, machines: tuple[Generator, ...], rejections: tuple[Rejec
     given = case.input.site.caps
     if given is None:
         return ()
-    burnt = {m.key: heat_rate_mmbtu_hhv_per_mwh(m.item) for m in machines}
-    carbon = {m.key: burnt[m.key] * CO2_KG_PER_MMBTU_HHV[m.item.fuel or "natural_gas"] / KG_PER_T for m in machines}
+    burnt: dict[str, float] = {}
+    carbon: dict[str, float] = {}
+    for m in machines:
+        of = _burnt(m, case.input.horizon.step_minutes / MINUTES_PER_HOUR)
+        burnt |= of
+        each = CO2_KG_PER_MMBTU_HHV[m.item.fuel or "natural_gas"] / KG_PER_T
+        carbon |= {name: mmbtu * each for name, mmbtu in of.items()}
     found = []
     if given.fuel_mmbtu_hhv_per_year is not None:
         found.append(Cap("cap:fuel_mmbtu_hhv", given.fuel_mmbtu_hhv_per_year, of_columns={**burnt}))
@@ -59,6 +65,16 @@ def caps_of(case: Case, machines: tuple[Generator, ...], rejections: tuple[Rejec
         if hours is not None:
             found.append(Cap(f"cap:run_mwh:{machine.item.id}", hours, machine.key, {machine.key: 1.0}))
     return tuple(found)
+
+
+def _burnt(machine: Generator, step_h: float) -> dict[str, float]:
+    """Fuel of a machine by its columns. [MMBtu HHV per MWh of each]"""
+    burnt = {machine.key: incremental_mmbtu_hhv_per_mwh(machine.item)}
+    if machine.committed:
+        burnt[machine.online] = no_load_mmbtu_hhv_per_mwh(machine.item)
+    if machine.starts:
+        burnt[machine.started] = machine.start_mmbtu_hhv_per_mw / step_h
+    return burnt
 
 
 def _evaporation(m3_per_year: float, rejections: tuple[Rejection, ...]) -> Cap:

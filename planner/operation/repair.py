@@ -6,6 +6,11 @@ whatever dual its columns need, so those duals follow in closed form from the ot
 
     y_r = min over the columns j it holds of  min(0, (c_j - sum over other rows of a_ij y_i) / a_rj)
 
+A gate is a capacity row with another column in the place of equipment (output below what is online, itself below
+what stands), a floor is the same row the other way round. Between them they take what their column has left, and
+charge it to the other, which so has its profit in every step. What a start is worth then follows backwards in time,
+    sigma(t) = min(cost of a start, max(0, profit(t) + sigma(t+1)))
+the best there is for one item alone. The duals of all three are in closed form and no part of a guess.
 A capacity row that also bears on columns other rows hold (a connection that carries import and export, each with
 a limit of its own) keeps the dual it is given as far as those columns have a use for it. Rows that charge one
 column for many (a billed peak, a tier) are scaled down until the column they charge can bear it. The result is
@@ -42,9 +47,18 @@ class Repair:
         capacity[row[own & (value < 0)]] = False
         linked = np.zeros(m, bool)
         linked[row[~own]] = True
-        # A column in several capacity rows is held by the shortest: the others keep the dual they are given.
-        held = np.flatnonzero(own & (capacity & linked)[row])
+        capacity &= linked
+        gate, floor = _gates(row, column, value, own, below & ~linked, capacity)
+        self._circles = _circles(block)
+        start = np.zeros(m, bool)
+        start[[r for rows, _, _ in self._circles for r in rows]] = True
+        # A row over several columns of gates and starts (a fuel limit) keeps its dual: they take what it leaves them.
         length = np.bincount(row[own], minlength=m)
+        inside = np.zeros(n + len(block.links), bool)
+        inside[column[own & (gate | start)[row]]] = True
+        capacity[row[own & inside[column] & (length > 1)[row]]] = False
+        # A column in several capacity rows is held by the shortest: the others keep the dual they are given.
+        held = np.flatnonzero(own & (capacity | gate)[row] & (value > 0))
         held = held[np.lexsort((length[row[held]], column[held]))]
         held = held[np.diff(column[held], prepend=-1) > 0]
         holder = np.full(n + len(block.links), -1)
@@ -52,10 +66,21 @@ class Repair:
         holding = np.zeros(m, bool)
         holding[row[held]] = True
         shared = np.zeros(m, bool)
-        shared[row[own & holding[row] & (holder[column] != row)]] = True
-        self._alone, self._first, self._every = (
+        shared[row[own & (holding & ~gate)[row] & (holder[column] != row)]] = True
+        gate &= holding
+        gated = np.zeros(n + len(block.links), bool)
+        gated[column[held[gate[row[held]]]]] = True
+        floor[row[own & (value < 0) & ~gated[column]]] = False
+        closed = gate | floor | start
+        plain = held[~gate[row[held]]]
+        self._gates, self._alone, self._first, self._every = (
             (column[of], row[of], value[of])
-            for of in (held[~shared[row[held]]], held[shared[row[held]]], np.flatnonzero(own & shared[row]))
+            for of in (
+                held[gate[row[held]]],
+                plain[~shared[row[plain]]],
+                plain[shared[row[plain]]],
+                np.flatnonzero(own & shared[row]),
+            )
         )
         free = np.ones(n, bool)
         free[column[held]] = False
@@ -64,14 +89,17 @@ class Repair:
             """Transpose of the matrix with only some entries."""
             return sp.csr_matrix((value[keep], (column[keep], row[keep])), shape=(n, m))
 
-        self._other, self._shared = part(own & ~holding[row]), part(own & shared[row])
-        self._capacity = part(own & (holding & ~shared)[row])
+        self._other, self._shared = part(own & ~(holding | closed)[row]), part(own & shared[row])
+        self._capacity = part(own & (holding & ~shared & ~gate)[row])
+        self._gate, self._start = part(own & (gate | floor)[row]), part(own & start[row])
+        of = np.flatnonzero(own & floor[row] & (value < 0))
+        self._floors = column[of], row[of], value[of]
         self._free = np.flatnonzero(free)
-        self._charged = part(own & (below & ~holding)[row])[self._free]
+        self._charged = part(own & (below & ~holding & ~closed)[row])[self._free]
         self._links = sp.csr_matrix((value[~own], (column[~own] - n, row[~own])), shape=(len(block.links), m))
         self._rows, self._below = m, below
         self._sharing = np.flatnonzero(shared)
-        self.core = np.flatnonzero(~holding | shared)  # rows whose duals make a guess
+        self.core = np.flatnonzero(~(holding | closed) | shared)  # rows whose duals make a guess
         self._cost = block.cost
         self._open = np.ones(n, bool)
         self._open[block.shortage] = False
@@ -91,6 +119,14 @@ class Repair:
         if left[must].min(initial=0.0) < 0.0:
             self._scale(y, left, shortage)
             left = cost - self._other @ y
+        if len(self._gates[0]):
+            y += self._need(self._gates, left)
+            column, row, value = self._floors
+            y[row] = np.minimum(0.0, np.maximum(left[column], 0.0) / value)
+            left = left - self._gate @ y
+            for rows, online, started in self._circles:
+                y[rows] = -_worth(-left[online], left[started])
+            left = left - self._start @ y
         if len(self._sharing):
             given = np.maximum(y, self._need(self._every, left))
             y[self._sharing] = np.minimum(given, self._need(self._first, left))[self._sharing]
@@ -125,3 +161,39 @@ class Repair:
         inside = weight > 0
         np.minimum.at(scale, charged.col[inside], np.clip(factor, 0.0, 1.0)[charged.row[inside]])
         y *= scale
+
+
+def _gates(row: Index, column: Index, value: Array, own: Mask, open_rows: Mask, capacity: Mask) -> tuple[Mask, Mask]:
+    """Rows of two columns that hold one below the other, which a capacity row holds; and those that hold it above."""
+    m = len(capacity)
+    plus, minus = own & (value > 0), own & (value < 0)
+    pairs = open_rows & (np.bincount(row[plus], minlength=m) == 1) & (np.bincount(row[minus], minlength=m) == 1)
+    held = np.zeros(int(column.max(initial=-1)) + 1, bool)
+    held[column[own & capacity[row]]] = True
+    gate, floor = pairs.copy(), pairs.copy()
+    gate[row[minus & ~held[column]]] = False
+    floor[row[plus & ~held[column]]] = False
+    return gate, floor
+
+
+def _circles(block: Block) -> list[tuple[Index, Index, Index]]:
+    """(rows, online, started) of every item's starts, one entry a step; none of a block that averages steps."""
+    found: list[tuple[Index, Index, Index]] = []
+    for group, name in enumerate(block.constraints):
+        kind, _, item = name.partition(":")
+        if kind == "generation_start":
+            rows = np.flatnonzero(block.row_group == group)
+            online, started = (block.columns[f"{of}:{item}"].index for of in ("online", "started"))
+            if len(rows) == len(online):
+                found.append((rows, online, started))
+    return found
+
+
+def _worth(profit: Array, start: Array) -> Array:
+    """What it is worth to be online before each step rather than not, in a circle, from the profit of every step."""
+    worth, after = [0.0] * len(profit), 0.0
+    backwards = list(enumerate(zip(profit.tolist(), start.tolist(), strict=True)))[::-1]
+    for _ in range(2):  # the second time round, the last step knows the first
+        for t, (gain, most) in backwards:
+            after = worth[t] = min(max(most, 0.0), max(0.0, gain + after))
+    return np.array(worth)

@@ -17,7 +17,7 @@ Run = Callable[[highspy.Highs], object]
 Note = Callable[[str], None]
 
 _S = highspy.HighsModelStatus
-ANSWERS = frozenset({_S.kOptimal, _S.kInfeasible})
+ANSWERS = frozenset({_S.kOptimal, _S.kInfeasible, _S.kSolutionLimit})  # the last where nodes are limited
 CUT_SHORT = frozenset({_S.kTimeLimit, _S.kInterrupt})
 
 

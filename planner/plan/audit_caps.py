@@ -9,8 +9,9 @@ import numpy as np
 from planner.case.case import Case
 from planner.case.catalog import Item
 from planner.plan.audit_base import Array, Checks, says
+from planner.plan.audit_generation import burnt_mmbtu
 from planner.plan.audit_loads import Site
-from planner.plan.audit_physics import evaporation_m3_per_mwh, mmbtu_per_mwh
+from planner.plan.audit_physics import evaporation_m3_per_mwh
 from planner.plan.audit_power import Month, hourly_heat_mw
 from planner.plan.audit_site import LOOPS
 from planner.units import CO2_KG_PER_MMBTU_HHV
@@ -25,19 +26,19 @@ def audit_caps(checks: Checks, case: Case, site: Site, months: list[Month]) -> N
         return
     machines = site.family_items("generation")
 
-    def burnt(factor: Callable[[Item], float]) -> Array:
-        return np.array([sum(factor(item) * _mwh(month, item) for item in machines) for month in months])
+    def total(amount: Callable[[Item, Month], float]) -> Array:
+        return np.array([sum(amount(item, month) for item in machines) for month in months])
 
-    def carbon_t(item: Item) -> float:
-        return mmbtu_per_mwh(item) * CO2_KG_PER_MMBTU_HHV[item.fuel or "natural_gas"] / 1000.0
+    def carbon_t(item: Item, month: Month) -> float:
+        return burnt_mmbtu(item, month) * CO2_KG_PER_MMBTU_HHV[item.fuel or "natural_gas"] / 1000.0
 
-    def nitrogen_t(item: Item) -> float:
-        return item.get("nox_kg_per_mwh", 0.0) / 1000.0
+    def nitrogen_t(item: Item, month: Month) -> float:
+        return item.get("nox_kg_per_mwh", 0.0) / 1000.0 * _mwh(month, item)
 
     totals: list[tuple[str, str, float | None, Array]] = [
-        ("fuel a year", "MMBtu HHV", caps.fuel_mmbtu_hhv_per_year, burnt(mmbtu_per_mwh)),
-        ("CO2 a year", "t", caps.co2_t_per_year, burnt(carbon_t)),
-        ("NOx a year", "t", caps.nox_t_per_year, burnt(nitrogen_t)),
+        ("fuel a year", "MMBtu HHV", caps.fuel_mmbtu_hhv_per_year, total(burnt_mmbtu)),
+        ("CO2 a year", "t", caps.co2_t_per_year, total(carbon_t)),
+        ("NOx a year", "t", caps.nox_t_per_year, total(nitrogen_t)),
         ("evaporation a year", "m3", caps.evaporation_m3_per_year, _evaporated(case, site, months)),
     ]
     for name, unit, limit, amounts in totals:

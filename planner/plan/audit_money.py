@@ -24,6 +24,7 @@ OPERATING_LINES = (
     "time-of-use demand charge",
     "fuel",
     "variable O&M",
+    "starts",
     "battery wear",
     "shed compute (value, not paid)",
     "export receipts",

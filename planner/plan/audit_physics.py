@@ -53,10 +53,20 @@ def site_rating(item: Item, dry_bulb_c: Array, elevation_m: float) -> Array:
 
 
 def mmbtu_per_mwh(item: Item) -> float:
-    """Fuel of one MWh on HHV."""
+    """Fuel of one MWh at full load, on HHV."""
     if item.heat_rate_btu_per_kwh_hhv is not None:
         return item.get("heat_rate_btu_per_kwh_hhv") / 1000.0  # Btu/kWh = 1e-3 MMBtu/MWh
     return item.get("heat_rate_btu_per_kwh_lhv") * HHV_OVER_LHV_GAS / 1000.0
+
+
+def no_load_mmbtu_per_mwh(item: Item) -> float:
+    """Fuel a MW of nameplate online burns in an hour beside what its output takes, on HHV: from full and half load."""
+    half = 0.0
+    if item.heat_rate_half_load_btu_per_kwh_hhv is not None:
+        half = item.get("heat_rate_half_load_btu_per_kwh_hhv")
+    elif item.heat_rate_half_load_btu_per_kwh_lhv is not None:
+        half = item.get("heat_rate_half_load_btu_per_kwh_lhv") * HHV_OVER_LHV_GAS
+    return max(half / 1000.0 - mmbtu_per_mwh(item), 0.0)
 
 
 def evaporation_m3_per_mwh(item: Item, supply_c: float, dry_c: Array, wet_c: Array) -> Array:
@@ -69,11 +79,16 @@ def evaporation_m3_per_mwh(item: Item, supply_c: float, dry_c: Array, wet_c: Arr
     return np.where(supply_c - dry_c < item.get("approach_k"), each, 0.0)
 
 
-def fuel_usd_per_mwh(case: Case, item: Item) -> float:
-    """Fuel of one MWh on HHV."""
+def fuel_usd_per_mmbtu(case: Case, item: Item) -> float:
+    """Price of a machine's fuel on HHV."""
     fuel = case.input.site.fuel
     price = fuel.diesel_usd_per_mmbtu_hhv if item.fuel == "diesel" else fuel.natural_gas_usd_per_mmbtu_hhv
-    return mmbtu_per_mwh(item) * (price or 0.0)
+    return price or 0.0
+
+
+def fuel_usd_per_mwh(case: Case, item: Item) -> float:
+    """Fuel of one MWh at full load."""
+    return mmbtu_per_mwh(item) * fuel_usd_per_mmbtu(case, item)
 
 
 def rejection_performance(item: Item, supply_c: float, dry_c: Array, wet_c: Array) -> tuple[Array, Array]:

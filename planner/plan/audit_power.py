@@ -18,10 +18,10 @@ from planner.case.tariff import monthly_bill
 from planner.case.weather import Weather
 from planner.plan.audit_base import Array, Checks, Tables, says
 from planner.plan.audit_calendar import Steps, steps_of
+from planner.plan.audit_generation import audit_generation, committed, generation_lines
 from planner.plan.audit_grid import audit_export, ratchets_mw
 from planner.plan.audit_loads import IN_THE_ROOM, Site
 from planner.plan.audit_money import Key, first_charges, middle
-from planner.plan.audit_physics import fuel_usd_per_mwh
 from planner.plan.audit_shift import audit_shift, moved_heat_mw, moved_mw, overstated_loss_mw
 from planner.plan.audit_site import LOOPS, Rack, periods_of
 from planner.units import HOURS_PER_YEAR
@@ -138,7 +138,9 @@ def _month_places(case: Case) -> Iterator[tuple[int, int, tuple[date, ...]]]:
 def _columns(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
     """Every column is a flow of an item of the case; none is negative."""
     known = set(PLAIN_COLUMNS)
-    known |= {f"generation:{i.id}_mw" for i in site.family_items("generation")}
+    machines = site.family_items("generation")
+    known |= {f"generation:{i.id}_mw" for i in machines}
+    known |= {f"{kind}:{i.id}_units" for i in machines if committed(case, site, i) for kind in ("online", "started")}
     known |= {f"renewable:{i.id}_mw" for i in site.family_items("renewable")}
     for item in site.family_items("battery"):
         known |= {f"charge:{item.id}_mw", f"discharge:{item.id}_mw", f"soc:{item.id}_mwh"}
@@ -150,7 +152,7 @@ def _columns(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
     for name in sorted(set(tables.dispatch.columns) - {"period", "phase", "losses_and_fans_mw"}):
         values = tables.dispatch[name].to_numpy(np.float64)
         low = float(np.nan_to_num(values).min(initial=0.0))
-        checks.add("flows not negative", "MW or MWh", [low + _MW], says(f"{name} falls to {low:.6g}"))
+        checks.add("flows not negative", "MW, MWh or units", [low + _MW], says(f"{name} falls to {low:.6g}"))
 
 
 # -- load and losses ---------------------------------------------------------------------------------------
@@ -330,7 +332,7 @@ class _Sources:
 
     def __init__(self, case: Case, site: Site) -> None:
         self.case, self.site = case, site
-        self.machines = [(i, site.hourly_rating(i)) for i in site.family_items("generation")]
+        self.machines = site.family_items("generation")
         ratios = {i.id: i.dc_ac_ratio.planning if i.dc_ac_ratio else None for i in site.family_items("renewable")}
         self.renewables = [(case.catalog[i], _output(case.weather, ratio)) for i, ratio in ratios.items()]
         scheme = case.stage_redundancy("onsite_generation")
@@ -344,21 +346,8 @@ class _Sources:
         checks.at_most("import limit", "MW", imported, grid, _MW * (1.0 + grid), month.where("import"))
         audit_export(checks, self.case, imported, month.flow("grid_export_mw"), grid, month.where)
         room = grid - imported
-        for item, rating in self.machines:
-            name = f"generation:{item.id}_mw"
-            able = rating[at] * item.get("nameplate_power_mw") * float(site.of_item(item.id, "generation")[p])
-            output = month.flow(name)
-            checks.at_most("generation rating", "MW", output, able, _MW * (1.0 + able), month.where(name))
-            monthly = item.get("availability_fraction", 1.0) * float(able.sum()) * month.hours.step_h
-            checks.at_most(
-                "generation availability",
-                "MWh",
-                float(output.sum()) * month.hours.step_h,
-                monthly,
-                1e-6 * (1.0 + monthly),
-                says(f"{name} in {month.start}"),
-            )
-            room = room + able - output
+        for item in self.machines:
+            room = room + audit_generation(checks, self.case, site, month, item)
         for item, fraction in self.renewables:
             name = f"renewable:{item.id}_mw"
             able = fraction[at] * item.get("nameplate_power_mw") * float(site.of_item(item.id)[p])
@@ -463,10 +452,8 @@ def _month_lines(case: Case, site: Site, month: Month, ratchet_mw: float) -> dic
         lines["demand charge"] = bill["demand"] + bill["minimum_take"] + bill["ratchet"]
         lines["coincident peak charge"] = bill["coincident"]
         lines["time-of-use demand charge"] = bill["tou_demand"]
-    for item in site.family_items("generation"):
-        mwh = float(month.flow(f"generation:{item.id}_mw").sum()) * weight
-        lines["fuel"] += fuel_usd_per_mwh(case, item) * mwh
-        lines["variable O&M"] += item.get("variable_om_usd_per_mwh") * mwh
+    for line, usd in generation_lines(case, site, month).items():
+        lines[line] += usd
     for item in site.family_items("battery"):
         mwh = float(month.flow(f"discharge:{item.id}_mw").sum()) * weight
         lines["battery wear"] += item.get("wear_cost_usd_per_mwh", 0.0) * mwh

@@ -42,6 +42,7 @@ class Coupling:
             column, of = master.index(soc), master.index(power)
             if column is not None and of is not None:
                 self._edges.setdefault(edge, []).append((column, hours, of, master.index(held)))
+        self._allowances = _allowances(sizing, master)
         self.settling = True  # whether with_settled_charge() moves the shares on
         self.gradient, constant = master.gradient(sizing.levels["cost"])
         self.constant = constant + sizing.constant_kusd
@@ -84,7 +85,18 @@ class Coupling:
             for soc, hours, of, held in entries:  # what is held for events stays
                 floor = 0.0 if held is None else point[held]
                 result[soc] = max(self._fill.get(edge, 0.5) * hours * point[of], floor)
-        return result
+        return self._with_all_allowed(result)
+
+    def _with_all_allowed(self, point: Array) -> Array:
+        """The point with what it leaves of limits that states divide handed out to them, as whole units may need it."""
+        more: dict[int, float] = {}
+        for columns, gradient, most in self._allowances:
+            each = max(0.0, most - float(gradient @ point)) / len(columns)
+            for j in columns:
+                more[j] = min(more.get(j, each), each)
+        for j, extra in more.items():
+            point[j] += extra
+        return point
 
     def with_costs(self, point: Array, costs: dict[State, float]) -> Array:
         """The point with every state's cost in its cost column. [costs: USD]"""
@@ -150,3 +162,16 @@ class Coupling:
         if columns:
             self._master.add_row(constant, np.inf, np.array(columns), np.array(values))
         return 1
+
+
+def _allowances(sizing: Sizing, master: Master) -> list[tuple[list[int], Array, float]]:
+    """(allowances, gradient, upper bound) of every limit divided among states, where units are committed."""
+    if not any(machine.committed for machine in sizing.plant.generators):
+        return []
+    found = []
+    for row in (*sizing.model.caps.values(), *sizing.model.shared_allowance.values()):
+        gradient, constant = master.gradient(row.body)
+        columns = np.flatnonzero(gradient > 0).tolist()
+        if columns and row.has_ub():
+            found.append((columns, gradient, float(row.ub) - constant))
+    return found

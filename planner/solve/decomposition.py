@@ -4,9 +4,10 @@ Each round solves the sizing model (first its relaxation, then the integers), ev
 its point, and adds the cuts they give. The first cuts come from blocks on coarse steps, whose prices are repaired to
 hold for the true ones. A block's cut holds in every period that runs it, and a block is solved only where what is
 known of it from above and from below differ. The lower bound is the sizing model's own proven bound, the best over
-all rounds; the upper bound is a whole integer plan evaluated on every hour, with nothing forbidden violated and
-every budget kept at its true cost. The gap is taken on the cost open to decision: the proven least cost of compute
-that every plan must buy is left out of it.
+all rounds; the upper bound is a whole integer plan evaluated on every hour, with nothing forbidden violated, every
+budget kept at its true cost, and the integer check of its dispatch passed: where whole units of generators cost more
+than the linear blocks know, the difference stays in the gap. The gap is taken on the cost open to decision: the proven
+least cost of compute that every plan must buy is left out of it.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ _ROUNDS = 200
 
 @dataclass
 class _Best:
-    cost: float
+    cost: float  # after the integer check
     point: Array | None
     values: dict[State, Value] = field(default_factory=dict)
     links: dict[State, Array] = field(default_factory=dict)
@@ -110,6 +111,7 @@ class _Engine:
         self._size(dates_of(self.plant))
         self._add_states((*states_of(case), *event_states(self.plant)))
         self.lower, self.best, self.rounds = -np.inf, _Best(np.inf, None), 0
+        self.linear = np.inf  # least cost of a plan before the integer check
         self._prepare()
 
     def _size(self, dates: Dates) -> None:
@@ -323,10 +325,13 @@ class _Engine:
                 links = self.coupling.links(self.coupling.with_settled_charge(result.point))
                 self.coupling.learn(self._coarse(1, links), links)
                 continue
+            before = self.best.cost
             values, links = self._evaluate_plan(result.point)
             self._round("integers", self.best.cost)
             if self._closed():
                 return
+            if self.best.point is not None and self.best.cost >= before and self._within_gap(self.linear):
+                return  # what is left of the gap lies between the linear blocks and the check: no cut can close it
             added = self.coupling.learn(values, links)
             if not added and result.bound >= result.objective - self._absolute_gap():
                 if self.coupling.settling:
@@ -337,8 +342,9 @@ class _Engine:
         """Run the best plan's states that were known well enough without: what is written is least cost."""
         best = self.best
         if best.point is not None:
-            exact = self._one_way(self._exact(self._mixed(best.links)), best.links)
-            self.best = self._plan(best.point, best.values | exact, best.links)
+            exact = self._checked(self._exact(self._mixed(best.links)), best.links)
+            better = {s: value for s, value in exact.items() if value.cost_usd < best.values[s].cost_usd}
+            self.best = self._plan(best.point, best.values | better, best.links)
 
     def _first_level(self, name: str) -> Level:
         """The integer goal that comes before cost; only plans that can be run count."""
@@ -447,19 +453,21 @@ class _Engine:
         if not self._within_budget(found):  # perhaps by what the mix of dispatches adds alone
             values |= self._exact(self._mixed(links))
             found = self._plan(rounded, values, links)
+        if found.cost < self.linear and self._within_budget(found):
+            self.linear = found.cost
         if found.cost < self.best.cost:  # the check is for plans that may become the best
             with self.stop.held(self.best.point is None):
-                found = self._plan(rounded, self._one_way(values, links), links)
+                found = self._plan(rounded, self._checked(values, links), links)
         return found if found.cost < self.best.cost and self._within_budget(found) else None
 
     def _mixed(self, links: dict[State, Array]) -> dict[State, Array]:
         """The states that have not been run at their links; events need no dispatch of their own."""
         return {s: x for s, x in links.items() if not s.is_event and self.pool[s.block].known(x) is None}
 
-    def _one_way(self, values: dict[State, Value], links: dict[State, Array]) -> dict[State, Value]:
-        """The values with nothing running both ways in an hour; what that costs is true, but in no cut."""
+    def _checked(self, values: dict[State, Value], links: dict[State, Array]) -> dict[State, Value]:
+        """The values with whole units and nothing running both ways; what that costs is true, but in no cut."""
         return self._side_by_side(
-            lambda s: values[s] if s.is_event else self.pool[s.block].one_way(links[s], values[s], s.label(self.case)),
+            lambda s: values[s] if s.is_event else self.pool[s.block].checked(links[s], values[s], s.label(self.case)),
             values,
         )
 
@@ -485,10 +493,12 @@ class _Engine:
         return max(1e-6, 0.3 * self.gap * max(scale, 1.0))
 
     def _closed(self) -> bool:
-        if self.best.point is None:
-            return False
-        open_cost = max(abs(self.best.cost + self.coupling.constant - self.sizing.forced_compute_kusd), 1e-9)
-        return bool(self.best.cost - self.lower <= self.gap * open_cost)
+        return self.best.point is not None and self._within_gap(self.best.cost)
+
+    def _within_gap(self, cost: float) -> bool:
+        """Whether a cost is proven to lie within the gap of the least. [kUSD]"""
+        open_cost = max(abs(cost + self.coupling.constant - self.sizing.forced_compute_kusd), 1e-9)
+        return bool(cost - self.lower <= self.gap * open_cost)
 
     def _infeasible(self) -> None:
         hours = {key: pool.solver for key, pool in self.pool.items() if pool.forbidden}

@@ -228,7 +228,12 @@ def _dispatch(read: Reading, s: State) -> pd.DataFrame:
         it, heat = _it_and_heat(read, s, hours, flows)
         shown |= {"it_mw": it, "heat_rejection_mw": heat, "losses_and_fans_mw": supply - it - heat}
     shown["site_load_mw"] = supply
-    shown |= {f"{name}_{'mwh' if name.startswith('soc') else 'mw'}": series for name, series in flows.items()}
+    for name, series in flows.items():
+        kind, _, item = name.partition(":")
+        if kind in ("online", "started"):
+            shown[f"{name}_units"] = (series / case.catalog[item].get("nameplate_power_mw")).round(6)
+        else:
+            shown[f"{name}_{'mwh' if kind == 'soc' else 'mw'}"] = series
     return pd.DataFrame(shown)
 
 

@@ -6,6 +6,7 @@ sees all variables at once. Where both agree, the decomposition is exact.
     hours[s,column]     columns y of the block of month s, such as hours[2027_03,grid_import[17]]
     block_rows[s,row]   A y + B x <= 0 or = 0   x: its linking variables; every right-hand side of a block is zero
     block_cost[s]       cost[s] = cost . y / 1000      shortage columns fixed at 0: forbidden stays forbidden
+    whole_units[s,column]   y = unit x units_online[s,column], an integer, of columns that come in units
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from planner.case.case import Case
 from planner.errors import InfeasibleError, NoPlanError
 from planner.operation.blocks import build_block, plant_of
 from planner.operation.evaluate import BlockSolver, Value
-from planner.operation.one_way import one_way
+from planner.operation.integer_check import checked, unit_sizes
 from planner.sizing.model import Sizing, build_sizing
 from planner.sizing.options import USD_PER_KUSD
 from planner.solve.infeasible import explain
@@ -75,6 +76,8 @@ class Monolithic:
         self.blocks = {month: build_block(plant, month) for month in sorted({s.block for s in self.states})}
         m.hours = pyo.Var(pyo.Any, within=pyo.NonNegativeReals, dense=False)
         m.block_rows, m.block_cost = pyo.Constraint(pyo.Any), pyo.Constraint(pyo.Any)
+        m.units_online = pyo.Var(pyo.Any, within=pyo.NonNegativeIntegers, dense=False)
+        m.whole_units = pyo.Constraint(pyo.Any)
         for s in self.states:
             if self.stop.due():
                 raise self.stop.no_plan()
@@ -175,9 +178,11 @@ class Monolithic:
 
     def _dispatch(self, s: State, x: Array, alone: Value, point: Array) -> Value:
         """A month run alone; or its hours of the whole model, where only the solver's tolerance makes it short."""
-        if np.isfinite(alone.cost_usd):
-            return one_way(self.blocks[s.block], x, alone, s.label(self.case), run=self.stop.run)
         label, block = s.label(self.case), self.blocks[s.block]
+        if np.isfinite(alone.cost_usd):
+            found = checked(block, x, alone, label, run=self.stop.run)
+            if np.isfinite(found.cost_usd):
+                return found
         primal = np.array([self.master.value(self.sizing.model.hours[label, n], point) for n in block.column_names])
         return Value(float(block.cost @ primal), alone.slope, primal, 0.0, alone.prices)
 
@@ -212,7 +217,8 @@ class Monolithic:
     def _add_block(self, s: State, block: Block) -> None:
         """One month's columns, rows and cost."""
         m, label = self.sizing.model, s.label(self.case)
-        columns = [m.hours[label, name] for name in block.column_names]
+        column_names, row_names = block.column_names, block.row_names
+        columns = [m.hours[label, name] for name in column_names]
         for j in block.shortage:
             columns[j].fix(0.0)
         variables = [*columns, *link_variables(self.sizing, s)]
@@ -224,7 +230,11 @@ class Monolithic:
                 linear_coefs=matrix.data[inside].tolist(),
                 linear_vars=[variables[j] for j in matrix.indices[inside]],
             )
-            m.block_rows[label, block.row_names[i]] = body == 0.0 if equal[i] else body <= 0.0
+            m.block_rows[label, row_names[i]] = body == 0.0 if equal[i] else body <= 0.0
+        sizes = unit_sizes(block)
+        for j in np.flatnonzero(sizes).tolist():
+            units = m.units_online[label, column_names[j]]
+            m.whole_units[label, column_names[j]] = columns[j] == float(sizes[j]) * units
         if s.is_event:
             return
         cost, used = block.cost / USD_PER_KUSD, np.flatnonzero(block.cost)

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from planner.algebra import Block
 from planner.operation.coarse import Coarse, coarsen
 from planner.operation.evaluate import BlockSolver, Value
+from planner.operation.integer_check import checked, passes, unit_sizes
 from planner.operation.netting import netted
-from planner.operation.one_way import both_ways, one_way
 from planner.operation.repair import Repair
 from planner.operation.solver import Note, Run
 
@@ -50,6 +50,7 @@ class BlockPool:
         self.prices: list[NDArray[np.float32]] = []
         self.points: dict[bytes, tuple[Array, Value]] = {}
         self.solves = 0
+        self._checked: dict[bytes, Value] = {}
         self._slopes = np.zeros((0, len(block.links)))
         self._known: set[bytes] = set()
         self._solver: BlockSolver | None = None
@@ -134,19 +135,28 @@ class BlockPool:
         slope = self.repair.cut(prices)
         return None if slope is None else replace(value, slope=slope, prices=prices)
 
-    def one_way(self, x: Array, value: Value, label: str = "") -> Value:
-        """A value whose dispatch runs nothing both ways in an hour: a mix netted or else solved, then with binaries."""
-        if len(both_ways(self.block, value.primal)):
-            value = self._netted(x, value) or self.solve(x, label)
+    def checked(self, x: Array, value: Value, label: str = "") -> Value:
+        """A value whose dispatch passes the integer check: a mix netted or else solved, then in whole units, once."""
+        if passes(self.block, value.primal):
+            return self._check(x, value, label)
+        mix = self._netted(x, value)
+        if mix is not None:
+            return self._check(x, mix, label)
+        key = np.maximum(np.round(x, _SAME), 0.0).tobytes()
+        if key not in self._checked:
+            self._checked[key] = self._check(x, self.solve(x, label), label)
+        return self._checked[key]
+
+    def _check(self, x: Array, value: Value, label: str) -> Value:
         name = f"block {self.block.name} {label}".rstrip()
-        return one_way(self.block, x, value, name, run=self._run, note=self._note)
+        return checked(self.block, x, value, name, run=self._run, note=self._note)
 
     def _netted(self, x: Array, value: Value) -> Value | None:
         """A mix of dispatches whose batteries run one way."""
         if len(value.prices):  # it was solved: nothing cheaper can come of it
             return None
         primal = netted(self.block, value.primal)
-        if primal is None or len(both_ways(self.block, primal)) or not self._runs(x, primal):
+        if primal is None or not passes(self.block, primal) or not self._runs(x, primal):
             return None
         return replace(value, primal=primal, cost_usd=float(self.block.cost @ primal))
 
@@ -287,5 +297,6 @@ def _digests(block: Block) -> tuple[str, str]:
     data = shape.copy()
     for part in (block.matrix.data, block.matrix.indices, block.matrix.indptr, block.cost):
         data.update(np.ascontiguousarray(part).tobytes())
+    data.update(unit_sizes(block).tobytes())
     data.update(repr(block.weight).encode())
     return shape.hexdigest(), data.hexdigest()

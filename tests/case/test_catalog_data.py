@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from planner.case.catalog import STAGES, Catalog, default_catalog_folder, read_catalog, refusal
+from planner.case.catalog import STAGES, Catalog, default_catalog_folder, read_catalog
+from planner.case.offers import refusal
 
 BTU_PER_KWH = 3412.14
 # Classes whose generic item has no rating on purpose: nothing may inherit a GPU price.

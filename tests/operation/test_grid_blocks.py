@@ -14,7 +14,7 @@ from planner.case.case import Case
 from planner.errors import InputError
 from planner.operation.blocks import build_block, plant_of
 from planner.operation.evaluate import BlockSolver, Value
-from planner.operation.one_way import both_ways, one_way
+from planner.operation.integer_check import both_ways, checked
 
 Array = NDArray[np.float64]
 Make = Callable[..., Case]
@@ -133,7 +133,7 @@ def test_a_battery_that_is_paid_to_waste_runs_one_way_in_an_hour(make_case: Make
     linear = BlockSolver(block).solve(x)
     assert linear.cost_usd == pytest.approx(-3100 * (240 + (1 - r) * 24 * power / (1 + r)))
     assert len(both_ways(block, linear.primal)) > 0
-    whole = one_way(block, x, linear, "January")
+    whole = checked(block, x, linear, "January")
     charged = max(min(k, (24 - k) / r) for k in range(25)) * power
     assert charged < 24 * power / (1 + r) - 0.1
     assert len(both_ways(block, whole.primal)) == 0

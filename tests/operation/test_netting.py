@@ -10,8 +10,8 @@ import pytest
 
 from planner.case.case import Case
 from planner.operation.blocks import build_block, plant_of
+from planner.operation.integer_check import both_ways
 from planner.operation.netting import netted
-from planner.operation.one_way import both_ways
 from planner.solve.pool import BlockPool
 
 Make = Callable[..., Case]
@@ -114,7 +114,7 @@ def test_between_the_least_cost_and_the_mix(make_case: Make) -> None:
         x = rng.dirichlet(np.ones(len(points))) @ np.array(points)
         mix = pool.above(x)
         assert mix is not None
-        one_way = pool.one_way(x, mix)
+        one_way = pool.checked(x, mix)
         assert not len(both_ways(pool.block, one_way.primal))
         mixes += bool(len(both_ways(pool.block, mix.primal)) and pool.known(x) is None)
         assert pool._runs(x, one_way.primal)

@@ -17,8 +17,10 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from planner.case.case import Case
-from planner.errors import InfeasibleError
+from planner.errors import InfeasibleError, NoPlanError
+from planner.plan.audit import require
 from planner.solve.decomposition import solve
+from planner.solve.extract import plan_of
 from planner.solve.monolithic import Monolithic
 
 Make = Callable[..., Case]
@@ -134,3 +136,59 @@ def test_both_ways_find_the_same_optimum(make_case: Make, site: dict[str, Any], 
     # All of the cost: where months are several blocks, a peak is paid in the sizing model or in a block.
     assert fixed.upper_kusd <= found.upper_kusd + max(1e-7 * abs(found.upper_kusd), room)
     assert found.upper_kusd <= fixed.upper_kusd + room
+
+
+@st.composite
+def commitments(draw: st.DrawFn) -> dict[str, float]:
+    """What makes it matter which engines run; a heat rate at half load, or a minimum load, is always there."""
+    fields: dict[str, float] = {"minimum_load_fraction": draw(st.sampled_from([0.0, 0.3, 0.5]))}
+    if fields["minimum_load_fraction"] == 0 or draw(st.booleans()):
+        fields["heat_rate_half_load_btu_per_kwh_lhv"] = 8257
+    fields["start_cost_usd"] = draw(st.sampled_from([0, 200, 900]))
+    if draw(st.booleans()):
+        fields["start_fuel_mmbtu_hhv"] = 6
+    if draw(st.booleans()):
+        fields["ramp_fraction_per_minute"] = draw(st.sampled_from([0.003, 0.008, 0.5]))
+    return fields
+
+
+@settings(
+    max_examples=max(2, DRAWS // 5),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+    print_blob=False,
+)
+@given(site=sites(), fields=commitments(), seed=st.integers(0, 999))
+def test_both_ways_agree_on_whole_engines(
+    make_case: Make, site: dict[str, Any], fields: dict[str, float], seed: int
+) -> None:
+    """The whole model counts engines: its optimum lies between the bounds, and of one plan both cost the same.
+
+    One day a month and no annual limits: allowances divided for the linear blocks may be too tight for whole engines.
+    """
+    site = site | {"horizon": site["horizon"] | {"sample_days_per_month": 1, "step_minutes": 60, "block": "month"}}
+    note(yaml.safe_dump({"site": site, "fields": fields, "seed": seed}, sort_keys=False))
+    load = 8.0 + 2.5 * np.sin(2 * np.pi * (np.arange(8760) - 9) / 24)
+    load = np.minimum(load + np.random.default_rng(seed).normal(0.0, 0.5, 8760), 11.5)
+    chosen = [f"catalog.jenbacher_j620.{name}={value}" for name, value in fields.items()]
+    case = make_case(site, series=load, set=[*AT_ONCE, *chosen])
+    whole = Monolithic(case)
+    try:
+        best = whole.solve(gap=1e-5)
+    except InfeasibleError:  # of the linear blocks or of whole engines alone
+        with pytest.raises((InfeasibleError, NoPlanError)):
+            solve(case, gap=GAP, threads=1)
+        return
+    found = solve(case, gap=GAP, threads=1, time_limit=120.0)
+    room = 1e-5 * abs(best.upper_kusd)
+    assert found.lower_kusd <= best.upper_kusd + room
+    assert best.lower_kusd <= found.upper_kusd + room
+    require(plan_of(found), case)
+    decided = {
+        var.name: round(value) if integer else value
+        for var, integer, value in zip(found.master.columns, found.master.integer, found.point.tolist(), strict=True)
+        if var.name.startswith(("bought", "sets", "groups", "present", "edge"))
+    }
+    fixed = whole.solve(fixed=decided, gap=1e-7)
+    assert fixed.upper_kusd == pytest.approx(found.upper_kusd, rel=2e-6)

@@ -1,0 +1,38 @@
+"""What a catalog offers: what may be ordered, what is refused and why, and figures that have grown old."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from planner.case.catalog import Catalog, Entry, Item
+from planner.case.figure import Figure
+
+
+def is_orderable(item: Item, on: date) -> bool:
+    """Whether `family: all` offers the item on a date: sizeable, available, and orderable by then."""
+    started = item.orderable_from is None or item.orderable_from <= on
+    return item.sizeable and item.status in ("available", "announced") and started
+
+
+def refusal(entry: Entry) -> tuple[str, str] | None:
+    """(rule, remedy) when sizing with an item is refused, None when it may be used."""
+    item = entry.item
+    if item.status == "discontinued":
+        return "is discontinued and cannot be ordered", "choose an available item"
+    if item.missing:
+        names = ", ".join(item.missing)
+        return f"is not sizeable: the catalog has no {names}", (
+            "choose another item, or give a hypothetical specification in a catalog folder of your own"
+        )
+    return None
+
+
+def stale(catalog: Catalog, before: date) -> list[tuple[Item, str, Figure]]:
+    """Figures dated before a day, oldest first. A date without month or day counts as its last day."""
+    rows = [
+        (item, name, figure)
+        for item in catalog.items
+        for name, figure in item.figures()
+        if not figure.inherited_from and (figure.date + "-12-31"[len(figure.date) - 4 :])[:10] < before.isoformat()
+    ]
+    return sorted(rows, key=lambda row: (row[2].date, row[0].id, row[1]))
