@@ -37,6 +37,8 @@ class Generator:
     availability: float
     fuel_usd_per_mwh: float
     variable_om_usd_per_mwh: float
+    fuel_growth_per_year: float  # of the prices, which are those of the base year
+    variable_om_growth_per_year: float
 
 
 def site_rating_fraction(item: Item, dry_bulb_c: Array | float, elevation_m: float) -> Array:
@@ -72,7 +74,7 @@ def generators(case: Case) -> tuple[Generator, ...]:
     elevation = case.weather.elevation_m
     for item_id in dict.fromkeys(ids):
         item = case.catalog[item_id]
-        fuel = case.input.site.fuel
+        fuel, growth = case.input.site.fuel, case.input.finance.escalation_fraction_per_year
         usd = fuel.diesel_usd_per_mmbtu_hhv if item.fuel == "diesel" else fuel.natural_gas_usd_per_mmbtu_hhv
         nameplate = item.get("nameplate_power_mw")
         at_extreme = float(site_rating_fraction(item, case.ambient.extreme_dry_bulb_c, elevation))
@@ -87,6 +89,8 @@ def generators(case: Case) -> tuple[Generator, ...]:
                 item.get("availability_fraction", 1.0),
                 heat_rate_mmbtu_hhv_per_mwh(item) * (usd or 0.0),
                 item.get("variable_om_usd_per_mwh"),
+                growth.diesel if item.fuel == "diesel" else growth.natural_gas,
+                growth.variable_om,
             )
         )
     return tuple(result)
@@ -97,8 +101,9 @@ def operate(builder: BlockBuilder, hours: Hours, machines: tuple[Generator, ...]
     for machine in machines:
         output = builder.add(machine.key)
         builder.supply(output)
-        builder.price("fuel", output, machine.fuel_usd_per_mwh * hours.weight)
-        builder.price("variable O&M", output, machine.variable_om_usd_per_mwh * hours.weight)
+        fuel, om = machine.fuel_usd_per_mwh * hours.weight, machine.variable_om_usd_per_mwh * hours.weight
+        builder.price("fuel", output, fuel, machine.fuel_growth_per_year)
+        builder.price("variable O&M", output, om, machine.variable_om_growth_per_year)
         kappa = machine.capacity_fraction[hours.hour_of_year]
         builder.rows(f"generation_capacity:{machine.item.id}", [(1.0, output.index)], [(-kappa, machine.key)])
         if machine.availability < 1.0:

@@ -21,7 +21,7 @@ from planner.plan.audit_calendar import Steps, steps_of
 from planner.plan.audit_grid import audit_export, ratchets_mw
 from planner.plan.audit_loads import IN_THE_ROOM, Site
 from planner.plan.audit_money import Key, first_charges, middle
-from planner.plan.audit_physics import fuel_usd_per_mwh
+from planner.plan.audit_physics import dearer, fuel_usd_per_mwh
 from planner.plan.audit_shift import audit_shift, moved_heat_mw, moved_mw, overstated_loss_mw
 from planner.plan.audit_site import LOOPS, Rack, periods_of
 from planner.units import HOURS_PER_YEAR
@@ -435,14 +435,13 @@ def _battery(checks: Checks, site: Site, months: list[Month], item: Item, brough
 
 
 def _bill(case: Case, site: Site, month: Month, ratchet_mw: float, bills: defaultdict[Key, float]) -> None:
-    """Operating lines of a month, put on the day each of its bills is paid."""
-    lines = _month_lines(case, site, month, ratchet_mw)
-    for line, usd in lines.items():
-        for day in month.days:
+    """Operating lines of a month, put on the day each of its bills is paid, at the prices of that year."""
+    for day in month.days:
+        for line, usd in _month_lines(case, site, month, ratchet_mw, day.year).items():
             bills[middle(day), line, "operation"] += usd
 
 
-def _month_lines(case: Case, site: Site, month: Month, ratchet_mw: float) -> dict[str, float]:
+def _month_lines(case: Case, site: Site, month: Month, ratchet_mw: float, year: int) -> dict[str, float]:
     lines: defaultdict[str, float] = defaultdict(float)
     hours, weight = month.hours, month.hours.weight
     if case.tariff is not None:
@@ -459,15 +458,16 @@ def _month_lines(case: Case, site: Site, month: Month, ratchet_mw: float) -> dic
         )
         if case.export_usd_per_mwh is not None:
             earned = case.export_usd_per_mwh[hours.hour_of_year] @ month.flow("grid_export_mw")
-            lines["export receipts"] -= float(earned) * weight
-        lines["energy"] = bill["energy"]
-        lines["demand charge"] = bill["demand"] + bill["minimum_take"] + bill["ratchet"]
-        lines["coincident peak charge"] = bill["coincident"]
-        lines["time-of-use demand charge"] = bill["tou_demand"]
+            lines["export receipts"] -= float(earned) * weight * dearer(case, "export", year)
+        capacity = dearer(case, "demand", year)
+        lines["energy"] = bill["energy"] * dearer(case, "energy", year)
+        lines["demand charge"] = (bill["demand"] + bill["minimum_take"] + bill["ratchet"]) * capacity
+        lines["coincident peak charge"] = bill["coincident"] * capacity
+        lines["time-of-use demand charge"] = bill["tou_demand"] * capacity
     for item in site.family_items("generation"):
         mwh = float(month.flow(f"generation:{item.id}_mw").sum()) * weight
-        lines["fuel"] += fuel_usd_per_mwh(case, item) * mwh
-        lines["variable O&M"] += item.get("variable_om_usd_per_mwh") * mwh
+        lines["fuel"] += fuel_usd_per_mwh(case, item, year) * mwh
+        lines["variable O&M"] += item.get("variable_om_usd_per_mwh") * mwh * dearer(case, "variable_om", year)
     for item in site.family_items("battery"):
         mwh = float(month.flow(f"discharge:{item.id}_mw").sum()) * weight
         lines["battery wear"] += item.get("wear_cost_usd_per_mwh", 0.0) * mwh

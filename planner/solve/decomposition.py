@@ -26,7 +26,7 @@ from pyomo.common.errors import InfeasibleConstraintException
 from planner.algebra import Block
 from planner.case.case import Case
 from planner.errors import NoPlanError
-from planner.operation.blocks import Plant, build_block, plant_of
+from planner.operation.blocks import Plant, build_blocks, plant_of
 from planner.operation.evaluate import Value
 from planner.operation.solver import Stopped
 from planner.sizing.model import build_sizing
@@ -117,9 +117,9 @@ class _Engine:
 
     def _add_states(self, states: tuple[State, ...]) -> None:
         """States to operate, with their blocks and what is known of them."""
-        for key in sorted({s.block for s in states} - set(self.blocks)):
-            self.blocks[key] = build_block(self.plant, key)
-            self.pool[key] = self.known.of(self.blocks[key])
+        for key, block in build_blocks(self.plant, {s.block for s in states} - set(self.blocks)).items():
+            self.blocks[key] = block
+            self.pool[key] = self.known.of(block)
             self.pool[key].watch(self.stop.run, self.trace.line if self.trace.kept else None)
         for state in states:
             if not state.is_event:
