@@ -84,6 +84,19 @@ class Block:
         return lines
 
     @cached_property
+    def cost_by_growth(self) -> dict[float, Array]:
+        """USD of the base year per unit of every column, by the rate its price grows at, in order."""
+        parts = {growth: np.zeros(self.size) for growth in sorted({p.growth_per_year for p in self.prices} or {0.0})}
+        for price in self.prices:
+            parts[price.growth_per_year] = parts[price.growth_per_year] + price.usd
+        return parts
+
+    @property
+    def growths(self) -> tuple[float, ...]:
+        """Rates that prices grow at, in order."""
+        return tuple(self.cost_by_growth)
+
+    @cached_property
     def cost(self) -> Array:
         """USD per unit of every column."""
         return np.sum(list(self.cost_lines.values()), axis=0) if self.cost_lines else np.zeros(self.size)
