@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from openpyxl import load_workbook
 
 from planner.case.case import Case
 from planner.errors import InputError
@@ -19,6 +21,7 @@ from planner.operation.blocks import Plant, build_blocks, plant_of
 from planner.operation.evaluate import BlockSolver
 from planner.plan.audit import audit, require
 from planner.plan.plan import TABLES, Plan
+from planner.report.excel import workbook
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
 from planner.solve.monolithic import solve_monolithic
@@ -130,6 +133,11 @@ def test_every_price_grows_at_its_own_rate(make_case: Make) -> None:
     for line, (usd, rate) in first_year.items():
         want = [usd * (1 + rate) ** n for n in range(5)]
         assert [paid[line, 2026 + n] for n in range(5)] == pytest.approx(want, rel=1e-9), line
+    assert plan.summary["escalation_fraction_per_year"] == rates
+    sheet = load_workbook(BytesIO(workbook(plan, case))).worksheets[0]
+    shown = {row[0]: row[1:] for row in sheet.iter_rows(values_only=True)}
+    assert shown["price of natural gas grows a year"][0] == 0.03
+    assert "from 2026" in shown["price of natural gas grows a year"][2]
     total = sum(usd * (1 + rate) ** n for usd, rate in first_year.values() for n in range(5))
     assert plan.summary["objective_usd"] == pytest.approx(total, rel=1e-9)
 
@@ -226,6 +234,11 @@ def test_prices_of_an_earlier_year_grow_to_those_of_the_start(make_case: Make) -
     assert grown.upper_kusd == pytest.approx(plain.upper_kusd, rel=3e-7)
 
 
+# Sun that stands leaves engines and batteries to decide: the whole model is quicker.
+SUNNY: dict[str, Any] = {
+    "candidates": {"renewable": None},
+    "committed": [{"item": "own_sun", "units": 4, "on_site": "2025-01-01"}],
+}
 CASES: dict[str, list[dict[str, Any]]] = {
     "plain": [{"horizon": {"operating_years": 3}}],
     "build and expansion": [
@@ -267,7 +280,8 @@ def test_as_the_whole_model(make_case: Make, what: str) -> None:
     """Two escalators on a site with engine, battery and sun: the same optimum both ways, and the audit agrees."""
     rates = TWO | ({"demand": 0.02, "fixed_om": 0.01, "variable_om": 0.03} if what != "plain" else {})
     rates |= {"export": -0.02} if what == "export" else {}
-    case = site(make_case, MIXED, SHORT, *CASES[what], load=LOAD, **rates)
+    stands = {} if what == "plain" else SUNNY
+    case = site(make_case, MIXED, SHORT, stands, *CASES[what], load=LOAD, **rates)
     found, whole = solve(case, gap=1e-6, threads=2), solve_monolithic(case, gap=1e-6)
     if what == "event":  # the whole model tries some starts alone
         assert whole.lower_kusd <= found.upper_kusd * (1 + 1e-6)
