@@ -15,7 +15,8 @@ Forbidden violation has columns of its own (`shortage_*`), closed in V and open 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -40,13 +41,25 @@ class Columns:
 
 
 @dataclass(frozen=True)
+class Price:
+    """What columns cost under a ledger line, in the base year, and what that grows by."""
+
+    line: str
+    usd: Array  # per unit of each column
+    growth_per_year: float
+
+
+@dataclass(frozen=True)
 class Block:
-    """One operating block, ready for a solver."""
+    """One operating block, ready for a solver.
+
+    Years whose prices alone differ have the same rows and columns: `in_year` makes one block from another.
+    """
 
     name: str
     links: tuple[str, ...]
     columns: dict[str, Columns]
-    cost_lines: dict[str, Array]  # ledger line -> USD per unit of each column
+    prices: tuple[Price, ...]
     shortage: Index  # columns of forbidden violation
     matrix: sp.csr_matrix  # rows x (columns + links)
     row_lower: Array
@@ -56,8 +69,35 @@ class Block:
     hours: int  # steps of the block; each is an hour where step_h is 1
     weight: float  # real hours one modelled step stands for
     step_h: float = 1.0  # length of a step
+    years: int = 0  # since the base year
+
+    def in_year(self, name: str, years: int) -> Block:
+        """The block under another name, so many years after the base year."""
+        return replace(self, name=name, years=years)
+
+    @cached_property
+    def cost_lines(self) -> dict[str, Array]:
+        """USD per unit of every column, by ledger line."""
+        lines: dict[str, Array] = {}
+        for price in self.prices:
+            usd = (1.0 + price.growth_per_year) ** self.years * price.usd
+            lines[price.line] = lines[price.line] + usd if price.line in lines else usd
+        return lines
+
+    @cached_property
+    def cost_by_growth(self) -> dict[float, Array]:
+        """USD of the base year per unit of every column, by the rate its price grows at, in order."""
+        parts = {growth: np.zeros(self.size) for growth in sorted({p.growth_per_year for p in self.prices} or {0.0})}
+        for price in self.prices:
+            parts[price.growth_per_year] = parts[price.growth_per_year] + price.usd
+        return parts
 
     @property
+    def growths(self) -> tuple[float, ...]:
+        """Rates that prices grow at, in order."""
+        return tuple(self.cost_by_growth)
+
+    @cached_property
     def cost(self) -> Array:
         """USD per unit of every column."""
         return np.sum(list(self.cost_lines.values()), axis=0) if self.cost_lines else np.zeros(self.size)
@@ -100,6 +140,7 @@ class Shared:
     of: tuple[tuple[float, str], ...]  # sum of factor x link: least of a peak, whole of an allowance
     peak_usd: float = 0.0  # price of a peak; an allowance has none
     line: str = ""  # ledger line of a peak
+    growth_per_year: float = 0.0  # of its price
     excess: str = ""  # column of a block that covers what it needs above; none where nothing may
 
 
@@ -112,7 +153,7 @@ class BlockBuilder:
         self._link_index = {link: i for i, link in enumerate(self.links)}
         self._columns: dict[str, Columns] = {}
         self._size = self._height = 0
-        self._costs: list[tuple[str, Index, Array]] = []
+        self._costs: list[tuple[tuple[str, float], Index, Array]] = []
         self._shortage: list[Index] = []
         self._rows: list[Index] = []
         self._cols: list[Index] = []
@@ -166,9 +207,10 @@ class BlockBuilder:
         """Columns added before, by name."""
         return self._columns[name]
 
-    def price(self, line: str, columns: Columns, usd_per_unit: Array | float) -> None:
+    def price(self, line: str, columns: Columns, usd_per_unit: Array | float, growth_per_year: float = 0.0) -> None:
         """Cost of columns under a ledger line. Energy prices must be multiplied by the block's weight."""
-        self._costs.append((line, columns.index, _spread(usd_per_unit, len(columns.index))))
+        usd = _spread(usd_per_unit, len(columns.index))
+        self._costs.append(((line, growth_per_year), columns.index, usd))
 
     def supply(self, columns: Columns, factor: Array | float = 1.0) -> None:
         """Columns that put MW into the power balance of their hours."""
@@ -245,14 +287,14 @@ class BlockBuilder:
         values = np.concatenate([*self._values, *self._link_values])
         keep = np.abs(values) > TINY
         matrix = sp.csr_matrix((values[keep], (rows[keep], cols[keep])), shape=(m, n + k))
-        lines: dict[str, Array] = {}
-        for line, index, cost in self._costs:
-            np.add.at(lines.setdefault(line, np.zeros(n)), index, cost)
+        priced: dict[tuple[str, float], Array] = {}
+        for what, index, cost in self._costs:
+            np.add.at(priced.setdefault(what, np.zeros(n)), index, cost)
         return Block(
             name=self.name,
             links=self.links,
             columns=self._columns,
-            cost_lines=lines,
+            prices=tuple(Price(line, usd, growth) for (line, growth), usd in priced.items()),
             shortage=np.concatenate(self._shortage),
             matrix=matrix,
             row_lower=np.concatenate(self._lower),

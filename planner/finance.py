@@ -17,6 +17,15 @@ def discount_factor(discount_rate: float, at: date, base: date) -> float:
     return float((1.0 + discount_rate) ** -years)
 
 
+def escalation_factor(rate_per_year: float, year: int, base_year: int) -> float:
+    """Price in a calendar year over that of the base year, both in the base year's money. [fraction]
+
+    >>> round(escalation_factor(0.02, 2031, 2026), 6)
+    1.104081
+    """
+    return float((1.0 + rate_per_year) ** (year - base_year))
+
+
 def capital_recovery_factor(discount_rate: float, economic_life_years: float) -> float:
     """Annual payment per unit of present cost. [1/year]  Zero rate gives 1/life.
 

@@ -6,6 +6,7 @@ One unit of an item ordered on a day causes these lines (USD, payments positive)
     installation                                   share of the price, at commissioning
     indirects, contingency                         share of the direct lines, on their dates; not on IT
     fixed O&M                                      share of the price a year, paid monthly while in service
+                                                   (it and all that operation costs grow with the case's escalation)
     residual value                                 one receipt at the horizon; in the objective, in no budget
 
 A new battery that arrives with energy in its reserve pays for it: first charge, on the first day of the period.
@@ -118,7 +119,8 @@ def fixed_om(case: Case, item: Item, in_service: date) -> list[Cash]:
         return []
     timeline = case.timeline
     months = timeline.months[timeline.months_of(timeline.first_period(in_service))[0] :]
-    return [Cash(timeline.middle(m), "fixed O&M", monthly) for m in months]
+    days = [timeline.middle(m) for m in months]
+    return [Cash(day, "fixed O&M", monthly * case.escalation("fixed_om", day.year)) for day in days]
 
 
 def unit_flows(case: Case, item: Item, dates: UnitDates) -> list[Cash]:
@@ -137,21 +139,28 @@ def fixed_flows(case: Case) -> list[tuple[str, Cash]]:
         flows.append(("grid", Cash(day, "utility contribution", step.utility_contribution_usd)))
     if case.tariff is not None and case.tariff.fixed_usd_per_month:
         connected = case.input.site.grid.interconnection[0].from_
-        for m in timeline.months:
-            if timeline.middle(m) >= connected:
-                flows.append(("grid", Cash(timeline.middle(m), "fixed charge", case.tariff.fixed_usd_per_month)))
+        for day in (timeline.middle(m) for m in timeline.months):
+            if day >= connected:
+                usd = case.tariff.fixed_usd_per_month * case.escalation("demand", day.year)
+                flows.append(("grid", Cash(day, "fixed charge", usd)))
     return [(name, cash) for name, cash in flows if cash.usd]
 
 
-def first_charge_usd_per_mwh(case: Case) -> float:
-    """Price of the energy that new batteries bring to their reserve: the dearest the site knows. [USD/MWh]
+def first_charge_usd_per_mwh(case: Case, year: int) -> float:
+    """Price of the energy that new batteries bring to their reserve: the dearest the site knows in a year. [USD/MWh]
 
     The dearest tier of the tariff, or fuel and variable O&M of its dearest generator; 1 at least.
     """
     tiers = [tier.usd_per_mwh for period in case.tariff.energy_tiers for tier in period] if case.tariff else []
     if case.tariff is not None and case.tariff.energy_usd_per_mwh is not None:
         tiers = [float(case.tariff.energy_usd_per_mwh.max())]
-    return max([1.0, *tiers, *(g.fuel_usd_per_mwh + g.variable_om_usd_per_mwh for g in generators(case))])
+    bought = [usd * case.escalation("energy", year) for usd in tiers]
+    made = [
+        g.fuel_usd_per_mwh * case.escalation("diesel" if g.item.fuel == "diesel" else "natural_gas", year)
+        + g.variable_om_usd_per_mwh * case.escalation("variable_om", year)
+        for g in generators(case)
+    ]
+    return max([1.0, *bought, *made])
 
 
 def present_value(case: Case, flows: Iterable[Cash]) -> float:

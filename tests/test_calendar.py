@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -122,6 +123,15 @@ def test_years_of_the_actual_calendar() -> None:
     assert len(t.block_hours(t.block_key(13))) == 29 * 24
 
 
+def test_years_apart_on_the_reference_calendar() -> None:
+    """Every operating month has a place of its own, with the steps of the same month of the first year."""
+    t = Timeline(date(2026, 11, 1), 2, 3, time_zone=NEW_YORK, years_apart=True)
+    assert len(t.places(t.last_period)) == 36
+    assert [list(t.months_at(2, k)) for k in (0, 12, 35)] == [[2], [14], [37]]
+    assert t.days_in(15) == 28  # February 2028
+    assert {t.block_key(m) for m in t.months_of(2)} == {f"m{m:02d}" for m in range(1, 13)}
+
+
 @pytest.mark.parametrize("calendar", ["reference", "actual"])
 @pytest.mark.parametrize(("days", "minutes"), [(None, 60), (3, 15)])
 @pytest.mark.parametrize("zone", [NEW_YORK, "Australia/Sydney", "Europe/Dublin", "America/Phoenix"])
@@ -181,6 +191,22 @@ def test_a_plan_of_actual_years(make_case: Make) -> None:
     year = plan.dispatch[plan.dispatch.phase == "operating year"]
     energy = float((year.weight_h * year.site_load_mw).sum()) / 2
     assert plan.summary["key_results"]["site_energy_mwh_per_year"] == pytest.approx(energy)
+
+
+def test_years_apart_that_do_not_differ_cost_what_a_repeated_year_does(make_case: Make) -> None:
+    """Nothing changes from year to year, and samples carry no charge between months: the same cost, 24 months shown."""
+    case = sampled(make_case, "reference")
+    apart = replace(case, timeline=replace(case.timeline, years_apart=True))
+    assert (len(states_of(case)), len(states_of(apart))) == (24, 36)
+    one, other, whole = solve(case, gap=1e-6), solve(apart, gap=1e-6), solve_monolithic(apart, gap=1e-6)
+    assert other.upper_kusd == pytest.approx(one.upper_kusd, rel=2e-6)
+    assert other.upper_kusd == pytest.approx(whole.upper_kusd, rel=2e-6)
+    plan = plan_of(other)
+    require(plan, apart)
+    assert plan.dispatch.groupby("phase").period.nunique().to_dict() == {"expansion year": 12, "operating year": 24}
+    assert plan.summary["key_results"]["site_energy_mwh_per_year"] == pytest.approx(
+        plan_of(one).summary["key_results"]["site_energy_mwh_per_year"]
+    )
 
 
 def test_the_audit_sees_a_bill_on_standard_time(make_case: Make) -> None:

@@ -37,6 +37,7 @@ from planner.case.tariff import Tariff
 from planner.case.weather import Weather
 from planner.case.whole import whole_case_rules
 from planner.errors import InputError
+from planner.finance import escalation_factor
 from planner.timeline import Timeline, add_weeks
 
 
@@ -81,6 +82,11 @@ class Case:
     def stage_redundancy(self, stage: str) -> Redundancy | None:
         """Scheme of a stage; N where nothing is said."""
         return self.redundancy.get(stage, Redundancy(scheme="N"))
+
+    def escalation(self, good: str, year: int) -> float:
+        """Price of a good (a field of finance.escalation_fraction_per_year) in a year, over the base year's."""
+        finance = self.input.finance
+        return escalation_factor(getattr(finance.escalation_fraction_per_year, good), year, finance.base_year)
 
     def economic_life_years(self, item: Item) -> float:
         """Life of an item: the case's for its family, or the catalog's."""
@@ -132,6 +138,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         horizon.sample_days_per_month,
         horizon.calendar,
         zone if reader.sound(("site", "location")) and known_zone(zone) else None,
+        years_apart=given.finance.escalation_fraction_per_year.of_operation,
     )
     _check_dates(reader, given, timeline)
     chooser = Chooser(reader, given, catalog, timeline)

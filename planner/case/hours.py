@@ -11,6 +11,7 @@ import calendar
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from planner.case.tariff import Tariff, first_energy_price, tariff_from_input
 from planner.case.uncertain import WeatherFile
 from planner.case.weather import Weather, read_weather
 from planner.errors import Fault, InputError
+from planner.finance import escalation_factor
 from planner.timeline import DAYS_IN_MONTH, Hours, Timeline
 from planner.units import HOURS_PER_YEAR, MINUTES_PER_HOUR
 
@@ -134,13 +136,17 @@ def export_price(
         price = _prices(reader, export.series, (*path, "series"))
     if price is None or tariff is None:
         return price
-    for hours in _months(given, timeline):
-        bought, sold = first_energy_price(tariff, hours), price[hours.hour_of_year]
+    finance, ends = given.finance, (timeline.first_day(timeline.months[i]).year for i in (0, -1))
+    growth = finance.escalation_fraction_per_year
+    for hours, year in product(_months(given, timeline), sorted(set(ends))):
+        bought = first_energy_price(tariff, hours) * escalation_factor(growth.energy, year, finance.base_year)
+        sold = price[hours.hour_of_year] * escalation_factor(growth.export, year, finance.base_year)
         if (sold >= bought).any():
             t = int(np.argmax(sold >= bought))
+            at = f" of {year}" if growth.of_operation else ""
             rule = (
                 f"must be below the price of import in every hour ({sold[t]:g} against {bought[t]:g} USD/MWh in hour "
-                f"{hours.hour_of_year[t]} of the year, {MONTHS[hours.month]} at "
+                f"{hours.hour_of_year[t]} of the year, {MONTHS[hours.month]}{at} at "
                 f"{hours.hour_of_day[t]}:00 by the clock)"
             )
             shown = export.usd_per_mwh if export.series is None else export.series.file

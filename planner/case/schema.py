@@ -30,6 +30,7 @@ from planner.case.base import (
 )
 from planner.case.catalog import STAGES
 from planner.case.event import EventInput
+from planner.case.money import BudgetStep, Finance
 from planner.case.tariff import TariffInput
 from planner.case.uncertain import Risk, ScenarioInput, WeatherFile
 
@@ -432,19 +433,6 @@ class Commissioning(Strict):
     weeks: Weeks = 6.0
     blocks_in_parallel: PositiveCount = 4
     rack_burn_in_weeks: Weeks = 3.0
-
-
-class BudgetStep(Strict):
-    by: Day
-    usd: NonNegative
-
-
-class Finance(Strict):
-    base_year: Annotated[int, Field(ge=2000, le=2100)]
-    discount_rate: Annotated[Finite, Field(ge=0, lt=1)] = 0.10
-    indirects_fraction: Fraction = 0.18
-    contingency_fraction: Fraction = 0.10
-    economic_life_years: dict[str, Positive] = {}  # by family, in place of the catalog's
 
 
 class CaseInput(Strict):

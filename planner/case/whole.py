@@ -64,6 +64,10 @@ def whole_case_rules(given: CaseInput) -> list[Rule]:
         for at, name in _not_with_events(given) if getattr(given, field) else ():
             text, remedy = f"{field} together with {name} are not supported yet", f"remove {name}, or the {field}"
             rule(at, text, remedy, field, str(at[0]))
+    for good, what, bought in _goods(given):
+        if getattr(given.finance.escalation_fraction_per_year, good) and not bought:
+            at = ("finance", "escalation_fraction_per_year", good)
+            rule(at, f"there is no {what} whose price could grow", "remove it", "finance", "site")
     for item, quarters in given.supply.items():
         for quarter in quarters:
             if not QUARTER.match(quarter):
@@ -77,6 +81,18 @@ def whole_case_rules(given: CaseInput) -> list[Rule]:
             text = f"is cumulative and may not fall (the row before has {a.usd:,.0f})"
             rule(("budget", i, "usd"), text, "write the total up to that date", "budget")
     return found
+
+
+def _goods(given: CaseInput) -> list[tuple[str, str, bool]]:
+    """Goods whose prices may grow: their field, what stands for them in the site, and whether that is there."""
+    grid, fuel = given.site.grid, given.site.fuel
+    return [
+        ("energy", "tariff", grid.tariff is not None),
+        ("demand", "tariff", grid.tariff is not None),
+        ("export", "export", grid.export is not None),
+        ("natural_gas", "natural_gas_usd_per_mmbtu_hhv", fuel.natural_gas_usd_per_mmbtu_hhv is not None),
+        ("diesel", "diesel_usd_per_mmbtu_hhv", fuel.diesel_usd_per_mmbtu_hhv is not None),
+    ]
 
 
 def _not_with_events(given: CaseInput) -> list[tuple[tuple[str, ...], str]]:

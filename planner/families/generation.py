@@ -54,6 +54,8 @@ class Generator:
     availability: float
     fuel_usd_per_mmbtu_hhv: float
     variable_om_usd_per_mwh: float
+    fuel_growth_per_year: float  # of the prices, which are those of the base year
+    variable_om_growth_per_year: float
     ramp_fraction_per_step: float  # of nameplate; infinite where the item has no limit
 
     @property
@@ -150,7 +152,7 @@ def generators(case: Case) -> tuple[Generator, ...]:
     elevation = case.weather.elevation_m
     for item_id in dict.fromkeys(ids):
         item = case.catalog[item_id]
-        fuel = case.input.site.fuel
+        fuel, growth = case.input.site.fuel, case.input.finance.escalation_fraction_per_year
         usd = fuel.diesel_usd_per_mmbtu_hhv if item.fuel == "diesel" else fuel.natural_gas_usd_per_mmbtu_hhv
         nameplate = item.get("nameplate_power_mw")
         at_extreme = float(site_rating_fraction(item, case.ambient.extreme_dry_bulb_c, elevation))
@@ -165,6 +167,8 @@ def generators(case: Case) -> tuple[Generator, ...]:
                 item.get("availability_fraction", 1.0),
                 usd or 0.0,
                 item.get("variable_om_usd_per_mwh"),
+                growth.diesel if item.fuel == "diesel" else growth.natural_gas,
+                growth.variable_om,
                 item.get("ramp_fraction_per_minute", math.inf) * case.input.horizon.step_minutes,
             )
         )
@@ -176,9 +180,10 @@ def operate(builder: BlockBuilder, hours: Hours, machines: tuple[Generator, ...]
     for machine in machines:
         output = builder.add(machine.key)
         builder.supply(output)
-        incremental = incremental_mmbtu_hhv_per_mwh(machine.item) * machine.fuel_usd_per_mmbtu_hhv
-        builder.price("fuel", output, incremental * hours.weight)
-        builder.price("variable O&M", output, machine.variable_om_usd_per_mwh * hours.weight)
+        fuel = incremental_mmbtu_hhv_per_mwh(machine.item) * machine.fuel_usd_per_mmbtu_hhv * hours.weight
+        builder.price("fuel", output, fuel, machine.fuel_growth_per_year)
+        om = machine.variable_om_usd_per_mwh * hours.weight
+        builder.price("variable O&M", output, om, machine.variable_om_growth_per_year)
         kappa = machine.capacity_fraction[hours.hour_of_year]
         if machine.committed:
             _commit(builder, hours, machine, output.index, kappa)
@@ -196,7 +201,8 @@ def _commit(builder: BlockBuilder, hours: Hours, machine: Generator, output: Ind
     """What is online and starts, linear in a block, and what it costs beside output."""
     name, usd = machine.item.id, machine.fuel_usd_per_mmbtu_hhv
     online = builder.add(machine.online, unit=machine.nameplate_mw)
-    builder.price("fuel", online, no_load_mmbtu_hhv_per_mwh(machine.item) * usd * hours.weight)
+    idle = no_load_mmbtu_hhv_per_mwh(machine.item) * usd * hours.weight
+    builder.price("fuel", online, idle, machine.fuel_growth_per_year)
     builder.rows(f"generation_capacity:{name}", [(1.0, output), (-kappa, online.index)])
     builder.rows(f"generation_online:{name}", [(1.0, online.index)], [(-1.0, machine.key)])
     if machine.minimum_load_fraction > 0:
@@ -206,8 +212,9 @@ def _commit(builder: BlockBuilder, hours: Hours, machine: Generator, output: Ind
         return
     started = builder.add(machine.started, unit=machine.nameplate_mw if machine.ramps else None)  # whole by itself
     often = hours.weight / hours.step_h  # a sampled day stands for others that start alike
-    builder.price("starts", started, machine.item.get("start_cost_usd", 0.0) / machine.nameplate_mw * often)
-    builder.price("fuel", started, machine.start_mmbtu_hhv_per_mw * usd * often)
+    wear = machine.item.get("start_cost_usd", 0.0) / machine.nameplate_mw * often
+    builder.price("starts", started, wear, machine.variable_om_growth_per_year)
+    builder.price("fuel", started, machine.start_mmbtu_hhv_per_mw * usd * often, machine.fuel_growth_per_year)
     before = np.roll(online.index, 1)
     builder.rows(f"generation_start:{name}", [(1.0, online.index), (-1.0, before), (-1.0, started.index)])
     if machine.ramps:

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.algebra import BlockBuilder, Shared
+from planner.case.money import Escalation
 from planner.case.tariff import Tariff, first_energy_price, hourly_demand_period, hourly_energy_period
 from planner.timeline import Hours
 
@@ -39,6 +40,7 @@ def operate(
     tariff: Tariff | None,
     import_loss_fraction: float,
     export_usd_per_mwh: Array | None = None,
+    growth: Escalation = Escalation(),  # noqa: B008 - frozen
 ) -> None:
     """Import and export in a block. Links: grid_mw (limit), contract_mw, one (tier sizes), export_mw, and with a
     ratchet peak_mw (no import above it in a month that counts) and ratchet_mw (highest peak of the months before).
@@ -51,19 +53,20 @@ def operate(
     if export_usd_per_mwh is not None:
         exported = builder.add("grid_export")
         builder.draw(exported, 1.0 / (1.0 - import_loss_fraction))
-        builder.price("export receipts", exported, -export_usd_per_mwh[hours.hour_of_year] * hours.weight)
+        earned = -export_usd_per_mwh[hours.hour_of_year] * hours.weight
+        builder.price("export receipts", exported, earned, growth.export)
         # What would have to be paid for is not exported: nothing has to be produced. Through losses it would pay to
         # buy what is paid for even more and to give it back.
         sold = (export_usd_per_mwh[hours.hour_of_year] > 0).astype(float)
         builder.rows("export_limit", [(1.0, exported.index)], [(-sold, "export_mw")])
         both.append((1.0, exported.index))
     builder.rows("grid_limit", both, [(-1.0, "grid_mw")])
-    _energy(builder, hours, tariff, imported.index)
+    _energy(builder, hours, tariff, imported.index, growth.energy)
     flat = float(tariff.flat_demand_usd_per_kw[hours.month])
     counts = hours.month in tariff.ratchet_months
     if flat > 0 or counts:
         billed = builder.add_single("billed_demand")
-        builder.price("demand charge", billed, flat * KW_PER_MW)
+        builder.price("demand charge", billed, flat * KW_PER_MW, growth.demand)
         peak = builder.add_single("peak") if counts else billed
         builder.rows(
             "billed_demand",
@@ -80,19 +83,19 @@ def operate(
     if tariff.coincident_hours is not None:
         struck = np.isin(hours.hour_of_year, tariff.coincident_hours)
         each = tariff.coincident_usd_per_kw_year * KW_PER_MW * hours.step_h / len(tariff.coincident_hours)
-        builder.price("coincident peak charge", imported, np.where(struck, each, 0.0))
+        builder.price("coincident peak charge", imported, np.where(struck, each, 0.0), growth.demand)
     period = hourly_demand_period(tariff, hours.month, hours.hour_of_day, hours.is_weekend)
     for p, usd_per_kw in enumerate(tariff.tou_demand_usd_per_kw):
         window = imported.index[period == p]
         if usd_per_kw > 0 and len(window):
             name = f"billed_demand:window_{p}"
             peak = builder.add_single(name)
-            builder.price("time-of-use demand charge", peak, usd_per_kw * KW_PER_MW)
+            builder.price("time-of-use demand charge", peak, usd_per_kw * KW_PER_MW, growth.demand)
             terms = [(1.0, window), (-1.0, np.repeat(peak.index, len(window)))]
             builder.rows(name, terms, _share(builder, name))
 
 
-def shared(hours: Hours, tariff: Tariff | None) -> tuple[Shared, ...]:
+def shared(hours: Hours, tariff: Tariff | None, growth: Escalation) -> tuple[Shared, ...]:
     """What the blocks of a month share: billed peaks, and the MWh of energy tiers."""
     if tariff is None:
         return ()
@@ -100,12 +103,12 @@ def shared(hours: Hours, tariff: Tariff | None) -> tuple[Shared, ...]:
     flat = float(tariff.flat_demand_usd_per_kw[hours.month]) * KW_PER_MW
     if flat > 0:
         least = ((tariff.minimum_take_fraction, "contract_mw"),)
-        found.append(Shared("billed_demand", least, flat, "demand charge", "billed_demand"))
+        found.append(Shared("billed_demand", least, flat, "demand charge", growth.demand, "billed_demand"))
     window = hourly_demand_period(tariff, hours.month, hours.hour_of_day, hours.is_weekend)
     for p, usd_per_kw in enumerate(tariff.tou_demand_usd_per_kw):
         name = f"billed_demand:window_{p}"
         if usd_per_kw > 0 and (window == p).any():
-            found.append(Shared(name, (), usd_per_kw * KW_PER_MW, "time-of-use demand charge", name))
+            found.append(Shared(name, (), usd_per_kw * KW_PER_MW, "time-of-use demand charge", growth.demand, name))
     period = hourly_energy_period(tariff, hours.month, hours.hour_of_day, hours.is_weekend)
     for p, tiers in enumerate(tariff.energy_tiers):
         if (period == p).any():
@@ -122,8 +125,8 @@ def _share(builder: BlockBuilder, name: str, otherwise: float = 0.0) -> list[tup
     return [(-otherwise, "one")] if otherwise else []
 
 
-def _energy(builder: BlockBuilder, hours: Hours, tariff: Tariff, imported: np.ndarray) -> None:
-    builder.price("energy", builder.columns("grid_import"), first_energy_price(tariff, hours) * hours.weight)
+def _energy(builder: BlockBuilder, hours: Hours, tariff: Tariff, imported: np.ndarray, growth: float) -> None:
+    builder.price("energy", builder.columns("grid_import"), first_energy_price(tariff, hours) * hours.weight, growth)
     period = hourly_energy_period(tariff, hours.month, hours.hour_of_day, hours.is_weekend)
     for p, tiers in enumerate(tariff.energy_tiers):
         inside = period == p
@@ -134,7 +137,7 @@ def _energy(builder: BlockBuilder, hours: Hours, tariff: Tariff, imported: np.nd
         for k, (tier, above) in enumerate(pairwise(tiers), 1):
             below = tier.up_to_mwh_per_month
             extra = builder.add_single(f"energy_above_tier:{p}:{k}")
-            builder.price("energy", extra, above.usd_per_mwh - tier.usd_per_mwh)
+            builder.price("energy", extra, above.usd_per_mwh - tier.usd_per_mwh, growth)
             assert math.isfinite(below)
             name = f"energy_tier:{p}:{k}"
             terms = [(hours.weight, imported[inside]), (-1.0, extra.index)]

@@ -2,13 +2,15 @@
 
 A block is known by its key: "m01" to "m12", "m01-2028" on the actual calendar, "m01.03" for the third part of a month.
 The same key is the same block in every period and year. Events have blocks of their own (`events`). Blocks of a
-scenario end in "#" and its number, "m01#2"; scenarios alike share theirs.
+scenario end in "#" and its number, "m01#2"; scenarios alike share theirs. Where prices change from year to year,
+"m01$2031" is the block at the prices of 2031: its rows are those of every other year, its costs are not.
 
 The reading order of `build_block` is the order of the flow: load, losses, cooling, sources, storage, bill.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,6 +27,7 @@ from planner.timeline import Hours
 
 Array = NDArray[np.float64]
 PATH = "#"  # between a block's key and the number of its path
+YEAR = "$"  # between a block's key and the year of its prices
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,9 @@ class Plant:
         months = [m for p in range(timeline.last_period + 1) for m in timeline.operated_months(p)]
         keys = {m: timeline.block_key(m) for m in months}
         hours = {key: hours_of(self.case, key) for key in set(keys.values())}
+        growth = self.case.input.finance.escalation_fraction_per_year
         found = {
-            key: (*grid.shared(own, self.case.tariff), *generation.shared(own, self.generators))
+            key: (*grid.shared(own, self.case.tariff, growth), *generation.shared(own, self.generators))
             for key, own in hours.items()
         }
         return {m: found[key] for m, key in keys.items()}
@@ -197,12 +201,32 @@ def shared_paths(case: Case) -> list[int | None]:
 
 
 def hours_of(case: Case, key: str) -> Hours:
-    """Steps of a block, whatever its path."""
-    return case.timeline.block_hours(key.partition(PATH)[0], case.input.horizon.step_minutes)
+    """Steps of a block, whatever its path and prices."""
+    return case.timeline.block_hours(rows_key(key).partition(PATH)[0], case.input.horizon.step_minutes)
+
+
+def rows_key(key: str) -> str:
+    """The part of a key that is the same in all years whose prices alone differ.
+
+    >>> rows_key("m07.02#1$2031")
+    'm07.02#1'
+    """
+    return key.partition(YEAR)[0]
+
+
+def build_blocks(plant: Plant, keys: Iterable[str]) -> dict[str, Block]:
+    """The blocks of some keys, in order; those of years whose prices alone differ have their rows in common."""
+    keys = sorted(keys)
+    rows = {key: build_block(plant, key) for key in dict.fromkeys(map(rows_key, keys))}
+    base = plant.case.input.finance.base_year
+    return {
+        key: rows[key] if key in rows else rows[rows_key(key)].in_year(key, int(key.partition(YEAR)[2]) - base)
+        for key in keys
+    }
 
 
 def build_block(plant: Plant, key: str) -> Block:
-    """The block of a key."""
+    """The block of a key without a year, at the prices of the base year."""
     if is_event(key):
         return _event_block(plant, key)
     peak_mw = plant.load_peak_mw
@@ -222,7 +246,8 @@ def build_block(plant: Plant, key: str) -> Block:
         power.operate(builder, hours, case.load_shape, plant.stages, "pdu_mw", at_power)
         heat = {loop: [(s.more, s.less, plant.heat_per_it(s.rack, loop)) for s in shifts] for loop in cooling.LOOPS}
         cooling.operate(builder, hours, case.load_shape, plant.rejections, heat)
-    grid.operate(builder, hours, case.tariff, plant.import_loss_fraction, case.export_usd_per_mwh)
+    growth = case.input.finance.escalation_fraction_per_year
+    grid.operate(builder, hours, case.tariff, plant.import_loss_fraction, case.export_usd_per_mwh, growth)
     generation.operate(builder, hours, plant.generators)
     renewable.operate(builder, hours, plant.renewables)
     held = plant.strikes[hours.hour_of_year] if plant.events else None

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from planner.algebra import Block, Columns
+from planner.algebra import Block, Columns, Price
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -49,7 +49,7 @@ def coarsen(block: Block, factor: int, forbidden_usd_per_mwh: float) -> Coarse:
         replace(
             block,
             columns=columns,
-            cost_lines={line: cost @ usd for line, usd in {**block.cost_lines, "forbidden": usd}.items()},
+            prices=tuple(replace(p, usd=cost @ p.usd) for p in (*block.prices, Price("forbidden", usd, 0.0))),
             shortage=np.array([], dtype=np.int64),
             matrix=sp.csr_matrix(average @ block.matrix @ spread),
             row_lower=block.row_lower[first],

@@ -7,7 +7,7 @@ half the rows. Their duals, and so the cut's slopes, come from `repair`.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import highspy
 import numpy as np
@@ -37,6 +37,7 @@ class Value:
     primal: Array  # columns
     shortage_mwh: float
     prices: Array  # row duals that a cut can be made from again (of the rows `Repair.core`)
+    parts: Array = field(default_factory=lambda: np.zeros((0, 0)))  # their parts by the growth rates of the prices
 
     @property
     def feasible(self) -> bool:
@@ -45,7 +46,7 @@ class Value:
 
 
 class BlockSolver:
-    """One block in HiGHS, dual simplex, warm from the nearest point solved before."""
+    """One block in HiGHS, dual simplex, warm from the nearest point solved before, at the prices of any year."""
 
     def __init__(
         self,
@@ -89,8 +90,17 @@ class BlockSolver:
         # What moves few rows (charge at an edge, a peak, an annual limit) does not tell near from far.
         self._sized = np.diff(sp.csc_matrix(block.matrix[:, n:]).indptr) > _FEW_ROWS
         self.duals = np.zeros(block.matrix.shape[0])  # of the last solve; rows kept as column bounds stay 0
+        self.parts = self.duals[None, :]  # of the duals, by the growth rates of prices, in money of the base year
         self._shortage_mode = False
-        self._bases: list[tuple[Array, highspy.HighsBasis]] = []
+        self._bases: list[tuple[Array, int, highspy.HighsBasis]] = []
+
+    def at_prices_of(self, block: Block) -> BlockSolver:
+        """The solver, from now on at the prices of a block of the same rows and columns."""
+        if block.years != self.block.years:
+            self.block, self.repair = block, self.repair.priced(block)
+            if not self._shortage_mode:
+                self._h.changeColsCost(block.size, self._columns, block.cost)
+        return self
 
     def solve(self, x: Array, label: str = "") -> Value:
         """Least cost at x, or the least shortage where x cannot be run without one. label: the state, for the log.
@@ -119,6 +129,7 @@ class BlockSolver:
         primal, duals = np.array(solution.col_value), np.zeros(self.block.matrix.shape[0])
         duals[self._keep] = solution.row_dual
         self.duals, prices = duals, duals[self.repair.core]
+        self.parts = self._parts()
         objective = float(self._h.getInfo().objective_function_value)
         slope = self.repair.cut(prices, shortage=shortage)
         if slope is None:  # the solver's own duals, exact to its tolerance
@@ -126,26 +137,44 @@ class BlockSolver:
             slope = -(self._links.T @ duals[self._keep]) + self._ceilings.T @ np.minimum(reduced, 0.0)
         if shortage:
             return Value(np.inf, slope, primal, objective, prices)
-        return Value(objective, slope, primal, 0.0, prices)
+        return Value(objective, slope, primal, 0.0, prices, self.parts[:, self.repair.core])
+
+    def _parts(self) -> Array:
+        """Duals of the last solve in parts, one for each growth rate of the prices: those of the same basis."""
+        costs = self.block.cost_by_growth
+        factors = (1.0 + np.array(list(costs))) ** self.block.years
+        parts = np.zeros((len(costs), len(self.duals)))
+        parts[0] = self.duals / factors[0]
+        if len(costs) > 1 and not self._shortage_mode:
+            _, basic = self._h.getBasicVariables()  # type: ignore[attr-defined]
+            for k, usd in enumerate(costs.values()):
+                status, duals = self._h.getBasisTransposeSolve(  # type: ignore[attr-defined]
+                    np.where(basic < 0, 0.0, usd[basic])
+                )
+                if status != highspy.HighsStatus.kOk:  # a guess all the same
+                    break
+                parts[k, self._keep] = duals
+        return parts
 
     def _warm(self, x: Array) -> bool:
         """Start from the basis of the nearest point solved where the same equipment stands; else from scratch."""
         sized = x[self._sized]
-        near = [(point, basis) for point, basis in self._bases if np.array_equal(point > 0, sized > 0)]
+        near = [of for of in self._bases if np.array_equal(of[0] > 0, sized > 0)]
         if not near:
             self._h.clearSolver()
             return False
-        steps = [np.max(np.abs(sized - point) / np.maximum(np.maximum(sized, point), 1e-12)) for point, _ in near]
+        steps = [np.max(np.abs(sized - point) / np.maximum(np.maximum(sized, point), 1e-12)) for point, *_ in near]
         if self._many and min(steps) > _SMALL_STEP:
             self._h.clearSolver()
             return False
-        basis = near[int(np.argmin(steps))][1]
-        if basis is not self._bases[-1][1]:
+        other_prices = [abs(years - self.block.years) for _, years, _ in near]
+        basis = near[int(np.lexsort((other_prices, steps))[0])][2]
+        if basis is not self._bases[-1][2]:
             self._h.setBasis(basis)
         return True
 
     def _keep_basis(self, x: Array) -> None:
-        self._bases.append((x[self._sized].copy(), self._h.getBasis()))
+        self._bases.append((x[self._sized].copy(), self.block.years, self._h.getBasis()))
         del self._bases[:-_STORED_BASES]
 
     def _run(self, name: str) -> bool:

@@ -20,6 +20,7 @@ load shape and efficiency the block has now, wherever the guess came from.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,12 @@ class Repair:
         self._open[block.shortage] = False
         self._weight = np.where(self._open, 0.0, block.weight)
 
+    def priced(self, block: Block) -> Repair:
+        """The same for a block of the same rows and columns at other prices."""
+        other = copy.copy(self)
+        other._cost = block.cost
+        return other
+
     def cut(self, guess: Array, *, shortage: bool = False) -> Array | None:
         """Slopes over the links from duals of the core rows; None where the guess cannot be repaired.
 
@@ -116,7 +123,8 @@ class Repair:
         y[self._below] = np.minimum(y[self._below], 0.0)
         left = cost - self._other @ y
         must = self._free if shortage else self._free[self._open[self._free]]
-        if left[must].min(initial=0.0) < 0.0:
+        least = -_TOLERANCE * max(1.0, float(np.abs(cost).max(initial=0.0)))
+        if left[must].min(initial=0.0) < least:
             self._scale(y, left, shortage)
             left = cost - self._other @ y
         if len(self._gates[0]):
@@ -135,7 +143,7 @@ class Repair:
         reduced = left - self._capacity @ y
         if not shortage:
             reduced = reduced[self._open]
-        if reduced.min(initial=0.0) < -_TOLERANCE * max(1.0, float(np.abs(cost).max(initial=0.0))):
+        if reduced.min(initial=0.0) < least:
             return None
         slope: Array = -(self._links @ y)
         return slope

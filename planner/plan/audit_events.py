@@ -69,7 +69,10 @@ def _begins(case: Case, event: EventInput) -> Index:
 
 
 def _before(case: Case, tables: Tables, site: Site, months: list[Month], item: Item) -> Array:
-    """State of charge at the start of every hour of the year, by period; empty hours are NaN. [MWh]"""
+    """State of charge at the start of every hour of the year, by period; empty hours are NaN. [MWh]
+
+    Of a period of several years, the least of them: that must be enough.
+    """
     result = np.full((len(site.starts), HOURS_PER_YEAR), np.nan)
     brought = first_charges(case, tables, item)
     last = {m.p: float(m.flow(f"soc:{item.id}_mwh")[-1]) for m in months}
@@ -80,7 +83,8 @@ def _before(case: Case, tables: Tables, site: Site, months: list[Month], item: I
         elif month.place < 0:
             before += brought[month.p]
         soc = month.flow(f"soc:{item.id}_mwh")
-        result[month.p, month.hours.hour_of_year] = np.concatenate([[before], soc[:-1]])
+        at = month.p, month.hours.hour_of_year
+        result[at] = np.fmin(result[at], np.concatenate([[before], soc[:-1]]))
         before = float(soc[-1])
     return result
 

@@ -16,7 +16,7 @@ from planner.case.case import Case
 from planner.case.catalog import Item
 from planner.plan.audit_base import Array, Checks, says
 from planner.plan.audit_loads import Site
-from planner.plan.audit_physics import fuel_usd_per_mmbtu, mmbtu_per_mwh, no_load_mmbtu_per_mwh
+from planner.plan.audit_physics import dearer, fuel_usd_per_mmbtu, mmbtu_per_mwh, no_load_mmbtu_per_mwh
 
 if TYPE_CHECKING:
     from planner.plan.audit_power import Month
@@ -128,10 +128,11 @@ def starts_in(item: Item, month: Month) -> float:
 
 def generation_lines(case: Case, site: Site, month: Month) -> dict[str, float]:
     """Ledger lines of every generator of a month. [USD]"""
-    lines = {"fuel": 0.0, "variable O&M": 0.0, "starts": 0.0}
+    lines, year = {"fuel": 0.0, "variable O&M": 0.0, "starts": 0.0}, month.start.year
+    upkeep = dearer(case, "variable_om", year)
     for item in site.family_items("generation"):
         mwh = float(month.flow(f"generation:{item.id}_mw").sum()) * month.hours.weight
-        lines["fuel"] += fuel_usd_per_mmbtu(case, item) * burnt_mmbtu(item, month)
-        lines["variable O&M"] += item.get("variable_om_usd_per_mwh") * mwh
-        lines["starts"] += item.get("start_cost_usd", 0.0) * starts_in(item, month)
+        lines["fuel"] += fuel_usd_per_mmbtu(case, item, year) * burnt_mmbtu(item, month)
+        lines["variable O&M"] += item.get("variable_om_usd_per_mwh") * mwh * upkeep
+        lines["starts"] += item.get("start_cost_usd", 0.0) * starts_in(item, month) * upkeep
     return lines

@@ -12,7 +12,7 @@ from planner.case.case import Case
 from planner.case.catalog import Item
 from planner.plan.audit_base import Checks, Tables, first_start, says
 from planner.plan.audit_loads import Site
-from planner.plan.audit_physics import fuel_usd_per_mwh
+from planner.plan.audit_physics import dearer, fuel_usd_per_mwh
 from planner.plan.audit_site import periods_of
 from planner.timeline import add_weeks
 
@@ -133,7 +133,7 @@ def purchases(case: Case, tables: Tables) -> defaultdict[Key, float]:
             cost += usd
         monthly = yearly_om_usd(item) / 12.0
         for day in months_from(case, served) if monthly else []:
-            rows[day, "fixed O&M", item_id] += monthly * units
+            rows[day, "fixed O&M", item_id] += monthly * units * dearer(case, "fixed_om", day.year)
         age = (case.timeline.end - served).days / 365.0
         left = annuity_left(case.input.finance.discount_rate, case.economic_life_years(item), age)
         rows[case.timeline.end, "residual value", item_id] -= cost * left * units
@@ -152,7 +152,7 @@ def fixed_lines(case: Case) -> dict[Key, float]:
     if case.tariff is not None and steps:
         for day in (middle(day) for days in periods_of(case) for day in days):
             if day >= steps[0].from_:
-                rows[day, "fixed charge", "grid"] += case.tariff.fixed_usd_per_month
+                rows[day, "fixed charge", "grid"] += case.tariff.fixed_usd_per_month * dearer(case, "demand", day.year)
     return rows
 
 
@@ -164,12 +164,12 @@ def committed_om(case: Case, site: Site) -> dict[Key, float]:
         monthly = yearly_om_usd(item) / 12.0
         installed = add_weeks(bought.on_site, item.get("installation_weeks"))
         for day in months_from(case, installed) if monthly else []:
-            rows[day, "fixed O&M", bought.item] += monthly * bought.units
+            rows[day, "fixed O&M", bought.item] += monthly * bought.units * dearer(case, "fixed_om", day.year)
     return rows
 
 
-def first_charge_usd_per_mwh(case: Case) -> float:
-    """What the energy that new batteries bring costs: the dearest of the tariff, or of the fuels; 1 at least."""
+def first_charge_usd_per_mwh(case: Case, year: int) -> float:
+    """What the energy that new batteries bring in a year costs: the dearest of tariff and fuels; 1 at least."""
     tiers = [tier.usd_per_mwh for period in case.tariff.energy_tiers for tier in period] if case.tariff else []
     if case.tariff is not None and case.tariff.energy_usd_per_mwh is not None:
         tiers = [float(case.tariff.energy_usd_per_mwh.max())]
@@ -178,7 +178,9 @@ def first_charge_usd_per_mwh(case: Case) -> float:
     burn = [
         i for i in (*offered, *bought) if i.family == "generation" and (i in offered or i.permit_class != "emergency")
     ]
-    return max([1.0, *tiers, *(fuel_usd_per_mwh(case, i) + i.get("variable_om_usd_per_mwh") for i in burn)])
+    upkeep = dearer(case, "variable_om", year)
+    burnt = [fuel_usd_per_mwh(case, i, year) + i.get("variable_om_usd_per_mwh") * upkeep for i in burn]
+    return max([1.0, *(usd * dearer(case, "energy", year) for usd in tiers), *burnt])
 
 
 def first_charges(case: Case, tables: Tables, item: Item) -> list[float]:
@@ -187,7 +189,7 @@ def first_charges(case: Case, tables: Tables, item: Item) -> list[float]:
     rows = tables.ledger[(tables.ledger.line == "first charge") & (tables.ledger["item"] == item.id)]
     for day, usd in zip(rows.date, rows.usd, strict=True):
         if day in case.timeline.starts:
-            found[case.timeline.starts.index(day)] += usd / first_charge_usd_per_mwh(case)
+            found[case.timeline.starts.index(day)] += usd / first_charge_usd_per_mwh(case, day.year)
     return found
 
 
@@ -202,7 +204,7 @@ def _first_charge_lines(checks: Checks, case: Case, tables: Tables, site: Site) 
             most = min(held.get((item.id, str(start)), 0.0), max(new, 0.0))
             text = f"first charge of {item.id} on {start}"
             checks.between("first charge", "MWh", mwh, 0.0, most, 1e-5 * (1.0 + most), says(text))
-            rows[start, "first charge", item.id] = mwh * first_charge_usd_per_mwh(case)
+            rows[start, "first charge", item.id] = mwh * first_charge_usd_per_mwh(case, start.year)
     return rows
 
 

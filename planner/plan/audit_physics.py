@@ -79,16 +79,26 @@ def evaporation_m3_per_mwh(item: Item, supply_c: float, dry_c: Array, wet_c: Arr
     return np.where(supply_c - dry_c < item.get("approach_k"), each, 0.0)
 
 
-def fuel_usd_per_mmbtu(case: Case, item: Item) -> float:
-    """Price of a machine's fuel on HHV."""
+def dearer(case: Case, good: str, year: int) -> float:
+    """What a price of the base year has become: once more its rate, year by year."""
+    finance = case.input.finance
+    rate = float(finance.escalation_fraction_per_year.model_dump()[good])
+    factor = 1.0
+    for _ in range(abs(year - finance.base_year)):
+        factor *= 1.0 + rate
+    return factor if year >= finance.base_year else 1.0 / factor
+
+
+def fuel_usd_per_mmbtu(case: Case, item: Item, year: int) -> float:
+    """Price of a machine's fuel on HHV, in a year."""
     fuel = case.input.site.fuel
     price = fuel.diesel_usd_per_mmbtu_hhv if item.fuel == "diesel" else fuel.natural_gas_usd_per_mmbtu_hhv
-    return price or 0.0
+    return (price or 0.0) * dearer(case, "diesel" if item.fuel == "diesel" else "natural_gas", year)
 
 
-def fuel_usd_per_mwh(case: Case, item: Item) -> float:
-    """Fuel of one MWh at full load."""
-    return mmbtu_per_mwh(item) * fuel_usd_per_mmbtu(case, item)
+def fuel_usd_per_mwh(case: Case, item: Item, year: int) -> float:
+    """Fuel of one MWh at full load, at the prices of a year."""
+    return mmbtu_per_mwh(item) * fuel_usd_per_mmbtu(case, item, year)
 
 
 def rejection_performance(item: Item, supply_c: float, dry_c: Array, wet_c: Array) -> tuple[Array, Array]:

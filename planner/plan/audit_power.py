@@ -22,6 +22,7 @@ from planner.plan.audit_generation import audit_generation, committed, generatio
 from planner.plan.audit_grid import audit_export, ratchets_mw
 from planner.plan.audit_loads import IN_THE_ROOM, Site
 from planner.plan.audit_money import Key, first_charges, middle
+from planner.plan.audit_physics import dearer
 from planner.plan.audit_shift import audit_shift, moved_heat_mw, moved_mw, overstated_loss_mw
 from planner.plan.audit_site import LOOPS, Rack, periods_of
 from planner.units import HOURS_PER_YEAR
@@ -117,7 +118,8 @@ def months_of(checks: Checks, case: Case, tables: Tables, site: Site) -> list[Mo
     if not case.input.horizon.sample_days_per_month:
         for p in sorted({m.p for m in found if m.place >= 0} | {site.last}):
             total = round(sum(m.hours.step_h * len(m.rows) for m in found if m.p == p))
-            want = HOURS_PER_YEAR
+            once = p < site.last or case.timeline.repeats_year
+            want = HOURS_PER_YEAR * (1 if once else case.input.horizon.operating_years)
             if case.input.horizon.calendar == "actual":
                 want = 24 * ([*site.starts, case.timeline.end][p + 1] - site.starts[p]).days
             checks.true("hours complete", total == want, f"the year {site.starts[p]} has {total} hours")
@@ -129,10 +131,10 @@ def _month_places(case: Case) -> Iterator[tuple[int, int, tuple[date, ...]]]:
     for p, days in enumerate(periods_of(case)):
         if len(days) == 1:
             yield p, -1, tuple(days)
-        elif case.input.horizon.calendar == "actual":
-            yield from ((p, k, (day,)) for k, day in enumerate(days))
-        else:
+        elif case.timeline.repeats_year:
             yield from ((p, k, tuple(days[k::12])) for k in range(12))
+        else:
+            yield from ((p, k, (day,)) for k, day in enumerate(days))
 
 
 def _columns(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
@@ -423,14 +425,13 @@ def _battery(checks: Checks, site: Site, months: list[Month], item: Item, brough
 
 
 def _bill(case: Case, site: Site, month: Month, ratchet_mw: float, bills: defaultdict[Key, float]) -> None:
-    """Operating lines of a month, put on the day each of its bills is paid."""
-    lines = _month_lines(case, site, month, ratchet_mw)
-    for line, usd in lines.items():
-        for day in month.days:
+    """Operating lines of a month, put on the day each of its bills is paid, at the prices of that year."""
+    for day in month.days:
+        for line, usd in _month_lines(case, site, month, ratchet_mw, day.year).items():
             bills[middle(day), line, "operation"] += usd
 
 
-def _month_lines(case: Case, site: Site, month: Month, ratchet_mw: float) -> dict[str, float]:
+def _month_lines(case: Case, site: Site, month: Month, ratchet_mw: float, year: int) -> dict[str, float]:
     lines: defaultdict[str, float] = defaultdict(float)
     hours, weight = month.hours, month.hours.weight
     if case.tariff is not None:
@@ -447,11 +448,12 @@ def _month_lines(case: Case, site: Site, month: Month, ratchet_mw: float) -> dic
         )
         if case.export_usd_per_mwh is not None:
             earned = case.export_usd_per_mwh[hours.hour_of_year] @ month.flow("grid_export_mw")
-            lines["export receipts"] -= float(earned) * weight
-        lines["energy"] = bill["energy"]
-        lines["demand charge"] = bill["demand"] + bill["minimum_take"] + bill["ratchet"]
-        lines["coincident peak charge"] = bill["coincident"]
-        lines["time-of-use demand charge"] = bill["tou_demand"]
+            lines["export receipts"] -= float(earned) * weight * dearer(case, "export", year)
+        capacity = dearer(case, "demand", year)
+        lines["energy"] = bill["energy"] * dearer(case, "energy", year)
+        lines["demand charge"] = (bill["demand"] + bill["minimum_take"] + bill["ratchet"]) * capacity
+        lines["coincident peak charge"] = bill["coincident"] * capacity
+        lines["time-of-use demand charge"] = bill["tou_demand"] * capacity
     for line, usd in generation_lines(case, site, month).items():
         lines[line] += usd
     for item in site.family_items("battery"):

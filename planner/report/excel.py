@@ -163,6 +163,9 @@ def _summary(sheet: Any, style: Formats, plan: Plan, case: Case) -> None:
     lines.section("What the plan rests on")
     lines.line("weather", s["weather"]["name"])
     lines.line("design ambient from", s["weather"]["design_ambient"])
+    for good, rate in s.get("escalation_fraction_per_year", {}).items():
+        label = f"price of {good.replace('_', ' ')} grows a year"
+        lines.line(label, rate, "percent", "", f"over inflation, from {s['base_year']}")
     for name, day in s["activities"].items():
         lines.line(f"activity: {name}", day, "date")
     for file, digest in s["inputs_sha256"].items():

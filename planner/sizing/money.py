@@ -105,7 +105,7 @@ class Money(Linking):
         """(day, thousand USD per MWh, MWh) of the energy that new batteries bring."""
         starts = self.case.timeline.starts
         return [
-            (starts[p], first_charge_usd_per_mwh(self.case) / USD_PER_KUSD, self.first_charge(store, p))
+            (starts[p], first_charge_usd_per_mwh(self.case, starts[p].year) / USD_PER_KUSD, self.first_charge(store, p))
             for store in self.held
             for p in self.periods
         ]
@@ -146,8 +146,10 @@ def _least_month_kusd(case: Case) -> float:
     """What no month costs less than: the whole connection at the lowest price of import or best of export."""
     if case.tariff is None:
         return 0.0
-    best = max(0.0, -case.tariff.lowest_energy_usd_per_mwh)
+    ends = [case.timeline.first_day(month).year for month in (case.timeline.months[0], case.timeline.months[-1])]
+    best = max(0.0, *(-case.tariff.lowest_energy_usd_per_mwh * case.escalation("energy", year) for year in ends))
     if case.export_usd_per_mwh is not None:
-        best = max(best, float(case.export_usd_per_mwh.max()))
+        highest = float(case.export_usd_per_mwh.max())
+        best = max(best, *(highest * case.escalation("export", year) for year in ends))
     largest = max((step.mw for step in case.input.site.grid.interconnection), default=0.0)
     return -best * largest * max(DAYS_IN_MONTH) * 24.0 / USD_PER_KUSD

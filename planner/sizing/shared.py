@@ -11,6 +11,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
+from planner.finance import escalation_factor
 from planner.operation.blocks import Plant
 from planner.sizing.options import USD_PER_KUSD
 
@@ -44,7 +45,9 @@ def share(m: pyo.ConcreteModel, plant: Plant) -> list[SharedCost]:
             least, peak = shared[name].of, m.peak[p, t, name]
             if least:
                 m.shared_peak.add(peak >= sum(factor * m.link[p, link] for factor, link in least))
-            costs.append(SharedCost(p, parts[0], shared[name].line, shared[name].peak_usd / USD_PER_KUSD * peak))
+            year, base = timeline.first_day(t).year, plant.case.input.finance.base_year
+            usd = shared[name].peak_usd * escalation_factor(shared[name].growth_per_year, year, base)
+            costs.append(SharedCost(p, parts[0], shared[name].line, usd / USD_PER_KUSD * peak))
         for name in plant.allowances:
             if name not in shared:
                 for k in parts:

@@ -27,7 +27,7 @@ from pyomo.common.errors import InfeasibleConstraintException
 from planner.algebra import Block
 from planner.case.case import Case
 from planner.errors import NoPlanError
-from planner.operation.blocks import Plant, build_block, plant_of
+from planner.operation.blocks import Plant, build_blocks, plant_of, rows_key
 from planner.operation.evaluate import Value
 from planner.operation.solver import Stopped
 from planner.sizing.dates import Dates, dates_of
@@ -107,7 +107,7 @@ class _Engine:
         self.states: tuple[State, ...] = ()
         self.blocks: dict[str, Block] = {}
         self.pool: dict[str, BlockPool] = {}
-        self.by_block: dict[str, list[State]] = {}
+        self.by_rows: dict[str, list[State]] = {}
         self._size(dates_of(self.plant))
         self._add_states((*states_of(case), *event_states(self.plant)))
         self.lower, self.best, self.rounds = -np.inf, _Best(np.inf, None), 0
@@ -127,20 +127,20 @@ class _Engine:
 
     def _add_states(self, states: tuple[State, ...]) -> None:
         """States to operate, with their blocks and what is known of them."""
-        for key in sorted({s.block for s in states} - set(self.blocks)):
-            self.blocks[key] = build_block(self.plant, key)
-            self.pool[key] = self.known.of(self.blocks[key])
+        for key, block in build_blocks(self.plant, {s.block for s in states} - set(self.blocks)).items():
+            self.blocks[key] = block
+            self.pool[key] = self.known.of(block)
             self.pool[key].watch(self.stop.run, self.trace.line if self.trace.kept else None)
         for state in states:
             if not state.is_event:
-                self.by_block.setdefault(state.block, []).append(state)
+                self.by_rows.setdefault(rows_key(state.block), []).append(state)
         self.states += states
         self.coupling.add(states)
 
     def _prepare(self) -> None:
         """What the blocks but those of events, which are short and rare, ask of the search."""
-        known = [self.pool[key] for key in self.by_block]
-        self.warm = all(len(pool.points) >= len(pool.block.links) for pool in known)
+        known = [self.pool[of[0].block] for of in self.by_rows.values()]
+        self.warm = all(len(pool.kin.points) >= len(pool.block.links) for pool in known)
         self.coarse = min(pool.block.hours * pool.block.step_h for pool in known) >= _LEAST_COARSE_H
         self.pooled = self.coarse and len(self.plant.batteries) > 1
         self.tries = self.pooled and int(self.master.integer.sum()) <= _FEW_INTEGERS
@@ -273,9 +273,9 @@ class _Engine:
         return centre
 
     def _sample(self, number: int) -> list[State]:
-        """The first and the last state of every block, and one between that changes from round to round."""
+        """The first and the last state of all the rows of blocks, and one between that changes from round to round."""
         chosen: list[State] = []
-        for of in self.by_block.values():
+        for of in self.by_rows.values():
             between = of[1:-1]
             middle = [between[number * 3 % len(between)]] if between else []
             chosen += dict.fromkeys([of[0], *middle, of[-1]])
@@ -411,7 +411,7 @@ class _Engine:
         width: dict[State, float] = {}
         for s, value in mixed.items():
             if value is None:
-                unknown.setdefault(s.block, []).append(s)
+                unknown.setdefault(rows_key(s.block), []).append(s)
             elif not s.is_event:  # what an event costs is nothing
                 width[s] = (
                     self.coupling.weights[s] * (value.cost_usd - self.pool[s.block].below(links[s])) / USD_PER_KUSD
@@ -426,12 +426,12 @@ class _Engine:
         return chosen
 
     def _side_by_side(self, work: Callable[[State], _Found], states: Iterable[State]) -> dict[State, _Found]:
-        """Work on states, the blocks side by side, each block's states in a fixed order."""
-        by_block: dict[str, list[State]] = {}
+        """Work on states, the rows of blocks side by side, the states of each in a fixed order."""
+        by_rows: dict[str, list[State]] = {}
         for s in states:
-            by_block.setdefault(s.block, []).append(s)
-        done = self.workers.map(lambda block: [(s, work(s)) for s in block], by_block.values())
-        return {s: found for block in done for s, found in block}
+            by_rows.setdefault(rows_key(s.block), []).append(s)
+        done = self.workers.map(lambda of: [(s, work(s)) for s in of], by_rows.values())
+        return {s: found for of in done for s, found in of}
 
     def _evaluate_plan(self, point: Array) -> tuple[dict[State, Value], dict[State, Array]]:
         """Evaluate an integer plan; keep it when it can be run, keeps its budgets and is the best so far."""

@@ -276,7 +276,7 @@ def _payments(read: Reading) -> Iterator[Payment]:
         for p in range(read.last + 1):
             mwh = value(read.model.first_charge[store.item.id, p])
             if mwh > 1e-6:
-                usd = mwh * first_charge_usd_per_mwh(read.case)
+                usd = mwh * first_charge_usd_per_mwh(read.case, read.starts[p].year)
                 yield Payment(read.starts[p], "first charge", store.item.id, usd)
     timeline = read.case.timeline
     for s in read.solution.states:

@@ -24,7 +24,7 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 from planner.algebra import Block
 from planner.case.case import Case
 from planner.errors import InfeasibleError, NoPlanError
-from planner.operation.blocks import build_block, plant_of
+from planner.operation.blocks import build_blocks, plant_of
 from planner.operation.evaluate import BlockSolver, Value
 from planner.operation.integer_check import checked, unit_sizes
 from planner.sizing.model import Sizing, build_sizing
@@ -73,7 +73,7 @@ class Monolithic:
             self.alone = Master(self.sizing, threads, trace=self.trace)  # without hours: bounds, and its plain cuts
         except InfeasibleConstraintException:  # a limit already broken by what is committed
             raise explain(plant) from None
-        self.blocks = {month: build_block(plant, month) for month in sorted({s.block for s in self.states})}
+        self.blocks = build_blocks(plant, {s.block for s in self.states})
         m.hours = pyo.Var(pyo.Any, within=pyo.NonNegativeReals, dense=False)
         m.block_rows, m.block_cost = pyo.Constraint(pyo.Any), pyo.Constraint(pyo.Any)
         m.units_online = pyo.Var(pyo.Any, within=pyo.NonNegativeIntegers, dense=False)

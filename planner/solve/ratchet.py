@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from planner.families.grid import KW_PER_MW
 from planner.ledger import operating_weights
 from planner.operation.blocks import hours_of
 from planner.sizing.linking import RATCHET_MONTHS
@@ -39,10 +38,10 @@ def tightened(solution: Solution) -> Solution:
             column = solution.master.index(variable)
             if name in ("peak_mw", "ratchet_mw") and column is not None:
                 point[column] = number
-        per_mw = float(tariff.flat_demand_usd_per_kw[month[s]]) * KW_PER_MW
-        if per_mw == 0:
+        if tariff.flat_demand_usd_per_kw[month[s]] == 0:
             continue
         primal, billed = value.primal.copy(), block.columns["billed_demand"].index[0]
+        per_mw = float(block.cost_lines["demand charge"][billed])
         least = max(
             peak[s],
             tariff.ratchet_fraction * highest,

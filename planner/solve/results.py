@@ -34,6 +34,7 @@ def summary_of(
     for o in read.sizing.options:
         units[o.item.id] = units.get(o.item.id, 0.0) + read.units(o, read.last)
     key = _key_results(read, capacity, dispatch, ledger)
+    growth = case.input.finance.escalation_fraction_per_year
     return {
         "schema": SCHEMA,
         "name": case.input.name,
@@ -68,6 +69,8 @@ def summary_of(
         "sampled_days_per_month": case.input.horizon.sample_days_per_month,
         "step_minutes": case.input.horizon.step_minutes,
         "calendar": case.input.horizon.calendar,
+        "base_year": case.input.finance.base_year,
+        "escalation_fraction_per_year": {good: rate for good, rate in growth.model_dump().items() if rate},
         "weather": {
             "name": case.weather.name,
             "synthetic": case.weather.synthetic,

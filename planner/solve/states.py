@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.case.case import Case
-from planner.operation.blocks import PATH, Plant, hours_of, shared_paths
+from planner.operation.blocks import PATH, YEAR, Plant, hours_of, shared_paths
 from planner.operation.events import is_event
 from planner.sizing.linking import on_path
 from planner.sizing.model import Sizing
-from planner.timeline import Timeline
 
 
 @dataclass(frozen=True)
@@ -45,16 +44,20 @@ def states_of(case: Case) -> tuple[State, ...]:
     """Every state to operate, in order of time, path by path."""
     timeline = case.timeline
     return tuple(
-        State(p, k, _block_key(timeline, p, k, alike), path)
+        State(p, k, _block_key(case, p, k, alike), path)
         for path, alike in enumerate(shared_paths(case))
         for p in range(timeline.last_period + 1)
         for k in timeline.places(p)
     )
 
 
-def _block_key(timeline: Timeline, period: int, place: int, path: int | None) -> str:
-    key = timeline.block_key(*timeline.part_at(period, place))
-    return key if path is None else f"{key}{PATH}{path}"
+def _block_key(case: Case, period: int, place: int, path: int | None) -> str:
+    timeline = case.timeline
+    month, part = timeline.part_at(period, place)
+    key = timeline.block_key(month, part)
+    key = key if path is None else f"{key}{PATH}{path}"
+    escalates = case.input.finance.escalation_fraction_per_year.of_operation
+    return f"{key}{YEAR}{timeline.first_day(month).year}" if escalates else key
 
 
 def event_states(plant: Plant, keys: Iterable[str] | None = None) -> tuple[State, ...]:

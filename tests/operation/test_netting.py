@@ -117,7 +117,7 @@ def test_between_the_least_cost_and_the_mix(make_case: Make) -> None:
         one_way = pool.checked(x, mix)
         assert not len(both_ways(pool.block, one_way.primal))
         mixes += bool(len(both_ways(pool.block, mix.primal)) and pool.known(x) is None)
-        assert pool._runs(x, one_way.primal)
+        assert pool.kin.runs(x, one_way.primal)
         assert one_way.cost_usd <= mix.cost_usd + 1e-6 * abs(mix.cost_usd)
         assert one_way.cost_usd >= BlockPool(pool.block).solve(x).cost_usd * (1 - 1e-9)
     assert mixes >= 10

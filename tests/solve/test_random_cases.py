@@ -71,8 +71,10 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
     target: dict[str, Any] = {"milestones": None, "load_series": {"file": "load.csv", "column": "mw"}}
     if expansion:
         target["load_scale"] = [{"from": "2027-01-01", "fraction": draw(st.sampled_from([0.5, 1.2]))}]
+    rates = st.sampled_from([{}, {}, {"energy": 0.03, "natural_gas": -0.02}, {"energy": -0.01, "demand": 0.04}])
     return {
         "workload": None,
+        "finance": {"escalation_fraction_per_year": draw(rates)},
         "horizon": horizon,
         "target": target,
         "site": {
