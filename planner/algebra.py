@@ -96,7 +96,7 @@ class Shared:
     """
 
     name: str  # linking component, and the constraint that holds a block to it
-    of: tuple[tuple[float, str], ...]  # sum of factor x link: least of a peak, whole of an allowance
+    of: tuple[tuple[float, str], ...]  # factor x link: each is a least of a peak; their sum the whole of an allowance
     peak_usd: float = 0.0  # price of a peak; an allowance has none
     line: str = ""  # ledger line of a peak
     excess: str = ""  # column of a block that covers what it needs above; none where nothing may

@@ -86,11 +86,17 @@ class EventInput(Strict):
         return inside if self.hours_of_day is None else inside & np.isin(hour % HOURS_PER_DAY, self.hours_of_day)
 
 
-def modelled_hours(sample_days_per_month: int | None) -> NDArray[np.bool_]:
-    """Hours of the year that are operated: all, or those of the sampled days in the middle of every month."""
-    count = [min(sample_days_per_month or days, days) for days in DAYS_IN_MONTH]
+def modelled_hours(sample_days_per_month: int | None, *, actual: bool = False) -> NDArray[np.bool_]:
+    """Hours of the input year that are operated: all, or those of the sampled days in the middle of every month.
+
+    actual: those of the actual calendar, where the middle of February is another day in leap years.
+    """
     parts = []
-    for days, some in zip(DAYS_IN_MONTH, count, strict=True):
-        day, skip = np.arange(days), (days - some) // 2
-        parts.append(np.repeat((day >= skip) & (day < skip + some), HOURS_PER_DAY))
+    for days in DAYS_IN_MONTH:
+        day, found = np.arange(days), np.zeros(days, bool)
+        for length in (days, 29) if actual and days == 28 else (days,):
+            some = min(sample_days_per_month or length, length)
+            skip = (length - some) // 2
+            found |= (day >= skip) & (day < skip + some)
+        parts.append(np.repeat(found, HOURS_PER_DAY))
     return np.concatenate(parts)

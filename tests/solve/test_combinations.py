@@ -1,0 +1,150 @@
+"""Events and scenarios together with each other and with every other option of a case.
+
+Purpose: equivalence (decomposed and whole model, one optimum), analytic where a test says so, and the audit's eye.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from planner.case.case import Case
+from planner.plan.audit import audit, require
+from planner.plan.plan import Plan
+from planner.solve.decomposition import Solution, solve
+from planner.solve.extract import plan_of
+from planner.solve.monolithic import solve_monolithic
+
+Make = Callable[..., Case]
+COMMON: dict[str, Any] = {
+    "vendor": "own",
+    "model": "own",
+    "status": "available",
+    "footprint_m2": 1,
+    "economic_life_years": 20,
+    "payment_order_fraction": 0.3,
+    "payment_delivery_fraction": 0.5,
+    "installation_fraction": 0.1,
+    "lead_time_weeks": 0,
+    "installation_weeks": 0,
+}
+BATTERY = COMMON | {
+    "id": "own_battery",
+    "family": "battery",
+    "class": "own_battery",
+    "brings": ["battery"],
+    "nameplate_power_mw": 2,
+    "nameplate_energy_mwh": 8,
+    "round_trip_efficiency_fraction": 0.81,
+    "wear_cost_usd_per_mwh": 1,
+    "price_usd": 6e5,
+}
+ENGINE = COMMON | {
+    "id": "own_engine",
+    "family": "generation",
+    "class": "own_engine",
+    "fuel": "natural_gas",
+    "permit_class": "non_emergency",
+    "brings": ["generation"],
+    "nameplate_power_mw": 4,
+    "derate_from_c": 60,
+    "availability_fraction": 0.8,
+    "heat_rate_btu_per_kwh_hhv": 8000,
+    "variable_om_usd_per_mwh": 5,
+    "price_usd": 1.5e6,
+}
+SUN = "solar_single_axis_1mw"
+# 18:00 of the day in the middle of each month, the one day of it that every sample holds.
+EVENINGS = [24 * day + 18 for day in (15, 44, 74, 104, 135, 165, 196, 227, 257, 288, 318, 349)]
+EVENTS: dict[str, Any] = {
+    "events": [
+        {"kind": "grid_outage", "duration_h": 3, "hours": EVENINGS},
+        {"kind": "called_curtailment", "duration_h": 2, "grid_fraction_left": 0.2, "hours": EVENINGS},
+        {"kind": "hottest_still_day", "load_fraction": 0.8},
+        {"kind": "loss_of_largest_unit", "duration_h": 1, "hours": EVENINGS[5:8]},
+    ]
+}
+SCENARIOS: dict[str, Any] = {
+    "scenarios": [
+        {"name": "base", "probability": 0.6},
+        {"name": "dear", "probability": 0.2, "energy_price_factor": 1.6, "fuel_price_factor": 1.2},
+        {"name": "more", "probability": 0.2, "load_factor": 1.2, "weather": {"tmy3": "pvlib:703165TY.csv"}},
+    ],
+    "risk": {"cvar_alpha": 0.7, "weight": 0.3},
+}
+WITH = {"events": EVENTS, "scenarios": SCENARIOS, "both": EVENTS | SCENARIOS}
+# A demand charge of 12 $/kW, of which three quarters of summer's peaks hold the months after.
+RATCHET = {"ratchet": {"fraction": 0.75, "months": [6, 7, 8]}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "steps": {"horizon": {"step_minutes": 30}},
+    "days": {"horizon": {"block": "day", "sample_days_per_month": 2}},
+    "actual": {"start": "2027-12-01", "horizon": {"calendar": "actual", "operating_years": 2}},
+    "ratchet": {"site": {"grid": {"tariff": RATCHET}}},
+    "export": {"site": {"grid": {"export": {"mw": 3, "usd_per_mwh": 35}}}},
+    "caps": {"site": {"caps": {"co2_t_per_year": 700, "run_hours_per_year": {"own_engine": 400}}}},
+    "all": {
+        "start": "2027-12-01",
+        "horizon": {"step_minutes": 30, "block": "day", "sample_days_per_month": 2, "calendar": "actual"},
+        "site": {
+            "grid": {"tariff": RATCHET, "export": {"mw": 3, "usd_per_mwh": 35}},
+            "caps": {"co2_t_per_year": 700},
+        },
+    },
+}
+
+
+def site(make: Make, *changes: dict[str, Any]) -> Case:
+    """A load of 8 to 12 MW behind 11 MW of grid, with batteries, engines and sun that may be bought."""
+    hour = np.arange(8760)
+    load = 10.0 + 2.0 * np.sin(2 * np.pi * (hour % 24 - 9) / 24) + 0.5 * np.sin(2 * np.pi * (hour - 5000) / 8760)
+    base: dict[str, Any] = {
+        "horizon": {"build_months": 1, "operating_years": 1, "sample_days_per_month": 1},
+        "workload": None,
+        "target": {"milestones": None, "load_series": {"file": "load.csv", "column": "mw"}},
+        "site": {
+            "grid": {
+                "interconnection": [{"from": "2026-01-01", "mw": 11, "via": "existing_feeders"}],
+                "tariff": {"energy_usd_per_mwh": 50, "demand_usd_per_kw_month": 12},
+            }
+        },
+        "candidates": {
+            "compute": None,
+            "heat_rejection": None,
+            "generation": ["own_engine"],
+            "battery": ["own_battery"],
+            "renewable": [SUN],
+        },
+        "redundancy": {"onsite_generation": {"scheme": "N"}},
+        "finance": {"discount_rate": 0.07},
+    }
+    quick = [f"catalog.{SUN}.{what}_weeks=0" for what in ("lead_time", "installation")]
+    return make(base, *changes, series=load, items=[BATTERY, ENGINE], set=[*quick, f"catalog.{SUN}.price_usd=3e5"])
+
+
+def agreed(case: Case) -> Solution:
+    """The decomposed plan, whose optimum the whole model shares."""
+    plan = solve(case, gap=1e-6, threads=1, time_limit=200)
+    whole = solve_monolithic(case, gap=1e-6, time_limit=200)
+    scale = 2e-6 * abs(whole.upper_kusd)
+    assert plan.lower_kusd <= whole.upper_kusd + scale
+    assert whole.lower_kusd <= plan.upper_kusd + scale
+    assert plan.upper_kusd == pytest.approx(whole.upper_kusd, rel=4e-6)
+    return plan
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("given", WITH)
+def test_one_optimum_both_ways_and_the_audit_agrees(make_case: Make, given: str, option: str) -> None:
+    case = site(make_case, WITH[given], OPTIONS[option])
+    plan = plan_of(agreed(case))
+    checks = {check.name for check in require(plan, case)}
+    if given != "scenarios":
+        assert {"event grid_outage", "event called_curtailment", "event loss_of_largest_unit", "reserves"} <= checks
+        assert plan.summary["reserves"]
+    if given != "events":
+        assert {"scenario cost", "expected cost", "risk"} <= checks
