@@ -16,7 +16,6 @@ from planner.case.event import EventInput, modelled_hours
 from planner.case.resource import solar_output_fraction, wind_output_fraction
 from planner.plan.audit_base import Array, Checks, Tables, as_date, says
 from planner.plan.audit_loads import Site
-from planner.plan.audit_money import first_charges
 from planner.plan.audit_physics import site_rating
 from planner.plan.audit_power import LOSS_TOLERANCE, Month, it_mean_mw, loop_heat_mw, losses_mw
 from planner.units import HOURS_PER_YEAR
@@ -24,13 +23,18 @@ from planner.units import HOURS_PER_YEAR
 Index = NDArray[np.int64]
 
 
-def audit_events(checks: Checks, case: Case, tables: Tables, site: Site, months: list[Month]) -> None:
-    """Reserves are held, and every event of the case is lived through in every period."""
+def audit_events(
+    checks: Checks, case: Case, tables: Tables, site: Site, months: list[Month], brought: dict[str, list[float]]
+) -> None:
+    """Reserves are held, and every event of the case is lived through in every period.
+
+    brought: by battery and period, energy that new units arrive with. [MWh]
+    """
     if not case.input.events:
         return
     stores = list(site.family_items("battery"))
     steps = {p: np.concatenate([m.hours.step_of_year for m in months if m.p == p]) for p in {m.p for m in months}}
-    charge = {item.id: _before(case, tables, months, item) for item in stores}
+    charge = {item.id: _before(months, item, brought[item.id]) for item in stores}
     begins = [_begins(case, event) for event in case.input.events]
     struck = {p: np.isin(known, np.concatenate(begins)) for p, known in steps.items()}
     _reserves(checks, tables, site, charge, struck, {i.id: i.get("nameplate_energy_mwh") for i in stores})
@@ -79,10 +83,9 @@ def _begins(case: Case, event: EventInput) -> Index:
     return np.concatenate([found * in_hour + part for part in range(in_hour)])
 
 
-def _before(case: Case, tables: Tables, months: list[Month], item: Item) -> dict[int, Array]:
+def _before(months: list[Month], item: Item, brought: list[float]) -> dict[int, Array]:
     """By period, state of charge before every step of it, in order of time. [MWh]"""
     result: dict[int, list[Array]] = {}
-    brought = first_charges(case, tables, item)
     last = {m.p: float(m.flow(f"soc:{item.id}_mwh")[-1]) for m in months}
     before = 0.0
     for month in months:
@@ -182,9 +185,7 @@ def _cooling(site: Site, p: int, shape: Array, like: Index) -> Array:
     return total
 
 
-def _unserved(
-    p: int, site: Site, need_mwh: Array, step_h: float, stores: list[Item], held: dict[str, Array]
-) -> Array:
+def _unserved(p: int, site: Site, need_mwh: Array, step_h: float, stores: list[Item], held: dict[str, Array]) -> Array:
     """Energy missing in an event from each start. need_mwh: (starts, steps); held: in each battery, by start. [MWh]"""
     there = [i for i in stores if site.of_item(i.id)[p] > 0]
     units = np.array([float(site.of_item(i.id)[p]) for i in there])

@@ -46,8 +46,8 @@ def settle(
         for s, value in values.items()
     }
     point = point.copy()
-    for s, x in links.items():
-        for variable, number in zip(link_variables(sizing, s), x.tolist(), strict=True):
+    for s in (s for states in months.values() for s in states):
+        for variable, number in zip(link_variables(sizing, s), links[s].tolist(), strict=True):
             column = master.index(variable)
             if column is not None:
                 point[column] = number
