@@ -118,8 +118,8 @@ class Plant:
 
     def event(self, key: str) -> tuple[Event, int]:
         """The event of a block's key, and the step of the year it begins."""
-        name, _, step = key.partition(PATH)[0].rpartition(AT)
-        return next(event for event in self.events if event.name == name), int(step)
+        key = key.partition(PATH)[0]
+        return next(event for event in self.events if event.name == key.rpartition(AT)[0]).of(key)
 
     @cached_property
     def edges(self) -> tuple[str, ...]:
@@ -245,20 +245,22 @@ def build_block(plant: Plant, key: str) -> Block:
 def _event_block(plant: Plant, key: str) -> Block:
     """The block of an event: load that must be carried, what is left to carry it, and the reserves."""
     case, (event, begin) = plant.case, plant.event(key)
-    hours = event.hours(begin)
+    hours, carried = event.hours(begin), np.where(event.called, event.load_fraction, 1.0)
     builder = BlockBuilder(key, len(hours), hours.weight, plant.links, hours.step_h)
     if case.load_series_mw is not None:
         series = event.load_series(case.load_series_mw)[hours.step_of_year] / (plant.load_peak_mw or 1.0)
-        builder.draw_link("load_mw", series.round(12))
+        builder.draw_link("load_mw", (carried * series).round(12))
     if plant.racks:
-        shape = event.load_shape(case.load_shape, plant.racks)
+        shape = event.load_shape(case.load_shape, plant.racks).copy()
+        shape[hours.step_of_year] *= carried
         builder.draw_link("it_mw", shape[hours.step_of_year])
         power.operate(builder, hours, shape, plant.stages, "pdu_mw")
         cooling.operate(builder, hours, shape, plant.rejections)
-    if case.tariff is not None and event.grid_fraction_left > 0:
+    left = np.where(event.called, event.grid_fraction_left, 1.0)
+    if case.tariff is not None and left.any():
         imported = builder.add("grid_import")
         builder.supply(imported, 1.0 - plant.import_loss_fraction)
-        builder.rows("grid_limit", [(1.0, imported.index)], [(-event.grid_fraction_left, "grid_mw")])
+        builder.rows("grid_limit", [(1.0, imported.index)], [(-left, "grid_mw")])
     if plant.standby and event.standby:
         standby = builder.add("standby_generation")
         builder.supply(standby)

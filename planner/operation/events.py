@@ -5,6 +5,9 @@ its path; paths alike in weather and load share theirs. It costs nothing: it is 
 it cannot be, its least shortage gives a cut. Its batteries begin with the period's reserves, which are linking
 components that the normal blocks of every path keep; a unit that is lost is one too, so one block serves every plan.
 
+Where the utility may call as its contract lets it, the key goes on with the hours of each call and rest in turn,
+"<name>@<step>.4.1.4": the solve begins with one longest call, and patterns a plan does not survive are added (`calls`).
+
 An event lasts whole hours and may begin at every step of the hours named. It goes by the input year of 365 days, on
 the actual calendar too: on 29 February it begins as on the 28th, and after the 28th comes 1 March. It is no part of
 any bill or year: what is imported, burnt or emitted in it counts towards no peak, ratchet, tier or annual limit.
@@ -14,13 +17,13 @@ Nothing is exported in it, and the load is carried as it is without shifting or 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planner.case.case import Case
-from planner.case.event import HOURS_PER_DAY, EventInput, modelled_hours
+from planner.case.event import HOURS_PER_DAY, Calls, EventInput, modelled_hours
 from planner.families.compute import Compute
 from planner.families.generation import Generator
 from planner.timeline import DAYS_IN_MONTH, Hours
@@ -37,7 +40,7 @@ class Event:
 
     name: str
     kind: str
-    length_h: int
+    pattern: tuple[int, ...]  # hours that are called (or lost) and hours of rest between them, in turn
     steps_per_hour: int
     begins: Index  # steps of the year at which it may begin
     first: Index  # those the solve starts with
@@ -46,15 +49,32 @@ class Event:
     standby: bool  # whether standby generators run
     still: Index | None  # hour of the year that every hour of a still day is like
     lost: str | None  # linking component of the type that loses a unit
+    calls: Calls | None = None  # what patterns the utility may choose; the one above is the longest single call
+
+    @property
+    def length_h(self) -> int:
+        """Hours from its beginning to its end."""
+        return sum(self.pattern)
+
+    @property
+    def called(self) -> NDArray[np.bool_]:
+        """Whether each of its steps is lost, or one of rest, in which grid and load are as ever."""
+        turn = np.arange(len(self.pattern)) % 2 == 0
+        return np.repeat(turn, np.array(self.pattern) * self.steps_per_hour)
 
     @property
     def step_h(self) -> float:
         """Length of a step."""
         return 1.0 / self.steps_per_hour
 
-    def key(self, step: int) -> str:
-        """Block of the event that begins at a step of the year, on a certain path."""
-        return f"{self.name}{AT}{step}"
+    def key(self, step: int, pattern: Sequence[int] = ()) -> str:
+        """Block of the event that begins at a step of the year, on a certain path; pattern: another than its own."""
+        return ".".join([f"{self.name}{AT}{step}", *map(str, pattern)])
+
+    def of(self, key: str) -> tuple[Event, int]:
+        """The event in the pattern of a block's key, and the step it begins at."""
+        begin, *hours = (int(part) for part in key.rpartition(AT)[2].split("."))
+        return replace(self, pattern=tuple(hours) or self.pattern), begin
 
     def hours(self, begin: int) -> Hours:
         """Steps of the event, at no cost: the year begins again after its last."""
@@ -68,14 +88,14 @@ class Event:
         return Hours(month, in_month, weather, at, no_clock, no_clock, weekend, self.step_h, self.step_h)
 
     def load_shape(self, shape: Array, racks: Sequence[Compute]) -> Array:
-        """IT draw that must be carried over mean draw, by step of the year; full design load on a still day."""
+        """IT draw over mean draw, by step of the year; full design load on a still day."""
         if self.still is not None and racks:
             shape = np.full(len(shape), max(1.0 / rack.average_fraction for rack in racks))
-        return self.load_fraction * shape
+        return shape
 
     def load_series(self, series_mw: Array) -> Array:
-        """Load series that must be carried, by step of the year; its highest step on a still day. [MW]"""
-        return self.load_fraction * (series_mw if self.still is None else np.full(len(series_mw), series_mw.max()))
+        """Load series by step of the year; its highest step on a still day. [MW]"""
+        return series_mw if self.still is None else np.full(len(series_mw), series_mw.max())
 
 
 def ahead(begins: Index, length: int, steps_per_hour: int) -> Index:
@@ -116,7 +136,7 @@ def events_of(case: Case, generators: Sequence[Generator], renewable_output: Seq
                 Event(
                     name if machine is None else f"{name}:{machine.item.id}",
                     given.kind,
-                    given.length_h,
+                    (given.length_h,),
                     steps_per_hour,
                     begins,
                     _first_starts(given, begins, net, steps_per_hour),
@@ -125,6 +145,7 @@ def events_of(case: Case, generators: Sequence[Generator], renewable_output: Seq
                     given.kind == "grid_outage",
                     hottest if given.kind == "hottest_still_day" else None,
                     None if machine is None else lost_of(machine),
+                    given.calls,
                 )
             )
     return tuple(found)

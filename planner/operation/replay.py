@@ -20,18 +20,22 @@ Array = NDArray[np.float64]
 _HALVINGS = 50
 
 
-def need_mw(plant: Plant, event: Event, x: Array) -> Array:
-    """Load that must be carried less what may carry it, by step of the year; negative: what is left over."""
+def need_mw(plant: Plant, event: Event, x: Array, *, called: bool = True) -> Array:
+    """Load that must be carried less what may carry it, by step of the year; negative: what is left over.
+
+    called: in the hours the event takes, or in those of rest between two calls.
+    """
+    carried, left = (event.load_fraction, event.grid_fraction_left) if called else (1.0, 1.0)
     case, link = plant.case, dict(zip(plant.links, x.tolist(), strict=True))
     need = np.zeros(HOURS_PER_YEAR * event.steps_per_hour)
     if case.load_series_mw is not None:
-        need += link["load_mw"] * event.load_series(case.load_series_mw) / (plant.load_peak_mw or 1.0)
+        need += link["load_mw"] * carried * event.load_series(case.load_series_mw) / (plant.load_peak_mw or 1.0)
     if plant.racks:
-        shape = event.load_shape(case.load_shape, plant.racks)
+        shape = carried * event.load_shape(case.load_shape, plant.racks)
         need += link["standing_mw"] + shape * (link["it_mw"] + _losses_mw(plant, link, shape))
         need += _rejection_mw(plant, link, shape)
     if case.tariff is not None:
-        need -= event.grid_fraction_left * (1.0 - plant.import_loss_fraction) * link["grid_mw"]
+        need -= left * (1.0 - plant.import_loss_fraction) * link["grid_mw"]
     if plant.standby and event.standby:
         need -= link["standby_mw"]
     for machine in plant.generators:
@@ -44,7 +48,7 @@ def need_mw(plant: Plant, event: Event, x: Array) -> Array:
 
 def unserved_mwh(plant: Plant, event: Event, x: Array, starts: NDArray[np.int64]) -> Array:
     """Energy not served in an event that begins at each of some steps of the year. Shape (starts,). [MWh]"""
-    need_mwh = need_mw(plant, event, x) * event.step_h
+    need_mwh = {called: need_mw(plant, event, x, called=called) * event.step_h for called in set(event.called.tolist())}
     link = dict(zip(plant.links, x.tolist(), strict=True))
     stores = [store for store in plant.batteries if link[store.key] > 0]
     power_mw = np.array([link[store.key] for store in stores])
@@ -52,8 +56,9 @@ def unserved_mwh(plant: Plant, event: Event, x: Array, starts: NDArray[np.int64]
     eta = np.array([store.efficiency for store in stores])
     soc = np.tile([link[store.reserve] for store in stores], (len(starts), 1))
     unserved = np.zeros(len(starts))
-    for at in ahead(starts, event.length_h * event.steps_per_hour, event.steps_per_hour).T:
-        ask = need_mwh[at]
+    through = ahead(starts, event.length_h * event.steps_per_hour, event.steps_per_hour)
+    for at, called in zip(through.T, event.called.tolist(), strict=True):
+        ask = need_mwh[called][at]
         if not stores:
             unserved += np.maximum(ask, 0.0)
             continue

@@ -11,7 +11,7 @@ import pandas as pd
 from planner.families.cooling import LOOPS
 from planner.finance import discount_factor
 from planner.ledger import CAPITAL_LINES, IT_FAMILIES, operating_weights
-from planner.operation.events import AT
+from planner.operation.events import AT, Event
 from planner.plan.plan import SCHEMA
 from planner.solve.reading import CapacityRow, Reading, value
 from planner.timeline import MONTHS_PER_YEAR
@@ -106,9 +106,20 @@ def _events(read: Reading) -> list[dict[str, Any]]:
             "grid_fraction_left": same[0].grid_fraction_left,
             "starts_in_the_model": sum(key.startswith(same[0].name + AT) for key in read.solution.blocks),
             "starts_possible": sum(len(event.begins) for event in same),
+            **_patterns(read, same[0]),
         }
         for same in zip(*riders, strict=True)
     ]
+
+
+def _patterns(read: Reading, event: Event) -> dict[str, Any]:
+    """Of calls that the utility chooses: how many patterns became blocks, and how far worse ones were sought."""
+    if event.calls is None:
+        return {}
+    found = {key for key in read.solution.blocks if key.startswith(event.name + AT)}
+    standing = [store for store in read.sizing.plant.batteries if value(read.model.link[read.last, store.key]) > 0]
+    how = "no pattern is worse" if len(standing) < 2 else "batteries searched as one: another pattern might be worse"
+    return {"calls": event.calls.model_dump(), "patterns": f"worst of {len(found)} patterns found; {how}"}
 
 
 def _scenarios(read: Reading) -> dict[str, Any]:

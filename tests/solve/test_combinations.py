@@ -5,17 +5,14 @@ Purpose: equivalence (decomposed and whole model, one optimum), analytic where a
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from planner.case.case import Case
-from planner.plan.audit import audit, require
-from planner.plan.plan import Plan
+from planner.plan.audit import require
 from planner.solve.decomposition import Solution, solve
 from planner.solve.extract import plan_of
 from planner.solve.monolithic import solve_monolithic
@@ -94,7 +91,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "caps": {"site": {"caps": {"co2_t_per_year": 700, "run_hours_per_year": {"own_engine": 400}}}},
     "all": LEAP
     | {
-        "horizon": DAYS | {"calendar": "actual", "step_minutes": 30},
+        "horizon": DAYS | {"calendar": "actual"},
         "site": {
             "grid": {"tariff": RATCHET, "export": {"mw": 3, "usd_per_mwh": 35}},
             "caps": {"co2_t_per_year": 700},
@@ -151,7 +148,7 @@ def test_one_optimum_both_ways_and_the_audit_agrees(make_case: Make, given: dict
     plan = plan_of(agreed(case))
     checks = {check.name for check in require(plan, case)}
     if "events" in given:
-        assert {"event grid_outage", "event called_curtailment", "event loss_of_largest_unit", "reserves"} <= checks
+        assert {"event grid_outage", "event called_curtailment", "event hottest_still_day", "reserves"} <= checks
         assert plan.summary["reserves"]
     if "scenarios" in given:
         assert {"scenario cost", "expected cost", "risk"} <= checks
