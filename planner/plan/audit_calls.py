@@ -9,57 +9,82 @@ each of them on its own (`audit_events`).
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.case.catalog import Item
 from planner.case.event import Calls
 from planner.plan.audit_base import Array
 from planner.plan.audit_loads import Site
+from planner.units import HOURS_PER_YEAR
+
+_SLACK = 1e-3  # of power and energy: how far a need is told as a number before it is told as out of reach
 
 
 def needed_mwh(
-    calls: Calls, p: int, site: Site, stores: list[Item], need: dict[bool, Array], may_begin: Array
+    calls: Calls, p: int, site: Site, stores: list[Item], need: dict[bool, Array], may_begin: NDArray[np.bool_]
 ) -> Array:
     """Energy batteries must hold where a call begins, by step of the year; infinite where none is enough. [MWh]
 
     need: in called hours and in others, load less all that can carry it, by step. [MW]
     """
     steps = len(may_begin)
-    in_hour = steps // 8760
-    units = {i.id: float(site.of_item(i.id)[p]) for i in stores}
-    power = sum(units[i.id] * i.get("nameplate_power_mw") for i in stores)
-    most = sum(units[i.id] * i.get("nameplate_energy_mwh") for i in stores)
-    one_way = min((i.get("round_trip_efficiency_fraction") for i in stores if units[i.id] > 0), default=1.0) ** 0.5
+    in_hour = steps // HOURS_PER_YEAR
+    there = [(item, float(site.of_item(item.id)[p])) for item in stores if site.of_item(item.id)[p] > 0]
+    power = sum(units * item.get("nameplate_power_mw") for item, units in there)
+    most = sum(units * item.get("nameplate_energy_mwh") for item, units in there)
+    one_way = min((item.get("round_trip_efficiency_fraction") for item, _ in there), default=1.0) ** 0.5
 
     def before(called: bool, energy: Array) -> Array:
         """Energy at the start of an hour for so much at its end."""
         for part in reversed(range(in_hour)):
-            ask = np.roll(need[called], -part) / in_hour
-            energy = np.where(energy > most * (1 + 1e-6) + 1e-3, np.inf, energy)
-            charged = one_way * np.minimum(np.maximum(-ask, 0.0), power / in_hour)
-            given = np.where(ask > power / in_hour * (1 + 1e-6) + 1e-6, np.inf, ask / one_way)
-            energy = np.where(ask > 0, energy + given, np.maximum(energy - charged, 0.0))
+            ask = np.roll(need[called], -part)
+            energy = np.where(energy > most * (1.0 + _SLACK) + _SLACK, np.inf, energy)
+            given = np.where(ask > power * (1.0 + _SLACK) + _SLACK, np.inf, ask / one_way)
+            charged = one_way * np.minimum(-ask, power)
+            energy = np.where(ask > 0, energy + given / in_hour, np.maximum(energy - charged / in_hour, 0.0))
         return energy
 
-    longest, gap = calls.longest_h, calls.least_gap_h
-    budget = min(calls.hours_per_year or calls.horizon_h, calls.horizon_h)
-    # By hours that may still be called: hours a call may go on for, or hours it has to rest.
-    going = np.zeros((budget + 1, longest, steps))
-    waiting = np.zeros((budget + 1, gap, steps))
-    result = np.zeros(steps)
+    longest, gap, bound = calls.longest_h, calls.least_gap_h, calls.hours_per_year
+    bounded = bound is not None and bound < calls.horizon_h
+    sums = (bound or 0) + 1 if bounded else 1  # by hours that may still be called, where they are counted
+    going = np.zeros((sums, longest, steps))  # by hours the call may still go on for
+    waiting = np.zeros((sums, gap, steps))  # by hours of rest still owed
+    needed = np.zeros(steps)
     for _ in range(calls.horizon_h):
-        going, waiting = np.roll(going, -in_hour, axis=2), np.roll(waiting, -in_hour, axis=2)
-        rest = {wait: before(False, waiting[:, wait]) for wait in range(gap)}  # hours still to wait after this one
-        call = np.zeros_like(going)  # by hours the call may go on for after this one
-        call[1:] = before(True, going[:-1])
-        new_going, new_waiting = going.copy(), waiting.copy()
-        for left in range(longest):
-            stops = rest[gap - 1]
-            new_going[:, left] = np.maximum(stops, call[:, left - 1]) if left else stops
-        for wait in range(gap):
-            new_waiting[:, wait] = rest[wait - 1] if wait else np.maximum(rest[0], may_begin * _finite(call[:, -1]))
-        result = call[budget, -1]
-        going, waiting = new_going, new_waiting
-    return result
+        rested = before(False, np.roll(waiting, -in_hour, axis=2))
+        called = before(True, np.roll(going, -in_hour, axis=2))
+        if bounded:  # one hour less after it, and none where none is left
+            called = np.concatenate([np.zeros_like(called[:1]), called[:-1]])
+        needed = called[-1, -1]
+        begun = np.where(may_begin, called[:, -1:], 0.0)
+        going = np.maximum(rested[:, -1:], np.concatenate([np.zeros_like(begun), called[:, :-1]], axis=1))
+        waiting = np.concatenate([np.maximum(rested[:, :1], begun), rested[:, :-1]], axis=1)
+    return needed
+
+
+def patterns_of(calls: Calls) -> int:
+    """How many patterns of calls begin with one, by hour of the horizon.
+
+    >>> patterns_of(Calls(longest_h=1, least_gap_h=1, horizon_h=4))  # 1000, 1010, 1001
+    3
+    """
+
+    @cache
+    def rest(hours: int, owed: int, left: int) -> int:
+        if not hours:
+            return 1
+        return rest(hours - 1, max(owed - 1, 0), left) + (call(hours, calls.longest_h, left) if not owed else 0)
+
+    @cache
+    def call(hours: int, may_go_on: int, left: int) -> int:
+        """With this hour called."""
+        if not left or not may_go_on:
+            return 0
+        if hours == 1:
+            return 1
+        return call(hours - 1, may_go_on - 1, left - 1) + rest(hours - 2, calls.least_gap_h - 1, left - 1)
+
+    return call(calls.horizon_h, calls.longest_h, calls.hours_per_year or calls.horizon_h)

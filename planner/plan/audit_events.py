@@ -7,6 +7,8 @@ the path at hand. The year that follows is the input year: nothing of an event i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,7 @@ from planner.case.catalog import Item
 from planner.case.event import EventInput, modelled_hours
 from planner.case.resource import solar_output_fraction, wind_output_fraction
 from planner.plan.audit_base import Array, Checks, Tables, as_date, says
+from planner.plan.audit_calls import needed_mwh, patterns_of
 from planner.plan.audit_loads import Site
 from planner.plan.audit_physics import site_rating
 from planner.plan.audit_power import LOSS_TOLERANCE, Month, it_mean_mw, loop_heat_mw, losses_mw
@@ -53,14 +56,20 @@ def audit_events(
                 short = _unserved(p, site, need[ahead] * step_h, step_h, stores, held)
                 allowed = LOSS_TOLERANCE * step_h * load[ahead].sum(axis=1) + 1e-3
                 name = f"{event.kind} in {site.starts[p]}" + (f" of {unit.id}" if unit else "")
-                checks.at_most(
-                    f"event {event.kind}",
-                    "MWh",
-                    short,
-                    0.0,
-                    allowed,
-                    lambda i, name=name, hour=known[at] * step_h: f"{name} from hour of year {hour[i]:g}: not served",  # type: ignore[misc]
-                )
+                where = _from_hour(name, known[at] * step_h)
+                checks.at_most(f"event {event.kind}", "MWh", short, 0.0, allowed, where)
+                if event.calls is not None:
+                    rest, _ = _need(case, site, event, p, unit, called=False)
+                    may_begin = np.isin(np.arange(len(need)), wanted)
+                    wants = needed_mwh(event.calls, p, site, stores, {True: need, False: rest}, may_begin)[known[at]]
+                    through = load[_ahead(known[at], event.calls.horizon_h, len(need))]
+                    tried = f"event {event.kind}, {patterns_of(event.calls):,} patterns of calls from every start"
+                    allowed = LOSS_TOLERANCE * step_h * through.sum(axis=1) + 1e-3
+                    checks.at_most(tried, "MWh", wants, sum(held.values(), 0.0 * short), allowed, where)
+
+
+def _from_hour(name: str, hours: Array) -> Callable[[int], str]:
+    return lambda i: f"{name} from hour of year {hours[i]:g}: not served"
 
 
 def _ahead(starts: Index, length_h: int, steps: int) -> Index:
@@ -123,22 +132,27 @@ def _reserves(
         checks.at_most("reserves", "MWh", short, 0.0, 1e-4 + 1e-6 * most, says(f"{item} in {day} below its reserve"))
 
 
-def _need(case: Case, site: Site, event: EventInput, p: int, lost: Item | None) -> tuple[Array, Array]:
-    """(load that must be carried less all that can carry it, that load) by step of the year. [MW]"""
+def _need(
+    case: Case, site: Site, event: EventInput, p: int, lost: Item | None, *, called: bool = True
+) -> tuple[Array, Array]:
+    """(load that must be carried less all that can carry it, that load) by step of the year. [MW]
+
+    called: in the hours of the event, or in those of rest between two calls.
+    """
     still, steps = event.kind == "hottest_still_day", len(case.load_shape)
     hour = np.arange(steps) * HOURS_PER_YEAR // steps
     like = np.full(steps, int(np.argmax(case.weather.dry_bulb_c))) if still else hour
-    load = np.zeros(steps)
+    load, carried = np.zeros(steps), event.load_fraction if called else 1.0
     if case.load_series_mw is not None:
         series = site.load_by_step(p)
-        load = load + event.load_fraction * (np.full(steps, series.max()) if still else series)
+        load = load + carried * (np.full(steps, series.max()) if still else series)
     if site.racks:
-        shape = event.load_fraction * case.load_shape
+        shape = carried * case.load_shape
         if still:
-            shape = np.full(steps, event.load_fraction * max(r.design_mw / r.mean_mw for r in site.racks))
+            shape = np.full(steps, carried * max(r.design_mw / r.mean_mw for r in site.racks))
         load = load + shape * it_mean_mw(site, p) + float(site.network_mw[p]) + losses_mw(site, p, shape)
         load = load + _cooling(site, p, shape, like)
-    left = {"grid_outage": 0.0, "called_curtailment": event.grid_fraction_left}.get(event.kind, 1.0)
+    left = {"grid_outage": 0.0, "called_curtailment": event.grid_fraction_left if called else 1.0}.get(event.kind, 1.0)
     able = np.zeros(steps)
     if case.tariff is not None:
         able += left * float(site.grid_mw[p]) * (1.0 - site.import_loss)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_events import BATTERY, COMMON, ENGINE, SITE, bought, reserve
+from test_events import BATTERY, ENGINE, SITE, bought, reserve
 
 from planner.case.case import Case
 from planner.errors import InputError
@@ -36,7 +36,9 @@ def site(make: Make, calls: dict[str, int], *changes: dict[str, Any], load: Any 
     return make(SITE, {"events": events, "site": {"grid": grid}}, *changes, series=load, items=[BATTERY, ENGINE])
 
 
-def window(make: Make, calls: dict[str, int], *changes: dict[str, Any], load: Any = 10.0, grid_mw: float = 14.0) -> Case:
+def window(
+    make: Make, calls: dict[str, int], *changes: dict[str, Any], load: Any = 10.0, grid_mw: float = 14.0
+) -> Case:
     """The same with calls that may begin in any hour."""
     events = {"events": [{"kind": "called_curtailment", "calls": calls}]}
     return site(make, calls, events, *changes, load=load, grid_mw=grid_mw)
@@ -116,14 +118,54 @@ def test_the_search_finds_the_worst_of_all_patterns(make_case: Make, most: int) 
     assert max(solver.solve(point).shortage_mwh for solver in solvers) > 0.05
 
 
-def test_calls_on_two_paths_in_half_hours(make_case: Make) -> None:
-    """A tenth more load on one path: 11 MW behind 14 MW. 44 / 0.9 - 3 x 0.9 MWh held, and the audit agrees."""
+def two_paths(make: Make) -> Case:
+    """A tenth more load on one path, in half hours."""
     scenarios = [{"name": "base", "probability": 0.5}, {"name": "more", "probability": 0.5, "load_factor": 1.1}]
     calls = {"longest_h": 2, "least_gap_h": 1, "horizon_h": 5}
-    case = site(make_case, calls, {"scenarios": scenarios, "horizon": {"step_minutes": 30}})
-    case = replace(case)
-    assert not any(event.begins is None for event in ()) 
+    return window(make, calls, {"scenarios": scenarios, "horizon": {"step_minutes": 30}})
+
+
+def test_calls_on_two_paths_in_half_hours(make_case: Make) -> None:
+    """11 MW behind 14 MW: two calls of 22 MWh each, 3 MW of headroom between them."""
+    case = two_paths(make_case)
     found = solve(case, gap=1e-6, threads=1)
-    # Calls begin at midday alone, and so there is one of them.
-    assert reserve(found) == pytest.approx(22 / ETA, rel=1e-6)
+    assert reserve(found) == pytest.approx(44 / ETA - 3 * ETA, rel=1e-6)
     require(plan_of(found), case)
+
+
+def test_a_later_call_begins_in_the_window_too(make_case: Make) -> None:
+    """Where calls begin at midday alone, no second one comes within five hours."""
+    found = solve(site(make_case, {"longest_h": 2, "least_gap_h": 1, "horizon_h": 5}), gap=1e-6, threads=1)
+    assert reserve(found) == pytest.approx(20 / ETA, rel=1e-6)
+
+
+def failed(plan: Plan, case: Case) -> set[str]:
+    """Names of the checks that fail."""
+    return {check.name for check in audit(plan, case) if not check.ok}
+
+
+def test_the_audit_tries_every_pattern(make_case: Make) -> None:
+    """A plan for one call fails two; and 5 patterns begin in five hours with calls of up to two."""
+    calls = {"longest_h": 2, "least_gap_h": 2, "horizon_h": 5}
+    plan = plan_of(solve(window(make_case, calls | {"horizon_h": 2}), gap=1e-6, threads=1))
+    case = window(make_case, calls, {"site": {"grid": {"export": None}}})
+    count = len(list(patterns(calls)))
+    assert f"event called_curtailment, {count} patterns of calls from every start" in failed(plan, case)
+    sound = plan_of(solve(case, gap=1e-6, threads=1))
+    require(sound, case)
+    fewer = replace(sound, installed=sound.installed.assign(units=sound.installed.units - 1))
+    assert any("patterns of calls" in name for name in failed(fewer, case))
+
+
+@pytest.mark.parametrize(
+    ("event", "field", "words"),
+    [
+        ({"duration_h": 2, "calls": {"longest_h": 2, "least_gap_h": 1, "horizon_h": 4}}, "calls", "both"),
+        ({"calls": {"longest_h": 5, "least_gap_h": 1, "horizon_h": 4}}, "horizon_h", "less than longest_h"),
+        ({"kind": "grid_outage", "calls": {"longest_h": 1, "least_gap_h": 1, "horizon_h": 4}}, "calls", "belong"),
+    ],
+)
+def test_faults_of_calls(make_case: Make, event: dict[str, Any], field: str, words: str) -> None:
+    with pytest.raises(InputError) as error:
+        make_case(SITE, {"events": [{"kind": "called_curtailment"} | event]}, series=10.0, items=[BATTERY, ENGINE])
+    assert any(words in fault.rule and field in fault.field for fault in error.value.faults)
