@@ -1,7 +1,8 @@
 """Random small sites, solved as one model and decomposed: the same optimum, and the same cost of the same plan.
 
 Every draw has at least three blocks of one to three days and its own mix of families, tariffs, limits, steps, block
-lengths, calendars, events and scenarios. A draw that fails is printed as YAML. PLANNER_DRAWS sets how many are tried (10 unless told).
+lengths, calendars, events and scenarios. A draw that fails is printed as YAML. PLANNER_DRAWS sets how many are tried
+(10 unless told).
 """
 
 from __future__ import annotations
