@@ -5,7 +5,8 @@
 The sizing model hands out the allowances: over every calendar year they add up to no more than the limit. Factors:
 carbon dioxide by fuel burnt (on site alone, not of power bought), nitrogen oxides by the item's figure, fuel on HHV,
 evaporation by the item's figure (blow-down comes on top), and run-hours as MWh over the rating of what stands.
-Standby generators do not run in a plan's hours, so their tests are in no cap.
+Standby generators do not run in a plan's hours, so their tests are in no cap, nor is what events burn. With
+scenarios the limit holds on every path.
 """
 
 from __future__ import annotations
