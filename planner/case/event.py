@@ -61,6 +61,18 @@ class Calls(Strict):
         return self
 
     @property
+    def limit_h(self) -> int | None:
+        """Hours called in all, where a horizon could hold more.
+
+        >>> Calls(longest_h=2, least_gap_h=1, horizon_h=8, hours_per_year=6).limit_h  # two, one, two, one, two
+        >>> Calls(longest_h=2, least_gap_h=1, horizon_h=8, hours_per_year=5).limit_h
+        5
+        """
+        cycles, left = divmod(self.horizon_h, self.longest_h + self.least_gap_h)
+        most = cycles * self.longest_h + min(left, self.longest_h)
+        return self.hours_per_year if self.hours_per_year is not None and self.hours_per_year < most else None
+
+    @property
     def first_h(self) -> int:
         """Hours of the longest call there can be."""
         return min(self.longest_h, self.hours_per_year or self.longest_h)

@@ -55,8 +55,8 @@ def worst_patterns(
             low = np.minimum(low, energy)
         return energy, low
 
-    longest, gap, bound = calls.first_h, calls.least_gap_h, calls.hours_per_year
-    counted = (bound or calls.horizon_h) + 1 if bound is not None and bound < calls.horizon_h else 1
+    longest, gap = calls.first_h, calls.least_gap_h
+    counted = 1 if calls.limit_h is None else calls.limit_h + 1
     shape = (longest, counted, len(starts))
     call, rest = np.full(shape, np.inf), np.full((gap, counted, len(starts)), np.inf)
     call_bits, rest_bits = np.zeros(call.shape, np.int64), np.zeros(rest.shape, np.int64)

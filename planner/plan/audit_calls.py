@@ -47,9 +47,8 @@ def needed_mwh(
             energy = np.where(ask > 0, energy + given / in_hour, np.maximum(energy - charged / in_hour, 0.0))
         return energy
 
-    longest, gap, bound = calls.longest_h, calls.least_gap_h, calls.hours_per_year
-    bounded = bound is not None and bound < calls.horizon_h
-    sums = (bound or 0) + 1 if bounded else 1  # by hours that may still be called, where they are counted
+    longest, gap, bounded = calls.longest_h, calls.least_gap_h, calls.limit_h is not None
+    sums = 1 + (calls.limit_h or 0)  # by hours that may still be called, where they are counted
     going = np.zeros((sums, longest, steps))  # by hours the call may still go on for
     waiting = np.zeros((sums, gap, steps))  # by hours of rest still owed
     needed = np.zeros(steps)
