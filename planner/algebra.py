@@ -137,7 +137,7 @@ class Shared:
     """
 
     name: str  # linking component, and the constraint that holds a block to it
-    of: tuple[tuple[float, str], ...]  # sum of factor x link: least of a peak, whole of an allowance
+    of: tuple[tuple[float, str], ...]  # factor x link: each is a least of a peak; their sum the whole of an allowance
     peak_usd: float = 0.0  # price of a peak; an allowance has none
     line: str = ""  # ledger line of a peak
     growth_per_year: float = 0.0  # of its price

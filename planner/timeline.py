@@ -186,22 +186,18 @@ class Timeline:
         index = MONTHS_PER_YEAR * (first.year - self.start.year) + month - self.start.month
         return hours.of_days(self.day_parts(index if year else index % MONTHS_PER_YEAR)[int(part) - 1])
 
-    @cached_property
-    def place_of(self) -> dict[int, tuple[int, int]]:
-        """Month -> (period, place) that stands for it."""
-        places = ((p, k) for p in range(self.last_period + 1) for k in self.places(p))
-        return {month: place for place in places for month in self.months_at(*place)}
-
     def before(self, count: int) -> dict[tuple[int, int], set[tuple[int, int]]]:
-        """(period, place) -> those of so many months before any month it stands for.
+        """(period, operated month) -> those of so many months before any month it stands for.
 
         >>> t = Timeline(date(2027, 1, 1), build_months=2, operating_years=1)
-        >>> sorted(t.before(2)[2, 0]), sorted(t.before(2)[2, 1])
-        ([(0, 0), (1, 0)], [(1, 0), (2, 0)])
+        >>> sorted(t.before(2)[2, 2]), sorted(t.before(2)[2, 3])
+        ([(0, 0), (1, 1)], [(1, 1), (2, 2)])
         """
-        found: dict[tuple[int, int], set[tuple[int, int]]] = {place: set() for place in self.place_of.values()}
-        for month, place in self.place_of.items():
-            found[place] |= {self.place_of[ago] for ago in range(max(0, month - count), month)}
+        places = ((p, k) for p in range(self.last_period + 1) for k in self.places(p))
+        stands = {month: (p, self.part_at(p, k)[0]) for p, k in places for month in self.months_at(p, k)}
+        found: dict[tuple[int, int], set[tuple[int, int]]] = {month: set() for month in stands.values()}
+        for month, here in stands.items():
+            found[here] |= {stands[ago] for ago in range(max(0, month - count), month)}
         return found
 
     @property

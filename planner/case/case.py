@@ -261,7 +261,7 @@ def _check_caps(reader: Reader, given: CaseInput, catalog: Catalog, candidates: 
 
 def _check_events(reader: Reader, given: CaseInput, candidates: dict[str, tuple[str, ...]], catalog: Catalog) -> None:
     """Listed hours must be operated, and a loss of the largest unit needs units."""
-    modelled = modelled_hours(given.horizon.sample_days_per_month)
+    modelled = modelled_hours(given.horizon.sample_days_per_month, actual=given.horizon.calendar == "actual")
     for i, event in enumerate(given.events):
         left_out = [hour for hour in event.hours or () if not modelled[hour]]
         if left_out:

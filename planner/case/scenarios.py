@@ -55,12 +55,13 @@ def _variant(reader: Reader, case: Case, i: int, given: ScenarioInput) -> Case |
     fuel = case.input.site.fuel
     prices = {name: usd * given.fuel_price_factor for name, usd in fuel.model_dump().items() if usd is not None}
     site = case.input.site.model_copy(update={"fuel": fuel.model_copy(update=prices)})
-    series = case.load_series_mw
+    series, export = case.load_series_mw, case.export_usd_per_mwh
     return replace(
         case,
         input=case.input.model_copy(update={"site": site}),
         weather=weather,
         tariff=None if case.tariff is None else _scaled(case.tariff, given.energy_price_factor),
+        export_usd_per_mwh=None if export is None else np.asarray(export * given.energy_price_factor),
         load_shape=case.load_shape * given.load_factor,
         load_series_mw=None if series is None else np.asarray(series * given.load_factor),
     )

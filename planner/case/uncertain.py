@@ -36,7 +36,7 @@ class ScenarioInput(Strict):
     name: str
     probability: Annotated[Finite, Field(gt=0, le=1)]
     weather: WeatherFile | None = None  # None: that of the site
-    energy_price_factor: NonNegative = 1.0  # on the tariff's energy prices
+    energy_price_factor: NonNegative = 1.0  # on the tariff's energy prices and on what export earns
     fuel_price_factor: NonNegative = 1.0
     load_factor: Positive = 1.0  # on the draw of the compute, or on the load series
 

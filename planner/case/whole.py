@@ -42,10 +42,6 @@ def whole_case_rules(given: CaseInput) -> list[Rule]:
         rule(("site", "grid", "tariff"), "a grid needs a tariff", "write tariff:", "site")
     if given.site.grid.export is not None and not given.site.grid.interconnection:
         rule(("site", "grid", "export"), "needs a connection", "write interconnection:, or remove it", "site")
-    tariff = given.site.grid.tariff
-    if tariff is not None and tariff.ratchet is not None and given.horizon.block != "month":
-        text, remedy = f"a ratchet looks at whole months, and a block is a {given.horizon.block}", "use block: month"
-        rule(("horizon", "block"), text, remedy, "horizon", "site")
     if given.scenarios:
         total = sum(s.probability for s in given.scenarios)
         if abs(total - 1.0) > 1e-9:
@@ -55,15 +51,8 @@ def whole_case_rules(given: CaseInput) -> list[Rule]:
         for i, name in enumerate(names):
             if name in names[:i]:
                 rule(("scenarios", i, "name"), "is used twice", "rename one", "scenarios")
-        if given.events:
-            text = "events together with scenarios are not supported yet"
-            rule(("scenarios",), text, "remove the scenarios, or the events", "scenarios", "events")
     elif given.risk is not None:
         rule(("risk",), "needs scenarios", "write scenarios, or remove risk", "risk", "scenarios")
-    for field in ("events", "scenarios"):
-        for at, name in _not_with_events(given) if getattr(given, field) else ():
-            text, remedy = f"{field} together with {name} are not supported yet", f"remove {name}, or the {field}"
-            rule(at, text, remedy, field, str(at[0]))
     for good, what, bought in _goods(given):
         if getattr(given.finance.escalation_fraction_per_year, good) and not bought:
             at = ("finance", "escalation_fraction_per_year", good)
@@ -93,21 +82,6 @@ def _goods(given: CaseInput) -> list[tuple[str, str, bool]]:
         ("natural_gas", "natural_gas_usd_per_mmbtu_hhv", fuel.natural_gas_usd_per_mmbtu_hhv is not None),
         ("diesel", "diesel_usd_per_mmbtu_hhv", fuel.diesel_usd_per_mmbtu_hhv is not None),
     ]
-
-
-def _not_with_events(given: CaseInput) -> list[tuple[tuple[str, ...], str]]:
-    """Fields, and what they ask for, that events and scenarios have not been joined with."""
-    horizon, site, tariff = given.horizon, given.site, given.site.grid.tariff
-    asked = (
-        (("horizon", "step_minutes"), f"step_minutes: {horizon.step_minutes}", horizon.step_minutes != 60),
-        (("horizon", "block"), f"block: {horizon.block}", horizon.block != "month"),
-        (("horizon", "calendar"), "calendar: actual", horizon.calendar == "actual"),
-        (("site", "grid", "tariff", "ratchet"), "a ratchet", tariff is not None and tariff.ratchet is not None),
-        (("site", "grid", "export"), "export", site.grid.export is not None),
-        (("site", "caps"), "caps", site.caps is not None),
-        (("workload", "shift"), "shift", given.workload is not None and given.workload.shift is not None),
-    )
-    return [(at, name) for at, name, found in asked if found]
 
 
 _A_DAY = date(2030, 1, 1)

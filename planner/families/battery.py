@@ -6,7 +6,7 @@ Symbols, per item k (P MW and E MWh of one MW installed, eta the one-way efficie
     battery_energy[t]:           soc(t) <= E n
     edges:                       soc before the block and after it are linking components; over a year
                                  they close a circle, so there is no free energy
-    battery_reserve[t]:          soc(t-1) >= reserve             in every hour t at whose start an event may begin
+    battery_reserve[t]:          soc(t-1) >= reserve             in every step t at whose start an event may begin
     in an event:                 soc before it = reserve, and free after it
 Wear is a cost per MWh discharged and a ledger line. Not modelled yet: fade, self-discharge, the minutes an engine
 takes to start.
@@ -79,7 +79,7 @@ def operate(
 ) -> None:
     """Charge and discharge in a block. Links: battery:<item> in MW, soc_start:<item>, soc_end:<item> in MWh.
 
-    held: hours at whose start reserve_mwh:<item> is held; None where the case has no events.
+    held: steps at whose start reserve_mwh:<item> is held; None where the case has no events.
     """
     for store in stores:
         discharge, soc = _flows(builder, hours, store, store.soc_start)

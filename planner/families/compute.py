@@ -9,7 +9,7 @@ heat, split into liquid and air by the item; network and electrical-room losses 
     compute_shift_day[d]:   sum over a day of more_i = sum of less_i
 Shed compute is an opportunity cost: lost GPU-hours at their value, a line of the ledger that nobody is paid. Budget
 rows count it like any operating cost, so they are kept with room to spare. What is shed relieves the IT draw alone.
-What is shifted takes its heat and losses along (power and cooling).
+What is shifted takes its heat and losses along (power and cooling). In an event neither is counted on.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     export_limit[t]:             export(t) <= MW the utility takes back       0 in hours where export has to be paid for
     billed_demand[t]:            billed >= import(t)              in every hour of the demand window
     minimum_take:                billed >= fraction x contracted MW
-    ratchet_peak:                peak <= peak MW of the month           in months whose peaks the ratchet counts,
-                                 with peak >= import(t), billed >= peak
+    peak[t], ratchet_peak:       import(t) <= peak <= peak MW of the month, and billed >= peak
+                                                                        in months whose peaks the ratchet counts
     ratchet:                     billed >= fraction x ratchet MW
     energy_tier_*:               import of a period = sum of its tiers, each up to its MWh a month
 Demand is billed on the mean of a step of the model (`horizon.step_minutes`): write the meter's 15 or 30 minutes and
@@ -13,8 +13,8 @@ a load on that step where peaks inside the hour matter. Losses of the main trans
 are taken on all import and on all export. Export earns less than import costs in every hour (a rule of the case),
 so no plan does both at once: what the connection carries is the sum of the two. Coincident peaks are a price on the
 import of their hours. The ratchet ties months together: the sizing model sets each month's peak, and the highest of
-the eleven months before, as linking components. Where a month is several blocks, its billed peaks and the MWh of its
-tiers are links; a ratchet is then refused.
+the eleven months before, as linking components of all its blocks. Where a month is several blocks, its billed peaks
+and the MWh of its tiers are links too, and minimum take and ratchet hold the month's billed peak in the sizing model.
 """
 
 from __future__ import annotations
@@ -68,17 +68,15 @@ def operate(
         billed = builder.add_single("billed_demand")
         builder.price("demand charge", billed, flat * KW_PER_MW, growth.demand)
         peak = builder.add_single("peak") if counts else billed
-        builder.rows(
-            "billed_demand",
-            [(1.0, imported.index), (-1.0, np.repeat(peak.index, len(imported.index)))],
-            _share(builder, "billed_demand"),
-        )
+        of_month = _share(builder, "billed_demand")
+        above = [(1.0, imported.index), (-1.0, np.repeat(peak.index, len(imported.index)))]
+        builder.rows("peak" if counts else "billed_demand", above, [] if counts else of_month)
         if counts:
             builder.total("ratchet_peak", [(1.0, peak.index)], [(-1.0, "peak_mw")])
-            builder.total("billed_peak", [(1.0, peak.index), (-1.0, billed.index)])
-        if tariff.ratchet_fraction > 0:
+            builder.total("billed_demand", [(1.0, peak.index), (-1.0, billed.index)], of_month)
+        if tariff.ratchet_fraction > 0 and not of_month:
             builder.total("ratchet", [(-1.0, billed.index)], [(tariff.ratchet_fraction, "ratchet_mw")])
-        if tariff.minimum_take_fraction > 0 and not builder.shares("billed_demand"):
+        if tariff.minimum_take_fraction > 0 and not of_month:
             builder.total("minimum_take", [(-1.0, billed.index)], [(tariff.minimum_take_fraction, "contract_mw")])
     if tariff.coincident_hours is not None:
         struck = np.isin(hours.hour_of_year, tariff.coincident_hours)
@@ -102,8 +100,9 @@ def shared(hours: Hours, tariff: Tariff | None, growth: Escalation) -> tuple[Sha
     found = []
     flat = float(tariff.flat_demand_usd_per_kw[hours.month]) * KW_PER_MW
     if flat > 0:
-        least = ((tariff.minimum_take_fraction, "contract_mw"),)
-        found.append(Shared("billed_demand", least, flat, "demand charge", growth.demand, "billed_demand"))
+        least = [(tariff.minimum_take_fraction, "contract_mw"), (tariff.ratchet_fraction, "ratchet_mw")]
+        held = tuple((fraction, link) for fraction, link in least if fraction > 0)
+        found.append(Shared("billed_demand", held, flat, "demand charge", growth.demand, "billed_demand"))
     window = hourly_demand_period(tariff, hours.month, hours.hour_of_day, hours.is_weekend)
     for p, usd_per_kw in enumerate(tariff.tou_demand_usd_per_kw):
         name = f"billed_demand:window_{p}"

@@ -2,7 +2,7 @@
 
 A block is known by its key: "m01" to "m12", "m01-2028" on the actual calendar, "m01.03" for the third part of a month.
 The same key is the same block in every period and year. Events have blocks of their own (`events`). Blocks of a
-scenario end in "#" and its number, "m01#2"; scenarios alike share theirs. Where prices change from year to year,
+scenario end in "#" and its number, "m01.03#2"; scenarios alike share theirs. Where prices change from year to year,
 "m01$2031" is the block at the prices of 2031: its rows are those of every other year, its costs are not.
 
 The reading order of `build_block` is the order of the flow: load, losses, cooling, sources, storage, bill.
@@ -11,7 +11,7 @@ The reading order of `build_block` is the order of the flow: load, losses, cooli
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -24,6 +24,7 @@ from planner.operation import caps
 from planner.operation.caps import Cap, caps_of
 from planner.operation.events import AT, Event, events_of, is_event, lost_of, strikes
 from planner.timeline import Hours
+from planner.units import MINUTES_PER_HOUR
 
 Array = NDArray[np.float64]
 PATH = "#"  # between a block's key and the number of its path
@@ -43,8 +44,9 @@ class Plant:
     stages: tuple[power.Stage, ...]
     import_loss_fraction: float
     fan_and_pump_fraction: float  # CDU and air-unit power over IT power
-    caps: tuple[Cap, ...] = ()
-    events: tuple[Event, ...] = ()
+    caps: tuple[Cap, ...]
+    events: tuple[Event, ...]
+    load_peak_mw: float  # highest step of the load series on any path, before it grows; 0 where there is none
 
     @cached_property
     def has_pdu(self) -> bool:
@@ -93,14 +95,7 @@ class Plant:
     @cached_property
     def paths(self) -> tuple[Plant, ...]:
         """The plant on every path of the case."""
-        return tuple(plant_of(path.case) for path in self.case.scenarios) or (self,)
-
-    @cached_property
-    def load_peak_mw(self) -> float:
-        """Highest step of the load series on any path, before it grows; 0 where there is none. [MW]"""
-        return max(
-            (float(s.max()) for path in self.case.paths if (s := path.case.load_series_mw) is not None), default=0.0
-        )
+        return tuple(replace(plant_of(p.case), load_peak_mw=self.load_peak_mw) for p in self.case.scenarios) or (self,)
 
     @cached_property
     def standby(self) -> bool:
@@ -110,23 +105,32 @@ class Plant:
 
     @cached_property
     def strikes(self) -> NDArray[np.bool_]:
-        """Hours of the year at whose start an event may begin, so that batteries hold their reserves."""
-        return strikes(self.events)
+        """Steps of the year at which an event may begin, so that batteries hold their reserves."""
+        return strikes(self.events, MINUTES_PER_HOUR // self.case.input.horizon.step_minutes)
+
+    @cached_property
+    def riders(self) -> tuple[tuple[str, Plant], ...]:
+        """The plants whose events differ, each with the end of its blocks' keys: one a path of other weather or load.
+
+        Prices are of no account in an event.
+        """
+        given = self.case.input.scenarios
+        alike = [(s.weather, s.load_factor) for s in given]
+        found = sorted({alike.index(what) for what in alike})
+        return tuple((f"{PATH}{i}", self.paths[i]) for i in found) or (("", self),)
 
     def event(self, key: str) -> tuple[Event, int]:
-        """The event of a block's key, and the hour of the year it begins."""
-        name, _, hour = key.rpartition(AT)
-        return next(event for event in self.events if event.name == name), int(hour)
+        """The event of a block's key, and the step of the year it begins."""
+        key = key.partition(PATH)[0]
+        return next(event for event in self.events if event.name == key.rpartition(AT)[0]).of(key)
 
     @cached_property
     def edges(self) -> tuple[str, ...]:
         """Links that belong to a state alone, not to its whole period.
 
-        Charge before and after its block, the peak it promises and the highest before it, its shares of annual limits
-        and of what its month has.
+        Charge before and after its block, its shares of annual limits and of what its month has.
         """
         names = [name for store in self.batteries for name in (store.soc_start, store.soc_end)]
-        names += ["peak_mw", "ratchet_mw"] if self.has_ratchet else []
         return (*names, *(cap.key for cap in self.caps), *self.allowances)
 
     @cached_property
@@ -146,9 +150,14 @@ class Plant:
         return {m: found[key] for m, key in keys.items()}
 
     @cached_property
-    def peaks(self) -> tuple[str, ...]:
-        """Links that belong to a month: what its blocks share as one number."""
+    def shared_peaks(self) -> tuple[str, ...]:
+        """Billed peaks that the blocks of a month share as one number."""
         return tuple(dict.fromkeys(s.name for found in self.shared.values() for s in found if s.peak_usd))
+
+    @cached_property
+    def peaks(self) -> tuple[str, ...]:
+        """Links that belong to a month: its billed peaks, the peak it promises and the highest promised before it."""
+        return (*self.shared_peaks, *(("peak_mw", "ratchet_mw") if self.has_ratchet else ()))
 
     @cached_property
     def allowances(self) -> tuple[str, ...]:
@@ -180,6 +189,7 @@ def plant_of(case: Case) -> Plant:
         fans,
         caps_of(case, machines, rejections),
         events_of(case, machines, [source.output_fraction for source in sources]),
+        max((float(s.max()) for path in case.paths if (s := path.case.load_series_mw) is not None), default=0.0),
     )
 
 
@@ -227,18 +237,17 @@ def build_blocks(plant: Plant, keys: Iterable[str]) -> dict[str, Block]:
 
 def build_block(plant: Plant, key: str) -> Block:
     """The block of a key without a year, at the prices of the base year."""
-    if is_event(key):
-        return _event_block(plant, key)
-    peak_mw = plant.load_peak_mw
     if PATH in key:
         plant = plant.paths[int(key.partition(PATH)[2])]
+    if is_event(key):
+        return _event_block(plant, key)
     case = plant.case
     hours = hours_of(case, key)
     heat: dict[str, list[tuple[Columns, Columns, float]]] = {}
     builder = BlockBuilder(key, len(hours), hours.weight, plant.links, hours.step_h)
     if case.load_series_mw is not None:
         # Over its peak: sites whose loads differ in size alone have the same block, to the last digit.
-        shape = case.load_series_mw[hours.step_of_year] / (peak_mw or 1.0)
+        shape = case.load_series_mw[hours.step_of_year] / (plant.load_peak_mw or 1.0)
         builder.draw_link("load_mw", shape.round(12))
     if plant.racks:
         shifts = compute.operate(builder, hours, case.load_shape, plant.racks, case)
@@ -250,7 +259,7 @@ def build_block(plant: Plant, key: str) -> Block:
     grid.operate(builder, hours, case.tariff, plant.import_loss_fraction, case.export_usd_per_mwh, growth)
     generation.operate(builder, hours, plant.generators)
     renewable.operate(builder, hours, plant.renewables)
-    held = plant.strikes[hours.hour_of_year] if plant.events else None
+    held = plant.strikes[hours.step_of_year] if plant.events else None
     battery.operate(builder, hours, plant.batteries, held)
     caps.operate(builder, hours, case.load_shape, plant.caps, heat)
     if plant.spinning_reserve:
@@ -261,20 +270,22 @@ def build_block(plant: Plant, key: str) -> Block:
 def _event_block(plant: Plant, key: str) -> Block:
     """The block of an event: load that must be carried, what is left to carry it, and the reserves."""
     case, (event, begin) = plant.case, plant.event(key)
-    hours = event.hours(begin)
-    builder = BlockBuilder(key, len(hours), 1.0, plant.links)
+    hours, carried = event.hours(begin), np.where(event.called, event.load_fraction, 1.0)
+    builder = BlockBuilder(key, len(hours), hours.weight, plant.links, hours.step_h)
     if case.load_series_mw is not None:
         series = event.load_series(case.load_series_mw)[hours.step_of_year] / (plant.load_peak_mw or 1.0)
-        builder.draw_link("load_mw", series.round(12))
+        builder.draw_link("load_mw", (carried * series).round(12))
     if plant.racks:
-        shape = event.load_shape(case.load_shape, plant.racks)
+        shape = event.load_shape(case.load_shape, plant.racks).copy()
+        shape[hours.step_of_year] *= carried
         builder.draw_link("it_mw", shape[hours.step_of_year])
         power.operate(builder, hours, shape, plant.stages, "pdu_mw")
         cooling.operate(builder, hours, shape, plant.rejections)
-    if case.tariff is not None and event.grid_fraction_left > 0:
+    left = np.where(event.called, event.grid_fraction_left, 1.0)
+    if case.tariff is not None and left.any():
         imported = builder.add("grid_import")
         builder.supply(imported, 1.0 - plant.import_loss_fraction)
-        builder.rows("grid_limit", [(1.0, imported.index)], [(-event.grid_fraction_left, "grid_mw")])
+        builder.rows("grid_limit", [(1.0, imported.index)], [(-left, "grid_mw")])
     if plant.standby and event.standby:
         standby = builder.add("standby_generation")
         builder.supply(standby)

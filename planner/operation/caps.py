@@ -6,7 +6,8 @@ The sizing model hands out the allowances: over every calendar year they add up 
 carbon dioxide by fuel burnt (on site alone, not of power bought), nitrogen oxides by the item's figure for output, fuel
 on HHV, with what is burnt at no load and in starts where units are committed,
 evaporation by the item's figure (blow-down comes on top), and run-hours as MWh over the rating of what stands.
-Standby generators do not run in a plan's hours, so their tests are in no cap.
+Standby generators do not run in a plan's hours, so their tests are in no cap, nor is what events burn. With
+scenarios the limit holds on every path.
 """
 
 from __future__ import annotations

@@ -163,7 +163,9 @@ class BlockSolver:
         if not near:
             self._h.clearSolver()
             return False
-        steps = [np.max(np.abs(sized - point) / np.maximum(np.maximum(sized, point), 1e-12)) for point, *_ in near]
+        most = [np.maximum(np.maximum(sized, point), 1e-12) for point, *_ in near]
+        # An event of one hour has few rows for any link.
+        steps = [np.max(np.abs(sized - of[0]) / top, initial=0.0) for of, top in zip(near, most, strict=True)]
         if self._many and min(steps) > _SMALL_STEP:
             self._h.clearSolver()
             return False

@@ -16,7 +16,7 @@ from planner.plan.audit_build import audit_build
 from planner.plan.audit_caps import audit_caps
 from planner.plan.audit_events import audit_events
 from planner.plan.audit_loads import Site
-from planner.plan.audit_money import Key, audit_money, audit_results
+from planner.plan.audit_money import Key, audit_money, audit_results, first_charges
 from planner.plan.audit_power import audit_power, months_of
 from planner.plan.audit_scenarios import audit_scenarios, on_paths
 from planner.plan.plan import Plan
@@ -34,12 +34,13 @@ def audit(plan: Plan, case: Case) -> list[Check]:
     audit_build(checks, case, tables, site)
     bills: defaultdict[Key, float] = defaultdict(float)
     paths: list[dict[Key, float]] = []
+    brought = {item.id: first_charges(case, tables, item) for item in site.family_items("battery")}
     for path, of_path in zip(case.paths, on_paths(checks, case, tables), strict=True):
         there = Site(path.case, of_path)
         months = months_of(checks, path.case, of_path, there)
-        paths.append(audit_power(checks, path.case, of_path, there, months))
+        paths.append(audit_power(checks, path.case, of_path, there, months, brought))
         audit_caps(checks, path.case, there, months)
-        audit_events(checks, path.case, of_path, there, months)
+        audit_events(checks, path.case, of_path, there, months, brought)
         for key, usd in paths[-1].items():
             bills[key] += path.probability * usd
     audit_money(checks, case, tables, site, bills, audit_scenarios(checks, case, tables, paths))

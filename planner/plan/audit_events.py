@@ -1,10 +1,13 @@
-"""Audit of events: each one replayed from every hour at which it may begin, with the plan's units and charge.
+"""Audit of events: each one replayed from every step at which it may begin, with the plan's units and charge.
 
-The auditor's own need of every hour, and its own way to share it out: batteries give in the order of the hours they
-have left, most first, and take what is left over, least first.
+The auditor's own need of every step, and its own way to share it out: batteries give in the order of the hours they
+have left, most first, and take what is left over, least first. The charge is that of the dispatch at that step, on
+the path at hand. The year that follows is the input year: nothing of an event is billed, exported, shed or shifted.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +17,8 @@ from planner.case.catalog import Item
 from planner.case.event import EventInput, modelled_hours
 from planner.case.resource import solar_output_fraction, wind_output_fraction
 from planner.plan.audit_base import Array, Checks, Tables, as_date, says
+from planner.plan.audit_calls import needed_mwh, patterns_of
 from planner.plan.audit_loads import Site
-from planner.plan.audit_money import first_charges
 from planner.plan.audit_physics import site_rating
 from planner.plan.audit_power import LOSS_TOLERANCE, Month, it_mean_mw, loop_heat_mw, losses_mw
 from planner.units import HOURS_PER_YEAR
@@ -23,58 +26,75 @@ from planner.units import HOURS_PER_YEAR
 Index = NDArray[np.int64]
 
 
-def audit_events(checks: Checks, case: Case, tables: Tables, site: Site, months: list[Month]) -> None:
-    """Reserves are held, and every event of the case is lived through in every period."""
+def audit_events(
+    checks: Checks, case: Case, tables: Tables, site: Site, months: list[Month], brought: dict[str, list[float]]
+) -> None:
+    """Reserves are held, and every event of the case is lived through in every period.
+
+    brought: by battery and period, energy that new units arrive with. [MWh]
+    """
     if not case.input.events:
         return
     stores = list(site.family_items("battery"))
-    charge = {item.id: _before(case, tables, site, months, item) for item in stores}
+    steps = {p: np.concatenate([m.hours.step_of_year for m in months if m.p == p]) for p in {m.p for m in months}}
+    charge = {item.id: _before(months, item, brought[item.id]) for item in stores}
     begins = [_begins(case, event) for event in case.input.events]
-    struck = np.unique(np.concatenate(begins))
+    struck = {p: np.isin(known, np.concatenate(begins)) for p, known in steps.items()}
     _reserves(checks, tables, site, charge, struck, {i.id: i.get("nameplate_energy_mwh") for i in stores})
-    operated = {p: np.concatenate([m.hours.hour_of_year for m in months if m.p == p]) for p in {m.p for m in months}}
-    for event, hours in zip(case.input.events, begins, strict=True):
-        for p, known in sorted(operated.items()):
-            starts = np.intersect1d(hours, known)
+    for event, wanted in zip(case.input.events, begins, strict=True):
+        for p, known in sorted(steps.items()):
+            at = np.flatnonzero(np.isin(known, wanted))  # on the actual calendar a step may come in several years
             lost: list[Item | None] = [None]
             if event.kind == "loss_of_largest_unit":
                 machines = site.family_items("generation")
                 lost = [m for m in machines if site.of_item(m.id, "generation")[p] > 0.5]
-            for unit in lost if len(starts) else ():
+            for unit in lost if len(at) else ():
                 need, load = _need(case, site, event, p, unit)
-                short = _unserved(event, p, site, need, starts, stores, charge)
-                ahead = (starts[:, None] + np.arange(event.length_h)) % HOURS_PER_YEAR
-                allowed = LOSS_TOLERANCE * load[ahead].sum(axis=1) + 1e-3
+                ahead = _ahead(known[at], event.length_h, len(need))
+                step_h = HOURS_PER_YEAR / len(need)
+                held = {item: of[p][at] for item, of in charge.items()}
+                short = _unserved(p, site, need[ahead] * step_h, step_h, stores, held)
+                allowed = LOSS_TOLERANCE * step_h * load[ahead].sum(axis=1) + 1e-3
                 name = f"{event.kind} in {site.starts[p]}" + (f" of {unit.id}" if unit else "")
-                checks.at_most(
-                    f"event {event.kind}",
-                    "MWh",
-                    short,
-                    0.0,
-                    allowed,
-                    lambda i, name=name, starts=starts: f"{name} from hour of year {starts[i]}: not served",  # type: ignore[misc]
-                )
+                where = _from_hour(name, known[at] * step_h)
+                checks.at_most(f"event {event.kind}", "MWh", short, 0.0, allowed, where)
+                if event.calls is not None:
+                    rest, _ = _need(case, site, event, p, unit, called=False)
+                    may_begin = np.isin(np.arange(len(need)), wanted)
+                    wants = needed_mwh(event.calls, p, site, stores, {True: need, False: rest}, may_begin)[known[at]]
+                    through = load[_ahead(known[at], event.calls.horizon_h, len(need))]
+                    tried = f"event {event.kind}, {patterns_of(event.calls):,} patterns of calls from every start"
+                    allowed = LOSS_TOLERANCE * step_h * through.sum(axis=1) + 1e-3
+                    checks.at_most(tried, "MWh", wants, sum(held.values(), 0.0 * short), allowed, where)
+
+
+def _from_hour(name: str, hours: Array) -> Callable[[int], str]:
+    return lambda i: f"{name} from hour of year {hours[i]:g}: not served"
+
+
+def _ahead(starts: Index, length_h: int, steps: int) -> Index:
+    """Steps of the year an event goes through, from each start; the year begins again after its last."""
+    return (starts[:, None] + np.arange(length_h * steps // HOURS_PER_YEAR)) % steps
 
 
 def _begins(case: Case, event: EventInput) -> Index:
-    """Hours of the year at whose start an event may begin, of those that are operated."""
-    operated = modelled_hours(case.input.horizon.sample_days_per_month)
-    wanted = np.flatnonzero(event.may_begin(case.weather.dry_bulb_c))
-    found = wanted[operated[wanted]]
+    """Steps of the year at which an event may begin, of those that are operated."""
+    horizon = case.input.horizon
+    in_hour = 60 // horizon.step_minutes
+    operated = modelled_hours(horizon.sample_days_per_month, actual=horizon.calendar == "actual")
+    found = np.flatnonzero(event.may_begin(case.weather.dry_bulb_c) & operated)
     if event.kind == "hottest_still_day" and not len(found):
         sampled = np.flatnonzero(operated)
         peak = np.argmax(case.weather.dry_bulb_c)
         found = sampled[np.argsort(np.abs(sampled - peak), kind="stable")[:1]]
-    return found
+    if event.kind == "hottest_still_day":
+        return found * in_hour  # every hour of it is alike: it begins once
+    return np.concatenate([found * in_hour + part for part in range(in_hour)])
 
 
-def _before(case: Case, tables: Tables, site: Site, months: list[Month], item: Item) -> Array:
-    """State of charge at the start of every hour of the year, by period; empty hours are NaN. [MWh]
-
-    Of a period of several years, the least of them: that must be enough.
-    """
-    result = np.full((len(site.starts), HOURS_PER_YEAR), np.nan)
-    brought = first_charges(case, tables, item)
+def _before(months: list[Month], item: Item, brought: list[float]) -> dict[int, Array]:
+    """By period, state of charge before every step of it, in order of time. [MWh]"""
+    result: dict[int, list[Array]] = {}
     last = {m.p: float(m.flow(f"soc:{item.id}_mwh")[-1]) for m in months}
     before = 0.0
     for month in months:
@@ -83,16 +103,20 @@ def _before(case: Case, tables: Tables, site: Site, months: list[Month], item: I
         elif month.place < 0:
             before += brought[month.p]
         soc = month.flow(f"soc:{item.id}_mwh")
-        at = month.p, month.hours.hour_of_year
-        result[at] = np.fmin(result[at], np.concatenate([[before], soc[:-1]]))
+        result.setdefault(month.p, []).append(np.concatenate([[before], soc[:-1]]))
         before = float(soc[-1])
-    return result
+    return {p: np.concatenate(parts) for p, parts in result.items()}
 
 
 def _reserves(
-    checks: Checks, tables: Tables, site: Site, charge: dict[str, Array], struck: Index, energy: dict[str, float]
+    checks: Checks,
+    tables: Tables,
+    site: Site,
+    charge: dict[str, dict[int, Array]],
+    struck: dict[int, NDArray[np.bool_]],
+    energy: dict[str, float],
 ) -> None:
-    """What the plan says it holds is there at every hour an event may begin, and fits what stands."""
+    """What the plan says it holds is there at every step an event may begin, and fits what stands."""
     for row in tables.summary.get("reserves", ()):
         item, held, day = str(row["item"]), float(row["reserve_mwh"]), as_date(row["period"])
         known = item in charge and day in site.starts
@@ -102,29 +126,34 @@ def _reserves(
         p = site.starts.index(day)
         most = energy[item] * float(site.of_item(item)[p])
         checks.at_most("reserves", "MWh", held, most, 1e-5 * (1.0 + most), says(f"reserve of {item} in {day}"))
-        soc = charge[item][p, struck]
-        short = held - soc[~np.isnan(soc)]
+        if p not in struck:  # its hours are reported as missing
+            continue
+        short = held - charge[item][p][struck[p]]
         checks.at_most("reserves", "MWh", short, 0.0, 1e-4 + 1e-6 * most, says(f"{item} in {day} below its reserve"))
 
 
-def _need(case: Case, site: Site, event: EventInput, p: int, lost: Item | None) -> tuple[Array, Array]:
-    """(load that must be carried less all that can carry it, that load) by hour of the year. [MW]"""
-    still = event.kind == "hottest_still_day"
-    like = np.arange(HOURS_PER_YEAR)
-    if still:
-        like = np.full(HOURS_PER_YEAR, int(np.argmax(case.weather.dry_bulb_c)))
-    load = np.zeros(HOURS_PER_YEAR)
+def _need(
+    case: Case, site: Site, event: EventInput, p: int, lost: Item | None, *, called: bool = True
+) -> tuple[Array, Array]:
+    """(load that must be carried less all that can carry it, that load) by step of the year. [MW]
+
+    called: in the hours of the event, or in those of rest between two calls.
+    """
+    still, steps = event.kind == "hottest_still_day", len(case.load_shape)
+    hour = np.arange(steps) * HOURS_PER_YEAR // steps
+    like = np.full(steps, int(np.argmax(case.weather.dry_bulb_c))) if still else hour
+    load, carried = np.zeros(steps), event.load_fraction if called else 1.0
     if case.load_series_mw is not None:
         series = site.load_by_step(p)
-        load = load + event.load_fraction * (np.full(HOURS_PER_YEAR, series.max()) if still else series)
+        load = load + carried * (np.full(steps, series.max()) if still else series)
     if site.racks:
-        shape = event.load_fraction * case.load_shape
+        shape = carried * case.load_shape
         if still:
-            shape = np.full(HOURS_PER_YEAR, event.load_fraction * max(r.design_mw / r.mean_mw for r in site.racks))
+            shape = np.full(steps, carried * max(r.design_mw / r.mean_mw for r in site.racks))
         load = load + shape * it_mean_mw(site, p) + float(site.network_mw[p]) + losses_mw(site, p, shape)
         load = load + _cooling(site, p, shape, like)
-    left = {"grid_outage": 0.0, "called_curtailment": event.grid_fraction_left}.get(event.kind, 1.0)
-    able = np.zeros(HOURS_PER_YEAR)
+    left = {"grid_outage": 0.0, "called_curtailment": event.grid_fraction_left if called else 1.0}.get(event.kind, 1.0)
+    able = np.zeros(steps)
     if case.tariff is not None:
         able += left * float(site.grid_mw[p]) * (1.0 - site.import_loss)
     if event.kind == "grid_outage":
@@ -137,7 +166,7 @@ def _need(case: Case, site: Site, event: EventInput, p: int, lost: Item | None) 
             output = wind_output_fraction(case.weather)
         else:
             output = solar_output_fraction(case.weather, dc_ac_ratio=item.dc_ac_ratio.planning)
-        able += float(site.of_item(item.id)[p]) * item.get("nameplate_power_mw") * output
+        able += float(site.of_item(item.id)[p]) * item.get("nameplate_power_mw") * output[hour]
     return load - able, load
 
 
@@ -152,8 +181,8 @@ def _standby_mw(case: Case, site: Site, p: int) -> float:
 
 
 def _cooling(site: Site, p: int, shape: Array, like: Index) -> Array:
-    """Least power that rejects the heat of every hour. [MW]"""
-    total = np.zeros(HOURS_PER_YEAR)
+    """Least power that rejects the heat of every step. [MW]"""
+    total = np.zeros(len(shape))
     for loop, mean in loop_heat_mw(site, p).items():
         choices, part = site.rejectors[loop], f"heat_rejection:{loop}"
         if not choices:
@@ -170,25 +199,22 @@ def _cooling(site: Site, p: int, shape: Array, like: Index) -> Array:
     return total
 
 
-def _unserved(
-    event: EventInput, p: int, site: Site, need: Array, starts: Index, stores: list[Item], charge: dict[str, Array]
-) -> Array:
-    """Energy missing in the event from each start. [MWh]"""
+def _unserved(p: int, site: Site, need_mwh: Array, step_h: float, stores: list[Item], held: dict[str, Array]) -> Array:
+    """Energy missing in an event from each start. need_mwh: (starts, steps); held: in each battery, by start. [MWh]"""
     there = [i for i in stores if site.of_item(i.id)[p] > 0]
     units = np.array([float(site.of_item(i.id)[p]) for i in there])
     power = units * np.array([i.get("nameplate_power_mw") for i in there])
     energy = units * np.array([i.get("nameplate_energy_mwh") for i in there])
     one_way = np.sqrt(np.array([i.get("round_trip_efficiency_fraction") for i in there]))
-    soc = np.array([charge[i.id][p, starts] for i in there]).T.reshape(len(starts), len(there))
-    missing = np.zeros(len(starts))
-    for step in range(event.length_h):
-        ask = need[(starts + step) % HOURS_PER_YEAR]
+    soc = np.array([held[i.id] for i in there]).T.reshape(len(need_mwh), len(there))
+    missing = np.zeros(len(need_mwh))
+    for ask in need_mwh.T:
         if not there:
             missing += np.maximum(ask, 0.0)
             continue
         hours = soc * one_way / power
-        given = power * _shares(np.maximum(ask, 0.0), hours, np.minimum(hours, 1.0), power)
-        room = np.clip((energy - soc) / (power * one_way), 0.0, 1.0)
+        given = power * _shares(np.maximum(ask, 0.0), hours, np.minimum(hours, step_h), power)
+        room = np.clip((energy - soc) / (power * one_way), 0.0, step_h)
         taken = power * _shares(np.maximum(-ask, 0.0), -hours, room, power)
         missing += np.maximum(ask - given.sum(axis=1), 0.0)
         soc = np.maximum(soc - given / one_way + taken * one_way, 0.0)
@@ -196,7 +222,7 @@ def _unserved(
 
 
 def _shares(ask: Array, rank: Array, most: Array, power: Array) -> Array:
-    """Share of its power each battery moves: all down to one level of the rank, each at most its most."""
+    """Hours at full power each battery moves: all down to one level of the rank, each for at most its most."""
     most = np.maximum(most, 0.0)
     levels = -np.sort(-np.concatenate([rank, rank - most], axis=1), axis=1)  # highest first
     moved = (np.clip(rank[:, None, :] - levels[:, :, None], 0.0, most[:, None, :]) * power).sum(axis=2)

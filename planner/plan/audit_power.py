@@ -21,7 +21,7 @@ from planner.plan.audit_calendar import Steps, steps_of
 from planner.plan.audit_generation import audit_generation, committed, generation_lines
 from planner.plan.audit_grid import audit_export, ratchets_mw
 from planner.plan.audit_loads import IN_THE_ROOM, Site
-from planner.plan.audit_money import Key, first_charges, middle
+from planner.plan.audit_money import Key, middle
 from planner.plan.audit_physics import dearer
 from planner.plan.audit_shift import audit_shift, moved_heat_mw, moved_mw, overstated_loss_mw
 from planner.plan.audit_site import LOOPS, Rack, periods_of
@@ -71,8 +71,13 @@ class Month:
         return lambda t: f"{what} {self.start} hour of year {at[t]}" + (f" minute {minute[t]}" if minute[t] else "")
 
 
-def audit_power(checks: Checks, case: Case, tables: Tables, site: Site, months: list[Month]) -> dict[Key, float]:
-    """Check the dispatch; returns the operating ledger lines it gives."""
+def audit_power(
+    checks: Checks, case: Case, tables: Tables, site: Site, months: list[Month], brought: dict[str, list[float]]
+) -> dict[Key, float]:
+    """Check the dispatch; returns the operating ledger lines it gives.
+
+    brought: by battery and period, energy that new units arrive with. [MWh]
+    """
     _columns(checks, case, tables, site)
     sources = _Sources(case, site)
     bills: defaultdict[Key, float] = defaultdict(float)
@@ -85,7 +90,7 @@ def audit_power(checks: Checks, case: Case, tables: Tables, site: Site, months: 
         audit_shift(checks, case, site, month)
         _bill(case, site, month, ratchet_mw, bills)
     for battery in site.family_items("battery"):
-        _battery(checks, site, months, battery, first_charges(case, tables, battery))
+        _battery(checks, site, months, battery, brought[battery.id])
     return dict(bills)
 
 

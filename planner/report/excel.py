@@ -139,6 +139,7 @@ def _summary(sheet: Any, style: Formats, plan: Plan, case: Case) -> None:
         lines.section("Events lived through", "hours", "", "replayed from every start")
         for event in s["events"]:
             share = f"load carried {event['load_fraction']:.0%}, {event['starts_possible']} starts"
+            share += f", {event['patterns']}" if "patterns" in event else ""
             lines.line(event["name"], event["hours"], "number", "h", share)
         for row in s["reserves"]:
             lines.line(f"reserve of {row['item']} from {row['period']}", row["reserve_mwh"], "number", "MWh")

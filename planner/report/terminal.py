@@ -93,6 +93,9 @@ def _print_paths(plan: Plan, console: Console) -> None:
     if s.get("events"):
         names = ", ".join(f"{event['name']} ({event['hours']} h)" for event in s["events"])
         console.print(f"lives through {names}, from every start")
+        for event in s["events"]:
+            if "patterns" in event:
+                console.print(f"{event['name']}: {event['patterns']}")
         held = {row["item"]: row["reserve_mwh"] for row in s["reserves"]}  # the last period's stays
         for item, mwh in held.items():
             console.print(f"reserve held in the end: {mwh:,.1f} MWh in {item}")

@@ -9,23 +9,13 @@ import pyomo.environ as pyo
 
 from planner.families import power
 from planner.families.battery import Battery
-from planner.operation.blocks import PATH
 from planner.operation.caps import Cap
 from planner.operation.events import lost_of
 from planner.sizing.limits import Limits
-from planner.sizing.shared import share
+from planner.sizing.shared import on_path, share
 from planner.sizing.targets import grid_steps
 
 RATCHET_MONTHS = 11  # before the month that is billed
-
-
-def on_path(edge: str, path: int) -> str:
-    """Name of a state of charge on a path; plain on the first.
-
-    >>> on_path("soc_end:own_battery", 0), on_path("soc_end:own_battery", 2)
-    ('soc_end:own_battery', 'soc_end:own_battery#2')
-    """
-    return f"{edge}{PATH}{path}" if path else edge
 
 
 class Linking(Limits):
@@ -41,10 +31,10 @@ class Linking(Limits):
         m.edge = pyo.Var(index, within=pyo.NonNegativeReals)
         self._reserves()
         self._edges()
-        if self.plant.has_ratchet:
-            self._ratchet()
         self._caps()
         self.shared_costs = share(m, self.plant)
+        if self.plant.has_ratchet:
+            self._ratchet()
         for p in self.periods:
             for name, value in self._components(p).items():
                 m.linking[p, name] = m.link[p, name] == value
@@ -118,25 +108,28 @@ class Linking(Limits):
                     self.edges.append((m.edge[p, k, on_path(name, path)], edge, store.hours, power, held))
 
     def _ratchet(self) -> None:
-        """Every state's highest counted peak of the eleven months before; where years repeat, before any of them.
+        """Every month's highest counted peak of the eleven before, on its path; where years repeat, before any of them.
 
         So it is exact in every month that comes once, and no month of the operating year is billed too little in any.
         """
         m, tariff, timeline = self.m, self.case.tariff, self.case.timeline
         assert tariff is not None
         m.ratchet = pyo.ConstraintList()
-        for p, k in self.states:
-            if timeline.first_day(timeline.months_at(p, k)[0]).month - 1 in tariff.ratchet_months:
-                m.ratchet.add(m.edge[p, k, "peak_mw"] <= m.grid[p])
-            else:
-                m.edge[p, k, "peak_mw"].fix(0.0)
-        for state, earlier in timeline.before(RATCHET_MONTHS).items():
-            for other in sorted(earlier):
-                if not m.edge[*other, "peak_mw"].fixed:
-                    m.ratchet.add(m.edge[*state, "ratchet_mw"] >= m.edge[*other, "peak_mw"])
+        before = timeline.before(RATCHET_MONTHS)
+        for path in range(len(self.case.paths)):
+            peak, ratchet = on_path("peak_mw", path), on_path("ratchet_mw", path)
+            for p, t in before:
+                if timeline.first_day(t).month - 1 in tariff.ratchet_months:
+                    m.ratchet.add(m.peak[p, t, peak] <= m.grid[p])
+                else:
+                    m.peak[p, t, peak].fix(0.0)
+            for month, earlier in before.items():
+                for other in sorted(earlier):
+                    if not m.peak[*other, peak].fixed:
+                        m.ratchet.add(m.peak[*month, ratchet] >= m.peak[*other, peak])
 
     def _caps(self) -> None:
-        """Allowances of the blocks of a calendar year within its limit; a year that repeats is a year of its own.
+        """Allowances of the blocks of a calendar year within its limit, path by path; a year that repeats is one.
 
         What comes before it may end inside a calendar year: its months and the first operating ones share that
         year's limit. Run-hours go with what stands: a unit that comes in June has run no hours by May.
@@ -151,9 +144,9 @@ class Linking(Limits):
         if timeline.repeats_year:
             limited = [of for of in limited if of[0][0] < self.last]
             limited.append([(self.last, k) for k in timeline.places(self.last)])
-        for cap in self.plant.caps:
+        for cap, path in product(self.plant.caps, range(len(self.case.paths))):
             for states in limited:
-                self._cap_rows(cap, [(m.edge[p, k, cap.key], p) for p, k in states])
+                self._cap_rows(cap, [(m.edge[p, k, on_path(cap.key, path)], p) for p, k in states])
 
     def _cap_rows(self, cap: Cap, shares: list[tuple[Any, int]]) -> None:
         """Allowances and their periods in order of time: their sum; every sum where the limit goes with what stands."""

@@ -14,7 +14,8 @@ Variables
     grid[p], firm_generation[p], heat_assigned[...]                                   MW
     link[p,c]        linking vector of the operating blocks, the same in every place of a period
     edge[p,k,c]      its components that belong to one place: state of charge before and after, parts of a month
-    peak[p,t,c]      what the blocks of month t share as one number, where a month is several blocks
+                     c of edge and peak ends in "#" and the number of its path, but for the first
+    peak[p,t,c]      what month t has as one number: peaks of a ratchet, and billed ones where it is several blocks
     cost[p,k]        operating cost of a place, above the cuts; with scenarios the expectation of
     path_cost[p,k,w] the same on path w
     value_at_risk, excess[w] of operation over the horizon, and what a path costs beyond it, where risk is asked for
@@ -41,7 +42,7 @@ Constraints (each under this name in the model and the LP file)
     yard_area, land_area     outdoor space
     milestone                compute running by a date, net of spares
     linking                  the linking vector from the counts
-    shared_peak              billed peaks are no less than the minimum take
+    shared_peak              billed peaks of several blocks are no less than the minimum take and the ratchet's
     shared_allowance         parts of a month's tiers and availability add up to the month's
     edges                    state of charge between blocks
     ratchet                  the highest promised peak of the eleven months before

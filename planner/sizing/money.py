@@ -85,9 +85,11 @@ class Money(Linking):
         m.path_excess = pyo.ConstraintList()
         for w in range(len(paths)):
             cost = sum(weights[p, k] * m.path_cost[p, k, w] for p, k in self.states)
+            cost += sum(weights[s.period, s.place] * s.kusd_per_mw * s.peak for s in self.shared_costs if s.path == w)
             m.path_excess.add(m.excess[w] >= cost - m.value_at_risk)
         beyond = sum(path.probability * m.excess[w] for w, path in enumerate(paths))
         expected = sum(weights[state] * m.cost[state] for state in self.states)
+        expected += sum(weights[s.period, s.place] * s.kusd for s in self.shared_costs)
         return given.weight * (m.value_at_risk + beyond / (1.0 - given.cvar_alpha) - expected)
 
     def committed_om(self) -> list[tuple[str, Cash]]:

@@ -11,7 +11,7 @@ import pandas as pd
 from planner.families.cooling import LOOPS
 from planner.finance import discount_factor
 from planner.ledger import CAPITAL_LINES, IT_FAMILIES, operating_weights
-from planner.operation.events import AT
+from planner.operation.events import AT, Event
 from planner.plan.plan import SCHEMA
 from planner.solve.reading import CapacityRow, Reading, value
 from planner.timeline import MONTHS_PER_YEAR
@@ -100,17 +100,29 @@ def _milestones(read: Reading) -> list[dict[str, Any]]:
 
 def _events(read: Reading) -> list[dict[str, Any]]:
     """What the plan lives through: how many starts were blocks of the model, and how many were replayed."""
+    riders = [own.events for _, own in read.sizing.plant.riders]  # the same events, each path with its own starts
     return [
         {
-            "name": event.name,
-            "hours": event.length_h,
-            "load_fraction": event.load_fraction,
-            "grid_fraction_left": event.grid_fraction_left,
-            "starts_in_the_model": sum(key.startswith(event.name + AT) for key in read.solution.blocks),
-            "starts_possible": len(event.begins),
+            "name": same[0].name,
+            "hours": same[0].length_h,
+            "load_fraction": same[0].load_fraction,
+            "grid_fraction_left": same[0].grid_fraction_left,
+            "starts_in_the_model": sum(key.startswith(same[0].name + AT) for key in read.solution.blocks),
+            "starts_possible": sum(len(event.begins) for event in same),
+            **_patterns(read, same[0]),
         }
-        for event in read.sizing.plant.events
+        for same in zip(*riders, strict=True)
     ]
+
+
+def _patterns(read: Reading, event: Event) -> dict[str, Any]:
+    """Of calls that the utility chooses: how many patterns became blocks, and how far worse ones were sought."""
+    if event.calls is None:
+        return {}
+    found = {key for key in read.solution.blocks if key.startswith(event.name + AT)}
+    standing = [store for store in read.sizing.plant.batteries if value(read.model.link[read.last, store.key]) > 0]
+    how = "no pattern is worse" if len(standing) < 2 else "batteries searched as one: another pattern might be worse"
+    return {"calls": event.calls.model_dump(), "patterns": f"worst of {len(found)} patterns found; {how}"}
 
 
 def _scenarios(read: Reading) -> dict[str, Any]:
@@ -124,6 +136,9 @@ def _scenarios(read: Reading) -> dict[str, Any]:
         for line, cost in solution.blocks[s.block].cost_lines.items():
             usd = weights[s.period, s.place] * float(cost @ solution.values[s].primal)
             lines[s.path][line] = lines[s.path].get(line, 0.0) + usd
+    for shared in read.sizing.shared_costs:
+        usd = weights[shared.period, shared.place] * shared.kusd_per_mw * value(shared.peak) * _KUSD
+        lines[shared.path][shared.line] = lines[shared.path].get(shared.line, 0.0) + usd
     rows = [
         {
             "name": path.name,

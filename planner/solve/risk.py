@@ -15,12 +15,15 @@ Array = NDArray[np.float64]
 def path_costs_kusd(sizing: Sizing, master: Master, point: Array) -> Array:
     """Present value of operation over the horizon on every path of a case with scenarios. [kUSD]"""
     weights, cost = operating_weights(sizing.case), sizing.model.path_cost
-    return np.array(
+    found = np.array(
         [
             sum(weight * master.value(cost[p, k, w], point) for (p, k), weight in weights.items())
             for w in range(len(sizing.case.scenarios))
         ]
     )
+    for s in sizing.shared_costs:
+        found[s.path] += weights[s.period, s.place] * s.kusd_per_mw * master.value(s.peak, point)
+    return found
 
 
 def value_at_risk(costs: Array, probabilities: Array, alpha: float) -> float:

@@ -30,14 +30,15 @@ def settle(
     plant, timeline = sizing.plant, sizing.case.timeline
     if not plant.shared:
         return point, values, links
-    months: dict[tuple[int, int], list[State]] = {}
+    months: dict[tuple[int, int, int], list[State]] = {}
     for s in values:
-        months.setdefault((s.period, timeline.part_at(s.period, s.place)[0]), []).append(s)
+        if not s.is_event:
+            months.setdefault((s.period, timeline.part_at(s.period, s.place)[0], s.path), []).append(s)
     links = {s: x.copy() for s, x in links.items()}
     primal = {s: value.primal.copy() for s, value in values.items()}
-    for (_, month), states in months.items():
+    for (_, month, path), states in months.items():
         parts = [(blocks[s.block], links[s], primal[s]) for s in states]
-        for shared in plant.shared[month]:
+        for shared in plant.paths[path].shared[month]:
             if shared.excess:
                 _settle(shared, parts)
     values = {
@@ -45,8 +46,8 @@ def settle(
         for s, value in values.items()
     }
     point = point.copy()
-    for s, x in links.items():
-        for variable, number in zip(link_variables(sizing, s), x.tolist(), strict=True):
+    for s in (s for states in months.values() for s in states):
+        for variable, number in zip(link_variables(sizing, s), links[s].tolist(), strict=True):
             column = master.index(variable)
             if column is not None:
                 point[column] = number
@@ -56,13 +57,13 @@ def settle(
 def _settle(shared: Shared, parts: list[tuple[Block, Array, Array]]) -> None:
     """Set one quantity right in the links and the excess columns of a month's blocks."""
     block, x, _ = parts[0]
-    limit = sum(factor * float(x[block.links.index(name)]) for factor, name in shared.of)
+    limits = [factor * float(x[block.links.index(name)]) for factor, name in shared.of]
     columns = [own.columns[shared.excess].index[0] if shared.excess in own.columns else -1 for own, _, _ in parts]
     needs = [_need(own, shared.name, y, j) for (own, _, y), j in zip(parts, columns, strict=True)]
     if shared.peak_usd:
-        excess, right = [0.0] * len(parts), [max([limit, *needs])] * len(parts)
+        excess, right = [0.0] * len(parts), [max([0.0, *limits, *needs])] * len(parts)
     else:
-        beyond = max(0.0, sum(needs) - limit) / max(sum(needs), 1e-9)
+        beyond = max(0.0, sum(needs) - sum(limits)) / max(sum(needs), 1e-9)
         excess = [beyond * need for need in needs]
         right = [(1.0 - beyond) * need for need in needs]
     for (own, own_x, y), j, above, part in zip(parts, columns, excess, right, strict=True):

@@ -9,8 +9,8 @@ from typing import Any
 from planner.case.case import Case
 from planner.operation.blocks import PATH, YEAR, Plant, hours_of, shared_paths
 from planner.operation.events import is_event
-from planner.sizing.linking import on_path
 from planner.sizing.model import Sizing
+from planner.sizing.shared import on_path
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,8 @@ class State:
         whole = f"operating_{day.month:02d}" if repeats else f"{day:%Y_%m}"
         if self.is_event:
             return f"{whole}_{self.block}"
-        if case.scenarios:
-            return f"{whole}_{case.scenarios[self.path].name}"
-        return whole if timeline.block == "month" else f"{whole}_{part + 1:02d}"
+        whole = whole if timeline.block == "month" else f"{whole}_{part + 1:02d}"
+        return f"{whole}_{case.scenarios[self.path].name}" if case.scenarios else whole
 
 
 def states_of(case: Case) -> tuple[State, ...]:
@@ -60,16 +59,29 @@ def _block_key(case: Case, period: int, place: int, path: int | None) -> str:
     return f"{key}{YEAR}{timeline.first_day(month).year}" if escalates else key
 
 
+def steps_operated(case: Case) -> dict[int, dict[int, int]]:
+    """By period, the steps of the year it operates, each with the first place that does."""
+    found: dict[int, dict[int, int]] = {}
+    known: dict[str, list[int]] = {}
+    for s in states_of(case):
+        steps = known.setdefault(s.block, hours_of(case, s.block).step_of_year.tolist()) if not s.path else ()
+        for step in steps:
+            found.setdefault(s.period, {}).setdefault(step, s.place)
+    return found
+
+
 def event_states(plant: Plant, keys: Iterable[str] | None = None) -> tuple[State, ...]:
     """States of events in every period in which they may begin; keys: of their blocks, by default the first ones."""
     if keys is None:
-        keys = [event.key(int(hour)) for event in plant.events for hour in event.first]
-    places = [(s, hours_of(plant.case, s.block).hour_of_year) for s in states_of(plant.case)] if keys else []
+        keys = [
+            event.key(int(step)) + path for path, own in plant.riders for event in own.events for step in event.first
+        ]
+    operated = steps_operated(plant.case) if keys else {}
     return tuple(
-        State(s.period, s.place, key)
+        State(period, steps[begin], key)
         for key in keys
-        for s, hours in places
-        if hours[0] <= plant.event(key)[1] <= hours[-1]
+        for period, steps in operated.items()
+        if (begin := plant.event(key)[1]) in steps
     )
 
 
@@ -78,7 +90,7 @@ def link_variables(sizing: Sizing, s: State) -> list[Any]:
     m, plant = sizing.model, sizing.plant
     month, _ = sizing.case.timeline.part_at(s.period, s.place)
     own = {name: m.edge[s.period, s.place, on_path(name, s.path)] for name in plant.edges}
-    own |= {name: m.peak[s.period, month, name] for name in plant.peaks}
+    own |= {name: m.peak[s.period, month, on_path(name, s.path)] for name in plant.peaks}
     return [own[name] if name in own else m.link[s.period, name] for name in plant.links]
 
 

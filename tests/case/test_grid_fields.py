@@ -55,11 +55,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         "site.grid.tariff",
         "exactly one of|energy_usd_per_mwh, energy_series",
     ),
-    "ratchet where a month is several blocks": (
-        {"horizon": {"block": "week"}, **grid(tariff={"demand_usd_per_kw_month": 9, "ratchet": {"fraction": 0.8}})},
-        "horizon.block",
-        "a block is a week|block: month",
-    ),
     "coincident peak that a leap day repeats": (
         {
             "horizon": {"sample_days_per_month": None, "calendar": "actual"},

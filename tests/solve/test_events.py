@@ -400,25 +400,3 @@ def test_the_audit_sees_a_reserve_that_is_too_small(make_case: Make) -> None:
     assert "reserves" in failed(replace(plan, summary=plan.summary | {"reserves": rows}), case)
     unpaid = plan.ledger[plan.ledger["line"] != "first charge"]
     assert "battery starts from what was charged" in failed(replace(plan, ledger=unpaid), case)
-
-
-@pytest.mark.parametrize(
-    ("change", "name"),
-    [
-        ({"horizon": {"step_minutes": 15}}, "step_minutes: 15"),
-        ({"horizon": {"block": "week"}}, "block: week"),
-        ({"horizon": {"calendar": "actual"}}, "calendar: actual"),
-        ({"site": {"caps": {"co2_t_per_year": 1e6}}}, "caps"),
-        ({"site": {"grid": {"export": {"mw": 1, "usd_per_mwh": 1}}}}, "export"),
-        ({"site": {"grid": {"tariff": {"ratchet": {"fraction": 0.5, "months": [6, 7, 8]}}}}}, "a ratchet"),
-    ],
-)
-@pytest.mark.parametrize("field", ["events", "scenarios"])
-def test_what_events_and_scenarios_are_not_joined_with_is_refused(
-    make_case: Make, change: dict[str, Any], name: str, field: str
-) -> None:
-    """Steps below an hour, other blocks and calendars, ratchets, caps and export are refused by name."""
-    given = {"events": [OUTAGE], "scenarios": [{"name": "only", "probability": 1.0}]}[field]
-    with pytest.raises(InputError) as caught:
-        make_case(change, {field: given}, series=np.full(8760, 5.0))
-    assert any(f"{field} together with {name} are not supported yet" in fault.rule for fault in caught.value.faults)

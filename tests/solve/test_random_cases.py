@@ -1,7 +1,8 @@
 """Random small sites, solved as one model and decomposed: the same optimum, and the same cost of the same plan.
 
-Every draw has at least three blocks of one to three days and its own mix of families, tariffs, limits, steps and
-block lengths. A draw that fails is printed as YAML. PLANNER_DRAWS sets how many are tried (10 unless told).
+Every draw has at least three blocks of one to three days and its own mix of families, tariffs, limits, steps, block
+lengths, calendars, events and scenarios. A draw that fails is printed as YAML. PLANNER_DRAWS sets how many are tried
+(10 unless told).
 """
 
 from __future__ import annotations
@@ -52,7 +53,36 @@ def tariffs(draw: st.DrawFn) -> dict[str, Any]:
         tariff |= {"energy_usd_per_mwh": None, "tiers": steps}
     if tariff["demand_usd_per_kw_month"] and draw(st.booleans()):
         tariff["minimum_take_fraction"] = 0.5
+    if tariff["demand_usd_per_kw_month"] and draw(st.booleans()):
+        tariff["ratchet"] = {"fraction": 0.9, "months": [6, 7, 8]}
     return tariff
+
+
+# Noon of the day in the middle of each month, which every sample holds.
+NOONS = [24 * day + 12 for day in (15, 44, 74, 104, 135, 165, 196, 227, 257, 288, 318, 349)]
+
+
+@st.composite
+def uncertain(draw: st.DrawFn) -> dict[str, Any]:
+    """Events at given hours, scenarios, both or neither."""
+    found: dict[str, Any] = {}
+    if draw(st.booleans()):
+        hours = NOONS[draw(st.integers(0, 2)) :: draw(st.sampled_from([4, 6]))]
+        kinds: list[dict[str, Any]] = [
+            {"kind": "grid_outage", "duration_h": draw(st.integers(1, 5)), "load_fraction": 0.5, "hours": hours},
+            {"kind": "called_curtailment", "duration_h": 3, "grid_fraction_left": 0.3, "hours": hours},
+            {"kind": "loss_of_largest_unit", "duration_h": 2, "hours": hours},
+        ]
+        found["events"] = draw(st.lists(st.sampled_from(kinds), unique_by=lambda e: e["kind"], min_size=1, max_size=2))
+    if draw(st.booleans()):
+        other = {
+            "energy_price_factor": draw(st.sampled_from([0.6, 1.5])),
+            "load_factor": draw(st.sampled_from([0.9, 1.0, 1.05])),
+        }
+        found["scenarios"] = [{"name": "base", "probability": 0.75}, {"name": "other", "probability": 0.25, **other}]
+        if draw(st.booleans()):
+            found["risk"] = {"cvar_alpha": draw(st.sampled_from([0.5, 0.8])), "weight": 0.4}
+    return found
 
 
 @st.composite
@@ -67,12 +97,18 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
         "sample_days_per_month": draw(st.integers(1, 3)),
         "step_minutes": draw(st.sampled_from([60, 60, 60, 30])),
         "block": draw(st.sampled_from(["month", "month", "day"])),
+        "calendar": draw(st.sampled_from(["reference", "reference", "actual"])),
     }
+    if horizon["calendar"] == "actual":  # every year is operated in its own right
+        horizon |= {"operating_years": 1, "sample_days_per_month": min(2, horizon["sample_days_per_month"])}
+    export = draw(st.sampled_from([None, None, {"mw": 3, "usd_per_mwh": 12}]))
+    caps = draw(st.sampled_from([None, None, {"co2_t_per_year": 2500, "run_hours_per_year": {"jenbacher_j620": 900}}]))
     target: dict[str, Any] = {"milestones": None, "load_series": {"file": "load.csv", "column": "mw"}}
     if expansion:
         target["load_scale"] = [{"from": "2027-01-01", "fraction": draw(st.sampled_from([0.5, 1.2]))}]
     rates = st.sampled_from([{}, {}, {"energy": 0.03, "natural_gas": -0.02}, {"energy": -0.01, "demand": 0.04}])
     return {
+        **draw(uncertain()),
         "workload": None,
         "finance": {"escalation_fraction_per_year": draw(rates)},
         "horizon": horizon,
@@ -81,7 +117,9 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
             "grid": {
                 "interconnection": [{"from": "2026-01-01", "mw": grid, "via": "existing_feeders"}],
                 "tariff": draw(tariffs()),
+                **({"export": export} if export else {}),
             },
+            **({"caps": caps} if caps else {}),
             "fuel": {"natural_gas_usd_per_mmbtu_hhv": draw(st.sampled_from([2.0, 6.0]))},
         },
         "candidates": {

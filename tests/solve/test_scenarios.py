@@ -226,7 +226,6 @@ def test_the_audit_sees_what_is_wrong_with_scenarios(make_case: Make) -> None:
         ({"scenarios": [{"name": "a", "probability": 0.5}]}, "must add up to 1"),
         ({"scenarios": [{"name": "a", "probability": 0.5}, {"name": "a", "probability": 0.5}]}, "used twice"),
         ({"risk": {"cvar_alpha": 0.9, "weight": 0.5}}, "needs scenarios"),
-        (two(0.5) | {"events": [{"kind": "hottest_still_day"}]}, "not supported yet"),
         ({"scenarios": [{"name": "a", "probability": 1.0, "weather": {"epw": "nowhere.epw"}}]}, "nowhere.epw"),
     ],
 )
