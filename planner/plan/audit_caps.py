@@ -54,12 +54,12 @@ def audit_caps(checks: Checks, case: Case, site: Site, months: list[Month]) -> N
 def _years(site: Site, months: list[Month]) -> Iterator[tuple[str, list[int]]]:
     """(words, places in `months`) of each calendar year before the operating year begins, and of the operating year.
 
-    On the actual calendar every year is operated in its own right.
+    Where years do not repeat, every year is operated in its own right.
     """
-    actual = site.case.input.horizon.calendar == "actual"
-    for year in sorted({m.start.year for m in months if actual or m.p < site.last}):
+    repeats = site.case.timeline.repeats_year
+    for year in sorted({m.start.year for m in months if not repeats or m.p < site.last}):
         yield f"{year}", [i for i, m in enumerate(months) if m.start.year == year]
-    if actual:
+    if not repeats:
         return
     yield "the operating year", [i for i, m in enumerate(months) if m.p == site.last]
 

@@ -117,7 +117,8 @@ def months_of(checks: Checks, case: Case, tables: Tables, site: Site) -> list[Mo
     if not case.input.horizon.sample_days_per_month:
         for p in sorted({m.p for m in found if m.place >= 0} | {site.last}):
             total = round(sum(m.hours.step_h * len(m.rows) for m in found if m.p == p))
-            want = HOURS_PER_YEAR
+            apart = p == site.last and not case.timeline.repeats_year
+            want = HOURS_PER_YEAR * (case.input.horizon.operating_years if apart else 1)
             if case.input.horizon.calendar == "actual":
                 want = 24 * ([*site.starts, case.timeline.end][p + 1] - site.starts[p]).days
             checks.true("hours complete", total == want, f"the year {site.starts[p]} has {total} hours")
@@ -129,7 +130,7 @@ def _month_places(case: Case) -> Iterator[tuple[int, int, tuple[date, ...]]]:
     for p, days in enumerate(periods_of(case)):
         if len(days) == 1:
             yield p, -1, tuple(days)
-        elif case.input.horizon.calendar == "actual":
+        elif not case.timeline.repeats_year:
             yield from ((p, k, (day,)) for k, day in enumerate(days))
         else:
             yield from ((p, k, tuple(days[k::12])) for k in range(12))
