@@ -136,6 +136,8 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     _check_dates(reader, given, timeline)
     chooser = Chooser(reader, given, catalog, timeline)
     candidates, redundancy = chooser.candidates(), chooser.redundancy()
+    # What a battery that fades can hold changes from year to year, and so no year repeats another.
+    timeline = replace(timeline, years_apart=_check_fade(reader, given, catalog, candidates, timeline))
     activity_dates = _activities(reader, given)
     gates = _gates(reader, given, activity_dates, catalog)
     _check_events(reader, given, candidates, catalog)
@@ -223,6 +225,29 @@ def _check_dates(reader: Reader, given: CaseInput, timeline: Timeline) -> None:
     if abs(base - first.year) > 10:
         rule = f"must be within 10 years of the start {first}"
         reader.fault(("finance", "base_year"), base, rule, "correct the year")
+
+
+def _check_fade(
+    reader: Reader, given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]], timeline: Timeline
+) -> bool:
+    """Whether some battery fades; its curve must reach the age it may come to."""
+    bought = [(("committed", i, "item"), row.item, row.on_site) for i, row in enumerate(given.committed)]
+    offered: list[tuple[Path_, str, date]] = [
+        (("candidates", "battery"), name, timeline.start) for name in candidates.get("battery", ())
+    ]
+    fades = False
+    for path, name, since in (*offered, *bought):
+        curve = catalog[name].energy_retention_fraction if name in catalog else None
+        if curve is None:
+            continue
+        fades, last = True, timeline.last_period
+        age, known = timeline.age_years(since, last, timeline.years_in(last)[-1]), curve.points[-1][0]
+        if age > known and reader.sound(("start",), ("horizon",)):
+            rule = f"may be {age:g} years old at the horizon, and its energy_retention_fraction ends at {known:g}"
+            reader.fault(
+                path, name, rule, "give the item a longer curve in a catalog of your own, or shorten the years"
+            )
+    return fades
 
 
 def _check_caps(reader: Reader, given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]]) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from planner.case.base import Rule, Strict, require, suggest, validate
-from planner.case.figure import Figure
+from planner.case.figure import Curve, Figure, Sourced
 from planner.case.marks import Document, dotted, read_yaml
 from planner.errors import Fault, InputError
 from planner.units import KW_PER_MW
@@ -196,6 +196,7 @@ class Item(Strict):
     nameplate_energy_mwh: Figure | None = None
     round_trip_efficiency_fraction: Figure | None = None
     wear_cost_usd_per_mwh: Figure | None = None  # of energy discharged
+    energy_retention_fraction: Curve | None = None  # of the nameplate energy, by years since commissioning
 
     @model_validator(mode="after")
     def _consistent(self) -> Item:
@@ -219,15 +220,21 @@ class Item(Strict):
             remedy = "leave it out: it is bought beside the pod"
             at = ("brings", self.brings.index("heat_rejection"))
             found.append(Rule("only cooling items may bring heat_rejection", remedy, at))
+        if self.energy_retention_fraction is not None and self.family != "battery":
+            found.append(Rule("is for batteries", "remove it", ("energy_retention_fraction",)))
         if self.heat_rate_btu_per_kwh_lhv and self.heat_rate_btu_per_kwh_hhv:
             found.append(Rule("has an LHV and an HHV heat rate", "keep one", ("heat_rate_btu_per_kwh_hhv",)))
         require(found)
         return self
 
+    def sourced(self) -> list[tuple[str, Sourced]]:
+        """(field, figure or curve) of everything the item has a source for."""
+        pairs = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return [(name, value) for name, value in pairs if isinstance(value, Sourced)]
+
     def figures(self) -> list[tuple[str, Figure]]:
         """(field, figure) of every number the item has."""
-        pairs = ((name, getattr(self, name)) for name in type(self).model_fields)
-        return [(name, value) for name, value in pairs if isinstance(value, Figure)]
+        return [(name, value) for name, value in self.sourced() if isinstance(value, Figure)]
 
     def get(self, name: str, default: float | None = None) -> float:
         """Planning value of a field; KeyError when it has none and no default is given."""
@@ -358,16 +365,8 @@ def read_catalog(*folders: Path) -> tuple[Catalog, list[Fault]]:
             for entry in _read_file(read_yaml(path), faults, broken):
                 first = seen.get(entry.item.id)
                 if first:
-                    faults.append(
-                        Fault(
-                            entry.file,
-                            entry.line,
-                            entry.item.id,
-                            "twice",
-                            f"already in {first.file}:{first.line}",
-                            "give it another id or remove one",
-                        )
-                    )
+                    rule, remedy = f"already in {first.file}:{first.line}", "give it another id or remove one"
+                    faults.append(Fault(entry.file, entry.line, entry.item.id, "twice", rule, remedy))
                 seen[entry.item.id] = entry
         entries |= seen
     return Catalog(_inherit(entries, faults), tuple(files), frozenset(broken)), faults
@@ -397,11 +396,11 @@ def _read_file(document: Document, faults: list[Fault], broken: set[str]) -> lis
         if item is None:
             broken |= {str(data["id"])} if isinstance(data, dict) and "id" in data else set()
             continue
-        for name, figure in item.figures() if file else ():
-            if figure.source not in sources and " " not in figure.source:
-                remedy = suggest(figure.source, sources, "add it under sources, or write the source out")
+        for name, given in item.sourced() if file else ():
+            if given.source not in sources and " " not in given.source:
+                remedy = suggest(given.source, sources, "add it under sources, or write the source out")
                 path = ("items", i, name, "source")
-                faults.append(document.fault(path, figure.source, "unknown source", remedy))
+                faults.append(document.fault(path, given.source, "unknown source", remedy))
         entries.append(Entry(item, document.file, document.line(("items", i)), sources))
     return entries
 
@@ -488,12 +487,12 @@ def refusal(entry: Entry) -> tuple[str, str] | None:
     return None
 
 
-def stale(catalog: Catalog, before: date) -> list[tuple[Item, str, Figure]]:
-    """Figures dated before a day, oldest first. A date without month or day counts as its last day."""
+def stale(catalog: Catalog, before: date) -> list[tuple[Item, str, Sourced]]:
+    """What is dated before a day, oldest first. A date without month or day counts as its last day."""
     rows = [
         (item, name, figure)
         for item in catalog.items
-        for name, figure in item.figures()
+        for name, figure in item.sourced()
         if not figure.inherited_from and (figure.date + "-12-31"[len(figure.date) - 4 :])[:10] < before.isoformat()
     ]
     return sorted(rows, key=lambda row: (row[2].date, row[0].id, row[1]))

@@ -80,7 +80,7 @@ class Plant:
             names += [r.key for r in options] if len(options) > 1 else []
         names += [g.key for g in self.generators] + [r.key for r in self.renewables]
         for store in self.batteries:
-            names += [store.key]
+            names += [store.key, *([store.energy] if store.fades else [])]
             names += [store.reserve] if self.events else []
         names += [lost_of(g) for g in self.generators if any(e.lost == lost_of(g) for e in self.events)]
         names += ["standby_mw"] if self.standby else []
@@ -125,6 +125,11 @@ class Plant:
         names = [name for store in self.batteries for name in (store.soc_start, store.soc_end)]
         names += ["peak_mw", "ratchet_mw"] if self.has_ratchet else []
         return (*names, *(cap.key for cap in self.caps), *self.allowances)
+
+    @cached_property
+    def energies(self) -> tuple[str, ...]:
+        """Links that belong to a year of a period: the energy that is left of batteries that fade."""
+        return tuple(store.energy for store in self.batteries if store.fades)
 
     @cached_property
     def shared(self) -> dict[int, tuple[Shared, ...]]:

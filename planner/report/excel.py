@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from planner.case.case import Case
+from planner.case.figure import Figure, describe
 from planner.ledger import CAPITAL_LINES
 from planner.plan.plan import Plan
 from planner.report.excel_table import Column, Formats, as_date, formats, write_cell, write_table
@@ -390,24 +391,27 @@ def _sources(sheet: Any, style: Formats, plan: Plan, case: Case) -> None:
     for name in sorted({*plan.summary["units"], *plan.orders["item"]}):
         if name not in entries:
             continue
-        for field, figure in entries[name].item.figures():
+        for field, figure in entries[name].item.sourced():
             entry = entries.get(figure.inherited_from, entries[name])
             source = entry.sources.get(figure.source, figure.source)
+            values: tuple[float | None, ...] = (None,) * 4
+            note = figure.note
+            if isinstance(figure, Figure):
+                values = figure.value, figure.low, figure.typical, figure.high
+            else:
+                note = f"{describe(figure)}. {note}".rstrip(". ")
             file = "/".join(entry.file.replace("\\", "/").split("/")[-2:])
             rows.append(
                 (
                     name,
                     field,
-                    figure.value,
-                    figure.low,
-                    figure.typical,
-                    figure.high,
+                    *values,
                     unit_of(field),
                     figure.basis,
                     figure.inherited_from,
                     source,
                     figure.date,
-                    figure.note,
+                    note,
                     f"{file}:{entry.line}",
                 )
             )
