@@ -14,6 +14,7 @@ from planner.case.catalog import Item
 from planner.case.event import EventInput, modelled_hours
 from planner.case.resource import solar_output_fraction, wind_output_fraction
 from planner.plan.audit_base import Array, Checks, Tables, as_date, says
+from planner.plan.audit_fade import left_mwh
 from planner.plan.audit_loads import Site
 from planner.plan.audit_money import first_charges
 from planner.plan.audit_physics import site_rating
@@ -31,10 +32,14 @@ def audit_events(checks: Checks, case: Case, tables: Tables, site: Site, months:
     charge = {item.id: _before(case, tables, site, months, item) for item in stores}
     begins = [_begins(case, event) for event in case.input.events]
     struck = np.unique(np.concatenate(begins))
-    _reserves(checks, tables, site, charge, struck, {i.id: i.get("nameplate_energy_mwh") for i in stores})
-    operated = {p: np.concatenate([m.hours.hour_of_year for m in months if m.p == p]) for p in {m.p for m in months}}
+    ends = {(m.p, m.year): max(m.days) for m in months}
+    left = {at: {i.id: left_mwh(case, tables, site, i, at[0], end) for i in stores} for at, end in ends.items()}
+    _reserves(checks, tables, site, charge, struck, left)
+    operated = {
+        at: np.concatenate([m.hours.hour_of_year for m in months if (m.p, m.year) == at]) for at in sorted(ends)
+    }
     for event, hours in zip(case.input.events, begins, strict=True):
-        for p, known in sorted(operated.items()):
+        for (p, year), known in operated.items():
             starts = np.intersect1d(hours, known)
             lost: list[Item | None] = [None]
             if event.kind == "loss_of_largest_unit":
@@ -42,10 +47,11 @@ def audit_events(checks: Checks, case: Case, tables: Tables, site: Site, months:
                 lost = [m for m in machines if site.of_item(m.id, "generation")[p] > 0.5]
             for unit in lost if len(starts) else ():
                 need, load = _need(case, site, event, p, unit)
-                short = _unserved(event, p, site, need, starts, stores, charge)
+                before = {item: by_year[p, year] for item, by_year in charge.items()}
+                short = _unserved(event, p, site, need, starts, stores, before, left[p, year])
                 ahead = (starts[:, None] + np.arange(event.length_h)) % HOURS_PER_YEAR
                 allowed = LOSS_TOLERANCE * load[ahead].sum(axis=1) + 1e-3
-                name = f"{event.kind} in {site.starts[p]}" + (f" of {unit.id}" if unit else "")
+                name = f"{event.kind} in year {year + 1} from {site.starts[p]}" + (f" of {unit.id}" if unit else "")
                 checks.at_most(
                     f"event {event.kind}",
                     "MWh",
@@ -68,9 +74,9 @@ def _begins(case: Case, event: EventInput) -> Index:
     return found
 
 
-def _before(case: Case, tables: Tables, site: Site, months: list[Month], item: Item) -> Array:
-    """State of charge at the start of every hour of the year, by period; empty hours are NaN. [MWh]"""
-    result = np.full((len(site.starts), HOURS_PER_YEAR), np.nan)
+def _before(case: Case, tables: Tables, site: Site, months: list[Month], item: Item) -> dict[tuple[int, int], Array]:
+    """State of charge at the start of every hour, by period and its year; empty hours are NaN. [MWh]"""
+    result = {(m.p, m.year): np.full(HOURS_PER_YEAR, np.nan) for m in months}
     brought = first_charges(case, tables, item)
     last = {m.p: float(m.flow(f"soc:{item.id}_mwh")[-1]) for m in months}
     before = 0.0
@@ -80,13 +86,18 @@ def _before(case: Case, tables: Tables, site: Site, months: list[Month], item: I
         elif month.place < 0:
             before += brought[month.p]
         soc = month.flow(f"soc:{item.id}_mwh")
-        result[month.p, month.hours.hour_of_year] = np.concatenate([[before], soc[:-1]])
+        result[month.p, month.year][month.hours.hour_of_year] = np.concatenate([[before], soc[:-1]])
         before = float(soc[-1])
     return result
 
 
 def _reserves(
-    checks: Checks, tables: Tables, site: Site, charge: dict[str, Array], struck: Index, energy: dict[str, float]
+    checks: Checks,
+    tables: Tables,
+    site: Site,
+    charge: dict[str, dict[tuple[int, int], Array]],
+    struck: Index,
+    left: dict[tuple[int, int], dict[str, float]],
 ) -> None:
     """What the plan says it holds is there at every hour an event may begin, and fits what stands."""
     for row in tables.summary.get("reserves", ()):
@@ -96,9 +107,10 @@ def _reserves(
         if not known:
             continue
         p = site.starts.index(day)
-        most = energy[item] * float(site.of_item(item)[p])
+        years = [at for at in left if at[0] == p]
+        most = min((left[at][item] for at in years), default=0.0)
         checks.at_most("reserves", "MWh", held, most, 1e-5 * (1.0 + most), says(f"reserve of {item} in {day}"))
-        soc = charge[item][p, struck]
+        soc = np.concatenate([charge[item][at][struck] for at in years])
         short = held - soc[~np.isnan(soc)]
         checks.at_most("reserves", "MWh", short, 0.0, 1e-4 + 1e-6 * most, says(f"{item} in {day} below its reserve"))
 
@@ -167,15 +179,22 @@ def _cooling(site: Site, p: int, shape: Array, like: Index) -> Array:
 
 
 def _unserved(
-    event: EventInput, p: int, site: Site, need: Array, starts: Index, stores: list[Item], charge: dict[str, Array]
+    event: EventInput,
+    p: int,
+    site: Site,
+    need: Array,
+    starts: Index,
+    stores: list[Item],
+    charge: dict[str, Array],
+    left: dict[str, float],
 ) -> Array:
-    """Energy missing in the event from each start. [MWh]"""
+    """Energy missing in the event from each start. [MWh]  charge: before every hour; left: the most it may be."""
     there = [i for i in stores if site.of_item(i.id)[p] > 0]
     units = np.array([float(site.of_item(i.id)[p]) for i in there])
     power = units * np.array([i.get("nameplate_power_mw") for i in there])
-    energy = units * np.array([i.get("nameplate_energy_mwh") for i in there])
+    energy = np.array([left[i.id] for i in there])
     one_way = np.sqrt(np.array([i.get("round_trip_efficiency_fraction") for i in there]))
-    soc = np.array([charge[i.id][p, starts] for i in there]).T.reshape(len(starts), len(there))
+    soc = np.array([charge[i.id][starts] for i in there]).T.reshape(len(starts), len(there))
     missing = np.zeros(len(starts))
     for step in range(event.length_h):
         ask = need[(starts + step) % HOURS_PER_YEAR]

@@ -214,6 +214,8 @@ def _capacity(book: Any, sheet: Any, style: Formats, plan: Plan) -> None:
         "firm_generation_mw": Column("firm generation [MW]", "mw", 11),
         "design_load_mw": Column("design load [MW]", "mw", 10),
         "it_design_mw": Column("IT design [MW]", "mw", 10),
+        "battery_nameplate_mwh": Column("battery energy, new [MWh]", "mw", 10),
+        "battery_available_mwh": Column("battery energy, left [MWh]", "mw", 10),
         "binding_stage": Column("next rack is held by", "text", 22),
     }
     names = [name for name in shown if name in plan.capacity]
