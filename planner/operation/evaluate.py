@@ -135,7 +135,8 @@ class BlockSolver:
         if not near:
             self._h.clearSolver()
             return False
-        steps = [np.max(np.abs(sized - point) / np.maximum(np.maximum(sized, point), 1e-12)) for point, _ in near]
+        most = [np.maximum(np.maximum(sized, point), 1e-12) for point, _ in near]
+        steps = [np.max(np.abs(sized - point) / at, initial=0.0) for (point, _), at in zip(near, most, strict=True)]
         if self._many and min(steps) > _SMALL_STEP:
             self._h.clearSolver()
             return False
