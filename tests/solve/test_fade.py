@@ -276,6 +276,16 @@ SITES: dict[str, dict[str, Any]] = {
             {"name": "high", "probability": 0.5, "energy_price_factor": 1.6},
         ],
     },
+    "annual limits and a ratchet": {
+        "site": {
+            "grid": {
+                "tariff": PRICES["tariff"] | {"ratchet": {"fraction": 0.8}},
+                "interconnection": [{"from": "2026-01-01", "mw": 11, "via": "existing_feeders"}],
+            },
+            "caps": {"run_hours_per_year": {"jenbacher_j620": 300}, "co2_t_per_year": 1000},
+        },
+        "committed": [{"item": "jenbacher_j620", "units": 2, "on_site": "2026-01-01"}],
+    },
     "outages": {"events": [{"kind": "grid_outage", "duration_h": 2, "load_fraction": 0.5}]},
 }
 
