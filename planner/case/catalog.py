@@ -197,6 +197,7 @@ class Item(Strict):
     round_trip_efficiency_fraction: Figure | None = None
     wear_cost_usd_per_mwh: Figure | None = None  # of energy discharged
     energy_retention_fraction: Curve | None = None  # of the nameplate energy, by years since commissioning
+    warranty_cycles_per_year: Figure | None = None  # full ones, of the nameplate energy
 
     @model_validator(mode="after")
     def _consistent(self) -> Item:
@@ -220,8 +221,9 @@ class Item(Strict):
             remedy = "leave it out: it is bought beside the pod"
             at = ("brings", self.brings.index("heat_rejection"))
             found.append(Rule("only cooling items may bring heat_rejection", remedy, at))
-        if self.energy_retention_fraction is not None and self.family != "battery":
-            found.append(Rule("is for batteries", "remove it", ("energy_retention_fraction",)))
+        for name in ("energy_retention_fraction", "warranty_cycles_per_year"):
+            if getattr(self, name) is not None and self.family != "battery":
+                found.append(Rule("is for batteries", "remove it", (name,)))
         if self.heat_rate_btu_per_kwh_lhv and self.heat_rate_btu_per_kwh_hhv:
             found.append(Rule("has an LHV and an HHV heat rate", "keep one", ("heat_rate_btu_per_kwh_hhv",)))
         require(found)
@@ -418,16 +420,8 @@ def _inherit(entries: dict[str, Entry], faults: list[Fault]) -> dict[str, Entry]
             continue
         other = generics.get(item.item_class)
         if other and entries[other.id].file == entry.file:
-            faults.append(
-                Fault(
-                    entry.file,
-                    entry.line,
-                    item.id,
-                    "generic",
-                    f"class {item.item_class} has {other.id} already",
-                    "one generic item a class",
-                )
-            )
+            rule = f"class {item.item_class} has {other.id} already"
+            faults.append(Fault(entry.file, entry.line, item.id, "generic", rule, "one generic item a class"))
         generics[item.item_class] = item
     generics = {name: _priced(item) for name, item in generics.items()}
     return {

@@ -168,18 +168,18 @@ def plant_of(case: Case) -> Plant:
         for loop in cooling.LOOPS
     }
     stages = power.chain(case, fans, worst["liquid"] * mix + worst["air"] * (1.0 - mix)) if racks else ()
-    machines, sources = generation.generators(case), renewable.renewables(case)
+    machines, sources, stores = generation.generators(case), renewable.renewables(case), battery.batteries(case)
     return Plant(
         case,
         racks,
         rejections,
         machines,
         sources,
-        battery.batteries(case),
+        stores,
         stages,
         main_transformer_loss(case),
         fans,
-        caps_of(case, machines, rejections),
+        caps_of(case, machines, rejections, stores),
         events_of(case, machines, [source.output_fraction for source in sources]),
     )
 

@@ -74,6 +74,16 @@ FLAT: dict[str, Any] = {
 LOAD = 10.0 + np.where((HOUR % 24 >= 16) & (HOUR % 24 < 20), 4.0, 0.0)
 
 
+PRICES: dict[str, Any] = {
+    "tariff": {
+        "energy_usd_per_mwh": None,
+        "demand_usd_per_kw_month": 9,
+        "energy_periods": [
+            {"name": "base", "usd_per_mwh": 30},
+            {"name": "peak", "usd_per_mwh": 130, "weekday_hours": [16, 17, 18, 19], "weekend_hours": [18]},
+        ],
+    }
+}
 # A twentieth of the energy is lost every year.
 FALLING = {0: 1.0, 10: 0.5, 19: 0.05}
 
@@ -186,18 +196,36 @@ def test_none_bought_gives_no_flows(make_case: Make) -> None:
     assert not plan.capacity.battery_available_mwh.any()
 
 
+@pytest.mark.parametrize(("curve", "years"), [(None, 1), (FALLING, 1), (FALLING, 2)])
+def test_cycles_of_the_warranty(make_case: Make, curve: dict[float, float] | None, years: int) -> None:
+    """A battery of 4 MWh, 100 full cycles a year: 400 MWh bought at 30 and used at 130 $/MWh save 40,000 $ a year.
+
+    Its energy would allow nearly 4 MWh on some 260 working days.
+    """
+    change: dict[str, Any] = {
+        "horizon": {"expansion_years": 0, "operating_years": years, "sample_days_per_month": 2},
+        "site": {"grid": {"tariff": PRICES["tariff"] | {"demand_usd_per_kw_month": 0}}},
+        "finance": {"discount_rate": 0.0},
+        "candidates": {"battery": []},
+    }
+    change["site"]["grid"]["interconnection"] = [{"from": "2026-01-01", "mw": 30, "via": "existing_feeders"}]
+    there = {"committed": [{"item": "own_store", "units": 1, "on_site": "2027-01-01"}]}
+    cost = []
+    for more in ({}, there):
+        case = make_case(FLAT, change, more, series=LOAD, items=[store(curve, warranty_cycles_per_year=100)])
+        solution = solve(case, gap=1e-9, threads=1)
+        plan = plan_of(solution)
+        require(plan, case)
+        cost.append(solution.upper_kusd)
+    assert cost[0] - cost[1] == pytest.approx(40.0 * years, rel=1e-6)
+    given = plan.dispatch["discharge:own_store_mw"] * plan.dispatch["weight_h"]
+    assert given.sum() == pytest.approx(400 * years)
+    plan.dispatch["discharge:own_store_mw"] *= 1.01
+    assert "warranty cycles" in {check.name for check in audit(plan, case) if not check.ok}
+
+
 # --- against the same site without fade -------------------------------------------------------------------
 
-PRICES: dict[str, Any] = {
-    "tariff": {
-        "energy_usd_per_mwh": None,
-        "demand_usd_per_kw_month": 9,
-        "energy_periods": [
-            {"name": "base", "usd_per_mwh": 30},
-            {"name": "peak", "usd_per_mwh": 130, "weekday_hours": [16, 17, 18, 19], "weekend_hours": [18]},
-        ],
-    }
-}
 LOSSY = {"round_trip_efficiency_fraction": 0.81, "wear_cost_usd_per_mwh": 2, "price_usd": 3e5}
 PRICES["interconnection"] = [{"from": "2026-01-01", "mw": 12, "via": "existing_feeders"}]
 TRADING: dict[str, Any] = {"site": {"grid": PRICES}, "horizon": {"expansion_years": 1}}
@@ -269,6 +297,7 @@ SITES: dict[str, dict[str, Any]] = {
         "horizon": {"build_months": 2, "expansion_years": 1, "sample_days_per_month": 2, "block": "day"},
     },
     "beside one that does not fade": {"candidates": {"battery": ["own_store", "own_plain"]}},
+    "a warranty": {"horizon": {"operating_years": 3}},
     "actual calendar": {"horizon": {"calendar": "actual"}},
     "scenarios": {
         "scenarios": [
@@ -292,7 +321,8 @@ SITES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", SITES)
 def test_both_ways_find_the_same_optimum(make_case: Make, name: str) -> None:
-    case = make_case(FLAT, TRADING, SITES[name], series=LOAD, items=[store(FALLING, **LOSSY), PLAIN])
+    few = {"warranty_cycles_per_year": 200} if name == "a warranty" else {}
+    case = make_case(FLAT, TRADING, SITES[name], series=LOAD, items=[store(FALLING, **LOSSY, **few), PLAIN])
     solution = solve(case, gap=1e-6, threads=1)
     plan = plan_of(solution)
     require(plan, case)
@@ -365,6 +395,14 @@ def test_curves_that_are_refused(make_case: Make, by_year: dict[Any, float], rul
     with pytest.raises(InputError) as caught:
         make_case(FLAT, series=LOAD, items=[store(by_year)])
     assert any(rule in fault.rule for fault in caught.value.faults), str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["events", "scenarios"])
+def test_cycles_are_not_joined_with_everything(make_case: Make, name: str) -> None:
+    item = store(FALLING, warranty_cycles_per_year=300)
+    site = SITES["scenarios" if name == "scenarios" else "outages"]
+    with pytest.raises(InputError, match="together with warranty_cycles_per_year are not supported"):
+        make_case(FLAT, site, series=LOAD, items=[item])
 
 
 def test_only_batteries_have_a_curve(make_case: Make) -> None:
