@@ -218,8 +218,7 @@ def _capacity(book: Any, sheet: Any, style: Formats, plan: Plan) -> None:
         "battery_available_mwh": Column("battery energy, left [MWh]", "mw", 10),
         "binding_stage": Column("next rack is held by", "text", 22),
     }
-    without = () if plan.capacity.battery_nameplate_mwh.any() else ("battery_nameplate_mwh", "battery_available_mwh")
-    names = [name for name in shown if name in plan.capacity and name not in without]
+    names = [n for n in shown if n in plan.capacity and (not n.startswith("battery_") or plan.capacity[n].any())]
     write_table(sheet, style, [shown[name] for name in names], _rows(plan.capacity, names))
     last, beside = len(plan.capacity), len(names) + 1
 
