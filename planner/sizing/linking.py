@@ -70,7 +70,7 @@ class Linking(Limits):
             if since <= served <= p
         )
 
-    def energy(self, store: Battery, p: int, year: int = 0) -> Any:
+    def energy(self, store: Battery, p: int, year: int) -> Any:
         """Energy that a battery may hold in a year of a period. [MWh]"""
         return self.m.energy[p, year, store.energy] if store.fades else store.hours * self.m.link[p, store.key]
 

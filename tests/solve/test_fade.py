@@ -358,6 +358,18 @@ def _a_year_younger(self: Timeline, day: date, period: int, year: int) -> float:
 OLD_AGE = Timeline.age_years
 
 
+def test_a_reserve_that_counts_on_too_much_is_caught(make_case: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hours without a grid at 7 MW: 14 / .9 MWh are kept, by four units when they are new, and never in 2031."""
+    item = store(FALLING, **(LOSSY | {"nameplate_power_mw": 4, "price_usd": 3e6}))
+    grid = {"interconnection": [{"from": "2026-01-01", "mw": 30, "via": "existing_feeders"}]}
+    case = make_case(FLAT, TRADING, SITES["outages"], {"site": {"grid": grid}}, series=LOAD, items=[item])
+    monkeypatch.setattr(Battery, "left", lambda self, age: 1.0)
+    plan = plan_of(solve(case, gap=1e-5, threads=1))
+    assert bought(plan) == {date(2027, 1, 1): 4}
+    failed = {check.name for check in audit(plan, case) if not check.ok}
+    assert {"battery energy left", "battery energy", "reserves"} <= failed
+
+
 @pytest.mark.parametrize("wrong", ["a year too young", "no fade", "the table alone"])
 def test_a_plan_that_counts_on_too_much_is_caught(make_case: Make, monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
     """Of four units 12.0 MWh are left in 2031, and 12.8 are needed: both mistakes hide that."""
