@@ -22,6 +22,7 @@ from planner.plan.plan import Plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
 from planner.solve.monolithic import solve_monolithic
+from planner.solve.pool import BlockPool
 from planner.solve.states import states_of
 from planner.timeline import Timeline
 
@@ -228,6 +229,7 @@ def test_cycles_of_the_warranty(make_case: Make, curve: dict[float, float] | Non
 
 LOSSY = {"round_trip_efficiency_fraction": 0.81, "wear_cost_usd_per_mwh": 2, "price_usd": 3e5}
 PRICES["interconnection"] = [{"from": "2026-01-01", "mw": 12, "via": "existing_feeders"}]
+PLAIN = STORE | LOSSY | {"id": "own_plain", "class": "own_plain", "nameplate_energy_mwh": 2, "price_usd": 2e5}
 TRADING: dict[str, Any] = {"site": {"grid": PRICES}, "horizon": {"expansion_years": 1}}
 
 
@@ -288,9 +290,38 @@ def test_a_cut_of_one_year_holds_in_another(make_case: Make) -> None:
     assert values[9.0][1].cost_usd > values[20.0][1].cost_usd
 
 
+def test_coarse_prices_and_mixed_dispatches_know_what_is_left(make_case: Make) -> None:
+    """A month of hours with one battery that fades and one that does not, moved as one on steps of two hours.
+
+    The repaired cut lies below the cost at every energy left, and not far; a mix of two dispatches serves what lies
+    between them at no more than the mean of their costs, and none serves less energy than both have.
+    """
+    both = {"candidates": {"battery": ["own_store", "own_plain"]}, "horizon": {"sample_days_per_month": None}}
+    items = [store(FALLING, **LOSSY), PLAIN]
+    block = build_block(plant_of(make_case(FLAT, TRADING, both, series=LOAD, items=items)), "m07")
+    pool = BlockPool(block)
+    at = {"one": 1.0, "grid_mw": 12.0, "contract_mw": 12.0, "load_mw": 14.0}
+    at |= {"battery:own_store": 5.0, "battery:own_plain": 2.0}
+
+    def point(mwh: float) -> np.ndarray:
+        return np.array([(at | {"energy:own_store": mwh}).get(name, 0.0) for name in block.links])
+
+    coarse = pool.coarse(point(16.0), 2)
+    assert coarse is not None
+    full, little, half = (pool.solve(point(mwh)).cost_usd for mwh in (20.0, 10.0, 15.0))
+    for mwh, cost in ((20.0, full), (10.0, little), (15.0, half)):
+        assert 0.9 * cost <= float(coarse.slope @ point(mwh)) <= cost * (1 + 1e-9)
+    fresh = BlockPool(block)
+    for mwh in (20.0, 10.0):
+        fresh.solve(point(mwh))
+    between = fresh.above(point(15.0))
+    assert between is not None
+    assert half * (1 - 1e-9) <= between.cost_usd <= 0.5 * (full + little) * (1 + 1e-9)
+    assert fresh.above(point(9.0)) is None
+
+
 # --- two routes, one answer -------------------------------------------------------------------------------
 
-PLAIN = STORE | LOSSY | {"id": "own_plain", "class": "own_plain", "nameplate_energy_mwh": 2, "price_usd": 2e5}
 SITES: dict[str, dict[str, Any]] = {
     "build months and days": {
         "start": "2026-11-01",
