@@ -110,9 +110,8 @@ class Linking(Limits):
             for p, k in self.states:
                 year = timeline.year_at(p, k)
                 m.edges.add(m.edge[p, k, end] <= self.energy(store, p, year))
-                if store.fades and (
-                    k == 0 or timeline.year_at(p, k - 1) != year
-                ):  # less is left than in the year before
+                begins = k == 0 or timeline.year_at(p, k - 1) != year
+                if store.fades and begins:  # less is left than in the year before
                     m.edges.add(m.edge[p, k, start] <= self.energy(store, p, year))
                 last = k == timeline.places(p)[-1]
                 if sampled and (last or month[p, k + 1] != month[p, k]):
