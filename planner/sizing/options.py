@@ -316,8 +316,7 @@ def _orders(case: Case, item: Item, wait: float, gate: date) -> tuple[Order, ...
         in_service = case.timeline.first_period(dates.in_service)
         order = Order(period, dates, in_service, flows, present_value(case, flows) / USD_PER_KUSD)
         held = best.get((in_service, quarter))
-        # Later is never worse for a budget, nor is the unit older; where the present value is also no higher, the
-        # earlier day is dominated.
+        # Later is never worse for a budget; where the present value is also no higher, the earlier day is dominated.
         if held is None or order.cost_kusd <= held.cost_kusd + 1e-9:
             best[in_service, quarter] = order
     return tuple(sorted(best.values(), key=lambda order: order.period))
