@@ -97,6 +97,26 @@ class Timeline:
         months = self.months_of(period)
         return months[:MONTHS_PER_YEAR] if self.repeats_year else months
 
+    def years_in(self, period: int) -> range:
+        """Years of a period that are operated each in its own right: one, or those that do not repeat."""
+        return range(max(1, len(self.operated_months(period)) // MONTHS_PER_YEAR))
+
+    def year_at(self, period: int, place: int) -> int:
+        """Which of its period's years a place is in."""
+        return (self.part_at(period, place)[0] - self.months_of(period)[0]) // MONTHS_PER_YEAR
+
+    def age_years(self, day: date, period: int, year: int) -> float:
+        """Age, at the end of a year of a period, of what was ready on a day. Whole months, and never too few.
+
+        >>> t = Timeline(date(2027, 1, 1), build_months=2, operating_years=3, years_apart=True)
+        >>> t.age_years(date(2027, 2, 20), 1, 0) == 1 / 12, t.age_years(date(2026, 3, 1), 2, 1)
+        (True, 3.0)
+        """
+        months = self.months_of(period)
+        last = year == self.years_in(period)[-1]
+        stop = months.stop if last else months.start + MONTHS_PER_YEAR * (year + 1)
+        return (stop - (day.year - self.start.year) * MONTHS_PER_YEAR - day.month + self.start.month) / MONTHS_PER_YEAR
+
     def days_in(self, month: int) -> int:
         """Days of a month."""
         first = self.first_day(month)

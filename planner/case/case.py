@@ -143,6 +143,8 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     _check_dates(reader, given, timeline)
     chooser = Chooser(reader, given, catalog, timeline)
     candidates, redundancy = chooser.candidates(), chooser.redundancy()
+    # What a battery that fades can hold changes from year to year, and so no year repeats another.
+    timeline = replace(timeline, years_apart=_check_batteries(reader, given, catalog, candidates, timeline))
     activity_dates = _activities(reader, given)
     gates = _gates(reader, given, activity_dates, catalog)
     _check_events(reader, given, candidates, catalog)
@@ -230,6 +232,30 @@ def _check_dates(reader: Reader, given: CaseInput, timeline: Timeline) -> None:
     if abs(base - first.year) > 10:
         rule = f"must be within 10 years of the start {first}"
         reader.fault(("finance", "base_year"), base, rule, "correct the year")
+
+
+def _check_batteries(
+    reader: Reader, given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]], timeline: Timeline
+) -> bool:
+    """Whether some battery fades. Curves must reach the horizon; a warranty's cycles are an annual limit."""
+    places: list[tuple[Path_, str, date]] = [
+        (("candidates", "battery"), name, timeline.start) for name in candidates.get("battery", ())
+    ]
+    places += [(("committed", i, "item"), row.item, row.on_site) for i, row in enumerate(given.committed)]
+    known = [(path, catalog[name], since) for path, name, since in places if name in catalog]
+    last = timeline.last_period
+    for path, item, since in known if reader.sound(("start",), ("horizon",)) else ():
+        age, curve = timeline.age_years(since, last, timeline.years_in(last)[-1]), item.energy_retention_fraction
+        if curve is not None and age > curve.points[-1][0]:
+            reach = f"its energy_retention_fraction ends at {curve.points[-1][0]:g}"
+            remedy = "give the item a longer curve in a catalog of your own, or shorten the years"
+            reader.fault(path, item.id, f"may be {age:g} years old at the horizon, and {reach}", remedy)
+    for path, item, _ in known:
+        for name in ("events", "scenarios"):
+            if item.warranty_cycles_per_year is not None and getattr(given, name):
+                rule = f"{name} together with warranty_cycles_per_year are not supported yet"
+                reader.fault(path, item.id, rule, f"remove the {name}, or use an item without that figure")
+    return any(item.energy_retention_fraction is not None for _, item, _ in known)
 
 
 def _check_caps(reader: Reader, given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]]) -> None:

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from planner.case.base import Rule, Strict, require, suggest, validate
 from planner.case.commitment import commitment_faults
-from planner.case.figure import Figure
+from planner.case.figure import Curve, Figure, Sourced
 from planner.case.marks import Document, dotted, read_yaml
 from planner.errors import Fault, InputError
 from planner.units import KW_PER_MW
@@ -203,6 +203,8 @@ class Item(Strict):
     nameplate_energy_mwh: Figure | None = None
     round_trip_efficiency_fraction: Figure | None = None
     wear_cost_usd_per_mwh: Figure | None = None  # of energy discharged
+    energy_retention_fraction: Curve | None = None  # of the nameplate energy, by years since commissioning
+    warranty_cycles_per_year: Figure | None = None  # full ones, of the nameplate energy
 
     @model_validator(mode="after")
     def _consistent(self) -> Item:
@@ -226,16 +228,23 @@ class Item(Strict):
             remedy = "leave it out: it is bought beside the pod"
             at = ("brings", self.brings.index("heat_rejection"))
             found.append(Rule("only cooling items may bring heat_rejection", remedy, at))
+        for name in ("energy_retention_fraction", "warranty_cycles_per_year"):
+            if getattr(self, name) is not None and self.family != "battery":
+                found.append(Rule("is for batteries", "remove it", (name,)))
         if self.heat_rate_btu_per_kwh_lhv and self.heat_rate_btu_per_kwh_hhv:
             found.append(Rule("has an LHV and an HHV heat rate", "keep one", ("heat_rate_btu_per_kwh_hhv",)))
         found += commitment_faults(self)
         require(found)
         return self
 
+    def sourced(self) -> list[tuple[str, Sourced]]:
+        """(field, figure or curve) of everything the item has a source for."""
+        pairs = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return [(name, value) for name, value in pairs if isinstance(value, Sourced)]
+
     def figures(self) -> list[tuple[str, Figure]]:
         """(field, figure) of every number the item has."""
-        pairs = ((name, getattr(self, name)) for name in type(self).model_fields)
-        return [(name, value) for name, value in pairs if isinstance(value, Figure)]
+        return [(name, value) for name, value in self.sourced() if isinstance(value, Figure)]
 
     def get(self, name: str, default: float | None = None) -> float:
         """Planning value of a field; KeyError when it has none and no default is given."""
@@ -366,16 +375,8 @@ def read_catalog(*folders: Path) -> tuple[Catalog, list[Fault]]:
             for entry in _read_file(read_yaml(path), faults, broken):
                 first = seen.get(entry.item.id)
                 if first:
-                    faults.append(
-                        Fault(
-                            entry.file,
-                            entry.line,
-                            entry.item.id,
-                            "twice",
-                            f"already in {first.file}:{first.line}",
-                            "give it another id or remove one",
-                        )
-                    )
+                    rule, remedy = f"already in {first.file}:{first.line}", "give it another id or remove one"
+                    faults.append(Fault(entry.file, entry.line, entry.item.id, "twice", rule, remedy))
                 seen[entry.item.id] = entry
         entries |= seen
     return Catalog(_inherit(entries, faults), tuple(files), frozenset(broken)), faults
@@ -405,11 +406,11 @@ def _read_file(document: Document, faults: list[Fault], broken: set[str]) -> lis
         if item is None:
             broken |= {str(data["id"])} if isinstance(data, dict) and "id" in data else set()
             continue
-        for name, figure in item.figures() if file else ():
-            if figure.source not in sources and " " not in figure.source:
-                remedy = suggest(figure.source, sources, "add it under sources, or write the source out")
+        for name, given in item.sourced() if file else ():
+            if given.source not in sources and " " not in given.source:
+                remedy = suggest(given.source, sources, "add it under sources, or write the source out")
                 path = ("items", i, name, "source")
-                faults.append(document.fault(path, figure.source, "unknown source", remedy))
+                faults.append(document.fault(path, given.source, "unknown source", remedy))
         entries.append(Entry(item, document.file, document.line(("items", i)), sources))
     return entries
 
@@ -427,16 +428,8 @@ def _inherit(entries: dict[str, Entry], faults: list[Fault]) -> dict[str, Entry]
             continue
         other = generics.get(item.item_class)
         if other and entries[other.id].file == entry.file:
-            faults.append(
-                Fault(
-                    entry.file,
-                    entry.line,
-                    item.id,
-                    "generic",
-                    f"class {item.item_class} has {other.id} already",
-                    "one generic item a class",
-                )
-            )
+            rule = f"class {item.item_class} has {other.id} already"
+            faults.append(Fault(entry.file, entry.line, item.id, "generic", rule, "one generic item a class"))
         generics[item.item_class] = item
     generics = {name: _priced(item) for name, item in generics.items()}
     return {

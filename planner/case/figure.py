@@ -1,9 +1,11 @@
-"""One number of a catalog with its source, date and confidence, and how people read it."""
+"""Numbers and curves of a catalog with their source, date and confidence, and how people read them."""
 
 from __future__ import annotations
 
 import math
+import re
 from datetime import date
+from itertools import pairwise
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -14,13 +16,9 @@ from planner.case.marks import show
 Confidence = Literal["datasheet", "press", "estimate", "memory"]
 
 
-class Figure(Strict):
-    """One number of a catalog: a value or low/typical/high, with source, date and confidence."""
+class Sourced(Strict):
+    """Where something a catalog says comes from."""
 
-    value: Finite | None = None
-    low: Finite | None = None
-    typical: Finite | None = None
-    high: Finite | None = None
     source: str
     date: str
     confidence: Confidence
@@ -35,6 +33,27 @@ class Figure(Strict):
         return data
 
     @model_validator(mode="after")
+    def _dated(self) -> Sourced:
+        year = self.date[:4]
+        if not (year.isdigit() and 1990 <= int(year) <= 2100):
+            raise Rule("date must start with a year", "write YYYY, YYYY-MM or YYYY-MM-DD", ("date",))
+        return self
+
+    @property
+    def basis(self) -> str:
+        """How far it can be trusted: datasheet, press, estimate, memory or inherited."""
+        return "inherited" if self.inherited_from else self.confidence
+
+
+class Figure(Sourced):
+    """One number of a catalog: a value or low/typical/high."""
+
+    value: Finite | None = None
+    low: Finite | None = None
+    typical: Finite | None = None
+    high: Finite | None = None
+
+    @model_validator(mode="after")
     def _one_form(self) -> Figure:
         spread = (self.low, self.typical, self.high)
         if (self.value is None) == (self.typical is None):
@@ -46,9 +65,6 @@ class Figure(Strict):
                 raise Rule("needs low, typical and high together", "write all three, or value alone")
             if not self.low <= self.typical <= self.high:
                 raise Rule("must have low <= typical <= high", "put the three in order")
-        year = self.date[:4]
-        if not (year.isdigit() and 1990 <= int(year) <= 2100):
-            raise Rule("date must start with a year", "write YYYY, YYYY-MM or YYYY-MM-DD", ("date",))
         return self
 
     @property
@@ -63,14 +79,37 @@ class Figure(Strict):
         """The high end, for what is sized before its configuration is known."""
         return self.high if self.high is not None else self.planning
 
+
+class Curve(Sourced):
+    """What is left of something by its age: a fraction of what was new, straight between the years given."""
+
+    by_year: dict[str, Finite]
+
+    @model_validator(mode="after")
+    def _falls(self) -> Curve:
+        for year in self.by_year:
+            if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?", year):
+                raise Rule("must be an age in years", "write a number from 0 up", ("by_year", year))
+        ages, left = [age for age, _ in self.points], [share for _, share in self.points]
+        if not ages or ages[0] != 0:
+            raise Rule("must start at year 0", "write what a new unit has", ("by_year",))
+        if any(b <= a for a, b in pairwise(ages)):
+            raise Rule("years must rise", "put them in order", ("by_year",))
+        if any(b > a for a, b in pairwise(left)) or not (left[0] <= 1 and left[-1] > 0):
+            raise Rule("fractions must lie above 0, at most at 1, and never rise", "correct them", ("by_year",))
+        return self
+
     @property
-    def basis(self) -> str:
-        """How far it can be trusted: datasheet, press, estimate, memory or inherited."""
-        return "inherited" if self.inherited_from else self.confidence
+    def points(self) -> tuple[tuple[float, float], ...]:
+        """(age in years, what is left) in order."""
+        return tuple((float(year), share) for year, share in self.by_year.items())
 
 
-def describe(value: Figure) -> str:
-    """Figure for people: the value, or typical with its range."""
+def describe(value: Sourced) -> str:
+    """Figure or curve for people: the value, or typical with its range; what is left by year."""
+    if isinstance(value, Curve):
+        return ", ".join(f"{plain(share)} in year {plain(age)}" for age, share in value.points)
+    assert isinstance(value, Figure)
     if value.value is not None:
         return plain(value.value)
     if value.typical is None or value.low is None or value.high is None:

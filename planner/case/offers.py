@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from planner.case.catalog import Catalog, Entry, Item
-from planner.case.figure import Figure
+from planner.case.figure import Sourced
 
 
 def is_orderable(item: Item, on: date) -> bool:
@@ -27,12 +27,12 @@ def refusal(entry: Entry) -> tuple[str, str] | None:
     return None
 
 
-def stale(catalog: Catalog, before: date) -> list[tuple[Item, str, Figure]]:
-    """Figures dated before a day, oldest first. A date without month or day counts as its last day."""
+def stale(catalog: Catalog, before: date) -> list[tuple[Item, str, Sourced]]:
+    """What is dated before a day, oldest first. A date without month or day counts as its last day."""
     rows = [
         (item, name, figure)
         for item in catalog.items
-        for name, figure in item.figures()
+        for name, figure in item.sourced()
         if not figure.inherited_from and (figure.date + "-12-31"[len(figure.date) - 4 :])[:10] < before.isoformat()
     ]
     return sorted(rows, key=lambda row: (row[2].date, row[0].id, row[1]))

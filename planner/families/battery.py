@@ -3,13 +3,19 @@
 Symbols, per item k (P MW and E MWh of one MW installed, eta the one-way efficiency sqrt(round trip)):
     battery_energy_balance[t]:   soc(t) = soc(t-1) + (eta ch(t) - dis(t) / eta) x hours of a step
     battery_power[t]:            ch(t) + dis(t) <= P n         also halves simultaneous charge and discharge
-    battery_energy[t]:           soc(t) <= E n
+    battery_energy[t]:           soc(t) <= E n, or what is left of it: the linking component energy:<item>
     edges:                       soc before the block and after it are linking components; over a year
                                  they close a circle, so there is no free energy
     battery_reserve[t]:          soc(t-1) >= reserve             in every step t at whose start an event may begin
     in an event:                 soc before it = reserve, and free after it
-Wear is a cost per MWh discharged and a ledger line. Not modelled yet: fade, self-discharge, the minutes an engine
-takes to start.
+An item with a curve h of retention by age fades: energy alone, by purchase, in a year of a period
+
+    energy:<item> = E x sum over purchases q of h(age of q at the end of the year) n_q
+
+so that no hour counts on more than is left, and buying later is augmentation. Blocks see the sum alone, and so cuts
+hold in every year. Wear is a cost per MWh discharged and a ledger line. Not modelled yet: fade by the cycles that are
+run (the curve holds what the maker promises at the warranty's cycles), fade of power and efficiency, self-discharge,
+the minutes an engine takes to start.
 """
 
 from __future__ import annotations
@@ -35,6 +41,17 @@ class Battery:
     energy_mwh: float  # per unit
     efficiency: float  # one way
     wear_usd_per_mwh: float
+    retention: tuple[tuple[float, float], ...] = ()  # (age in years, share of the energy left); none: no fade
+
+    @property
+    def fades(self) -> bool:
+        """Whether what is left of its energy depends on its age."""
+        return bool(self.retention)
+
+    @property
+    def energy(self) -> str:
+        """Linking component of a battery that fades: energy that is left. [MWh]"""
+        return f"energy:{self.item.id}"
 
     @property
     def soc_start(self) -> str:
@@ -56,6 +73,16 @@ class Battery:
         """Energy over power. [h]"""
         return self.energy_mwh / self.power_mw
 
+    @property
+    def holds(self) -> tuple[float, str]:
+        """Most energy it may hold: MWh per unit of a linking component, and that component."""
+        return (1.0, self.energy) if self.fades else (self.hours, self.key)
+
+    def left(self, age_years: float) -> float:
+        """Share of its energy that is left at an age, straight between the years of the curve."""
+        ages, shares = zip(*self.retention, strict=True)
+        return float(np.interp(age_years, ages, shares))
+
 
 def batteries(case: Case) -> tuple[Battery, ...]:
     """Every battery candidate or committed battery."""
@@ -69,6 +96,7 @@ def batteries(case: Case) -> tuple[Battery, ...]:
             item.get("nameplate_energy_mwh"),
             item.get("round_trip_efficiency_fraction") ** 0.5,
             item.get("wear_cost_usd_per_mwh", 0.0),
+            item.energy_retention_fraction.points if item.energy_retention_fraction is not None else (),
         )
         for i in dict.fromkeys(ids)
     )
@@ -77,8 +105,9 @@ def batteries(case: Case) -> tuple[Battery, ...]:
 def operate(
     builder: BlockBuilder, hours: Hours, stores: tuple[Battery, ...], held: NDArray[np.bool_] | None = None
 ) -> None:
-    """Charge and discharge in a block. Links: battery:<item> in MW, soc_start:<item>, soc_end:<item> in MWh.
+    """Charge and discharge in a block.
 
+    Links: battery:<item> in MW; energy:<item> of what fades, soc_start:<item> and soc_end:<item> in MWh.
     held: steps at whose start reserve_mwh:<item> is held; None where the case has no events.
     """
     for store in stores:
@@ -97,7 +126,7 @@ def operate(
 
 
 def ride(builder: BlockBuilder, hours: Hours, stores: tuple[Battery, ...]) -> None:
-    """Charge and discharge through an event. Links: battery:<item> in MW, reserve_mwh:<item> in MWh."""
+    """Charge and discharge through an event. Links: battery:<item> in MW; energy:<item>, reserve_mwh:<item> in MWh."""
     for store in stores:
         _flows(builder, hours, store, store.reserve)
 
@@ -129,5 +158,6 @@ def _flows(builder: BlockBuilder, hours: Hours, store: Battery, start: str) -> t
             equal=True,
         )
     builder.rows(f"battery_power:{name}", [(1.0, charge.index), (1.0, discharge.index)], [(-1.0, store.key)])
-    builder.rows(f"battery_energy:{name}", [(1.0, soc.index)], [(-store.hours, store.key)])
+    mwh, link = store.holds
+    builder.rows(f"battery_energy:{name}", [(1.0, soc.index)], [(-mwh, link)])
     return discharge, soc

@@ -85,7 +85,7 @@ class Plant:
             names += [r.key for r in options] if len(options) > 1 else []
         names += [g.key for g in self.generators] + [r.key for r in self.renewables]
         for store in self.batteries:
-            names += [store.key]
+            names += [store.key, *([store.energy] if store.fades else [])]
             names += [store.reserve] if self.events else []
         names += [lost_of(g) for g in self.generators if any(e.lost == lost_of(g) for e in self.events)]
         names += ["standby_mw"] if self.standby else []
@@ -134,6 +134,11 @@ class Plant:
         return (*names, *(cap.key for cap in self.caps), *self.allowances)
 
     @cached_property
+    def energies(self) -> tuple[str, ...]:
+        """Links that belong to a year of a period: the energy that is left of batteries that fade."""
+        return tuple(store.energy for store in self.batteries if store.fades)
+
+    @cached_property
     def shared(self) -> dict[int, tuple[Shared, ...]]:
         """By operated month, what its blocks share; nothing where a month is one block."""
         timeline = self.case.timeline
@@ -176,18 +181,18 @@ def plant_of(case: Case) -> Plant:
         for loop in cooling.LOOPS
     }
     stages = power.chain(case, fans, worst["liquid"] * mix + worst["air"] * (1.0 - mix)) if racks else ()
-    machines, sources = generation.generators(case), renewable.renewables(case)
+    machines, sources, stores = generation.generators(case), renewable.renewables(case), battery.batteries(case)
     return Plant(
         case,
         racks,
         rejections,
         machines,
         sources,
-        battery.batteries(case),
+        stores,
         stages,
         main_transformer_loss(case),
         fans,
-        caps_of(case, machines, rejections),
+        caps_of(case, machines, rejections, stores),
         events_of(case, machines, [source.output_fraction for source in sources]),
         max((float(s.max()) for path in case.paths if (s := path.case.load_series_mw) is not None), default=0.0),
     )

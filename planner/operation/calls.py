@@ -37,7 +37,7 @@ def worst_patterns(
     link = dict(zip(plant.links, x.tolist(), strict=True))
     stores = [store for store in plant.batteries if link[store.key] > 0]
     eta = min((store.efficiency for store in stores), default=1.0)
-    most = sum(store.hours * link[store.key] for store in stores)
+    most = sum(mwh * link[name] for mwh, name in (store.holds for store in stores))
     power_mw = sum(link[store.key] for store in stores)
     need = {called: need_mw(plant, event, x, called=called) * event.step_h for called in (True, False)}
     steps = len(need[True])

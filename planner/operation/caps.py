@@ -4,10 +4,10 @@
 
 The sizing model hands out the allowances: over every calendar year they add up to no more than the limit. Factors:
 carbon dioxide by fuel burnt (on site alone, not of power bought), nitrogen oxides by the item's figure for output, fuel
-on HHV, with what is burnt at no load and in starts where units are committed,
-evaporation by the item's figure (blow-down comes on top), and run-hours as MWh over the rating of what stands.
-Standby generators do not run in a plan's hours, so their tests are in no cap, nor is what events burn. With
-scenarios the limit holds on every path.
+on HHV, with what is burnt at no load and in starts where units are committed, evaporation by the item's figure
+(blow-down comes on top), run-hours as MWh over the rating of what stands, and the cycles of a battery's warranty as MWh
+discharged over the nameplate energy of what stands. Standby generators do not run in a plan's hours, so their tests are
+in no cap, nor is what events burn. With scenarios the limit holds on every path.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from planner.algebra import BlockBuilder, Columns
 from planner.case.case import Case
+from planner.families.battery import Battery
 from planner.families.cooling import LOOPS, Rejection
 from planner.families.generation import Generator, incremental_mmbtu_hhv_per_mwh, no_load_mmbtu_hhv_per_mwh
 from planner.timeline import Hours
@@ -39,11 +40,24 @@ class Cap:
     of_links: dict[str, Array] = field(default_factory=dict)  # flow = component x load shape
 
 
-def caps_of(case: Case, machines: tuple[Generator, ...], rejections: tuple[Rejection, ...]) -> tuple[Cap, ...]:
+def caps_of(
+    case: Case, machines: tuple[Generator, ...], rejections: tuple[Rejection, ...], stores: tuple[Battery, ...]
+) -> tuple[Cap, ...]:
     """Every annual limit of a case with what counts towards it."""
+    return (*_of_site(case, machines, rejections), *(cap for store in stores for cap in _of_warranty(store)))
+
+
+def _of_warranty(store: Battery) -> list[Cap]:
+    if store.item.warranty_cycles_per_year is None:
+        return []
+    name, cycles = store.item.id, store.item.warranty_cycles_per_year.planning
+    return [Cap(f"cap:cycled_mwh:{name}", cycles * store.hours, store.key, {f"discharge:{name}": 1.0})]
+
+
+def _of_site(case: Case, machines: tuple[Generator, ...], rejections: tuple[Rejection, ...]) -> list[Cap]:
     given = case.input.site.caps
     if given is None:
-        return ()
+        return []
     burnt: dict[str, float] = {}
     carbon: dict[str, float] = {}
     for m in machines:
@@ -65,7 +79,7 @@ def caps_of(case: Case, machines: tuple[Generator, ...], rejections: tuple[Rejec
         hours = given.run_hours_per_year.get(machine.item.id)
         if hours is not None:
             found.append(Cap(f"cap:run_mwh:{machine.item.id}", hours, machine.key, {machine.key: 1.0}))
-    return tuple(found)
+    return found
 
 
 def _burnt(machine: Generator, step_h: float) -> dict[str, float]:

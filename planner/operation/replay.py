@@ -52,7 +52,7 @@ def unserved_mwh(plant: Plant, event: Event, x: Array, starts: NDArray[np.int64]
     link = dict(zip(plant.links, x.tolist(), strict=True))
     stores = [store for store in plant.batteries if link[store.key] > 0]
     power_mw = np.array([link[store.key] for store in stores])
-    most = np.array([link[store.key] * store.hours for store in stores])
+    most = np.array([mwh * link[name] for mwh, name in (store.holds for store in stores)])
     eta = np.array([store.efficiency for store in stores])
     soc = np.tile([link[store.reserve] for store in stores], (len(starts), 1))
     unserved = np.zeros(len(starts))

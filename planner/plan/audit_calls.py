@@ -24,17 +24,22 @@ _SLACK = 1e-3  # of power and energy: how far a need is told as a number before 
 
 
 def needed_mwh(
-    calls: Calls, p: int, site: Site, stores: list[Item], need: dict[bool, Array], may_begin: NDArray[np.bool_]
+    calls: Calls,
+    p: int,
+    site: Site,
+    stores: list[Item],
+    need: dict[bool, Array],
+    may_begin: NDArray[np.bool_],
+    most: float,
 ) -> Array:
     """Energy batteries must hold where a call begins, by step of the year; infinite where none is enough. [MWh]
 
-    need: in called hours and in others, load less all that can carry it, by step. [MW]
+    need: in called hours and in others, load less all that can carry it, by step. [MW]  most: they can hold. [MWh]
     """
     steps = len(may_begin)
     in_hour = steps // HOURS_PER_YEAR
     there = [(item, float(site.of_item(item.id)[p])) for item in stores if site.of_item(item.id)[p] > 0]
     power = sum(units * item.get("nameplate_power_mw") for item, units in there)
-    most = sum(units * item.get("nameplate_energy_mwh") for item, units in there)
     one_way = min((item.get("round_trip_efficiency_fraction") for item, _ in there), default=1.0) ** 0.5
 
     def before(called: bool, energy: Array) -> Array:

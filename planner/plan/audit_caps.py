@@ -21,6 +21,13 @@ _TOLERANCE = 1e-3  # t, m3, MMBtu or MWh of a year
 
 def audit_caps(checks: Checks, case: Case, site: Site, months: list[Month]) -> None:
     """Every limit in every calendar year that build or expansion touch, and in the operating year."""
+    for item in site.family_items("battery"):
+        if item.warranty_cycles_per_year is not None:
+            held = item.get("nameplate_energy_mwh") * site.of_item(item.id)
+            given = [float(month.flow(f"discharge:{item.id}_mw").sum()) * month.hours.weight for month in months]
+            _as_it_stands(
+                checks, site, months, "warranty cycles", item, given, item.get("warranty_cycles_per_year") * held
+            )
     caps = case.input.site.caps
     if caps is None:
         return
@@ -49,7 +56,10 @@ def audit_caps(checks: Checks, case: Case, site: Site, months: list[Month]) -> N
                 name, unit, float(amounts[places].sum()), limit, _TOLERANCE + 1e-7 * limit, says(f"{name} in {text}")
             )
     for item_id, hours in caps.run_hours_per_year.items():
-        _run_hours(checks, case, site, months, case.catalog[item_id], hours)
+        item = case.catalog[item_id]
+        rated = item.get("nameplate_power_mw") * site.of_item(item_id, "generation")
+        run = [_mwh(month, item) for month in months]
+        _as_it_stands(checks, site, months, "run-hours", item, run, hours * rated)
 
 
 def _years(site: Site, months: list[Month]) -> Iterator[tuple[str, list[int]]]:
@@ -58,7 +68,7 @@ def _years(site: Site, months: list[Month]) -> Iterator[tuple[str, list[int]]]:
     Where years do not repeat, every year is operated in its own right.
     """
     repeats = site.case.timeline.repeats_year
-    for year in sorted({m.start.year for m in months if m.p < site.last or not repeats}):
+    for year in sorted({m.start.year for m in months if not repeats or m.p < site.last}):
         yield f"{year}", [i for i, m in enumerate(months) if m.start.year == year]
     if not repeats:
         return
@@ -90,10 +100,11 @@ def _evaporated(case: Case, site: Site, months: list[Month]) -> Array:
     return amounts
 
 
-def _run_hours(checks: Checks, case: Case, site: Site, months: list[Month], item: Item, hours: float) -> None:
-    """By the end of every month of a year, no more MWh than what then stands may have run for."""
-    rated = item.get("nameplate_power_mw") * site.of_item(item.id, "generation")
+def _as_it_stands(
+    checks: Checks, site: Site, months: list[Month], name: str, item: Item, mwh: list[float], yearly: Array
+) -> None:
+    """By the end of every month of a year, no more than what then stands may do in one. yearly: by period. [MWh]"""
     for text, places in _years(site, months):
-        run = np.cumsum([_mwh(months[i], item) for i in places])
-        most = hours * np.array([rated[months[i].p] for i in places])
-        checks.at_most("run-hours", "MWh", run, most, _TOLERANCE + 1e-7 * most, says(f"{item.id} in {text}"))
+        run = np.cumsum([mwh[i] for i in places])
+        most = np.array([yearly[months[i].p] for i in places])
+        checks.at_most(name, "MWh", run, most, _TOLERANCE + 1e-7 * most, says(f"{item.id} in {text}"))

@@ -18,6 +18,7 @@ from planner.case.event import EventInput, modelled_hours
 from planner.case.resource import solar_output_fraction, wind_output_fraction
 from planner.plan.audit_base import Array, Checks, Tables, as_date, says
 from planner.plan.audit_calls import needed_mwh, patterns_of
+from planner.plan.audit_fade import left_mwh
 from planner.plan.audit_loads import Site
 from planner.plan.audit_physics import site_rating
 from planner.plan.audit_power import LOSS_TOLERANCE, Month, it_mean_mw, loop_heat_mw, losses_mw
@@ -36,14 +37,16 @@ def audit_events(
     if not case.input.events:
         return
     stores = list(site.family_items("battery"))
-    steps = {p: np.concatenate([m.hours.step_of_year for m in months if m.p == p]) for p in {m.p for m in months}}
+    ends = {(m.p, m.year): max(m.days) for m in months}
+    steps = {at: np.concatenate([m.hours.step_of_year for m in months if (m.p, m.year) == at]) for at in sorted(ends)}
     charge = {item.id: _before(months, item, brought[item.id]) for item in stores}
+    left = {at: {i.id: left_mwh(case, tables, site, i, at[0], end) for i in stores} for at, end in ends.items()}
     begins = [_begins(case, event) for event in case.input.events]
-    struck = {p: np.isin(known, np.concatenate(begins)) for p, known in steps.items()}
-    _reserves(checks, tables, site, charge, struck, {i.id: i.get("nameplate_energy_mwh") for i in stores})
+    struck = {at: np.isin(known, np.concatenate(begins)) for at, known in steps.items()}
+    _reserves(checks, tables, site, charge, struck, left)
     for event, wanted in zip(case.input.events, begins, strict=True):
-        for p, known in sorted(steps.items()):
-            at = np.flatnonzero(np.isin(known, wanted))  # on the actual calendar a step may come in several years
+        for (p, year), known in steps.items():
+            at = np.flatnonzero(np.isin(known, wanted))
             lost: list[Item | None] = [None]
             if event.kind == "loss_of_largest_unit":
                 machines = site.family_items("generation")
@@ -52,20 +55,21 @@ def audit_events(
                 need, load = _need(case, site, event, p, unit)
                 ahead = _ahead(known[at], event.length_h, len(need))
                 step_h = HOURS_PER_YEAR / len(need)
-                held = {item: of[p][at] for item, of in charge.items()}
-                short = _unserved(p, site, need[ahead] * step_h, step_h, stores, held)
+                held = {item: of[p, year][at] for item, of in charge.items()}
+                short = _unserved(p, site, need[ahead] * step_h, step_h, stores, held, left[p, year])
                 allowed = LOSS_TOLERANCE * step_h * load[ahead].sum(axis=1) + 1e-3
-                name = f"{event.kind} in {site.starts[p]}" + (f" of {unit.id}" if unit else "")
+                name = f"{event.kind} in year {year + 1} from {site.starts[p]}" + (f" of {unit.id}" if unit else "")
                 where = _from_hour(name, known[at] * step_h)
                 checks.at_most(f"event {event.kind}", "MWh", short, 0.0, allowed, where)
                 if event.calls is not None:
                     rest, _ = _need(case, site, event, p, unit, called=False)
                     may_begin = np.isin(np.arange(len(need)), wanted)
-                    wants = needed_mwh(event.calls, p, site, stores, {True: need, False: rest}, may_begin)[known[at]]
+                    of = {True: need, False: rest}
+                    wants = needed_mwh(event.calls, p, site, stores, of, may_begin, sum(left[p, year].values()))
                     through = load[_ahead(known[at], event.calls.horizon_h, len(need))]
                     tried = f"event {event.kind}, {patterns_of(event.calls):,} patterns of calls from every start"
                     allowed = LOSS_TOLERANCE * step_h * through.sum(axis=1) + 1e-3
-                    checks.at_most(tried, "MWh", wants, sum(held.values(), 0.0 * short), allowed, where)
+                    checks.at_most(tried, "MWh", wants[known[at]], sum(held.values(), 0.0 * short), allowed, where)
 
 
 def _from_hour(name: str, hours: Array) -> Callable[[int], str]:
@@ -92,9 +96,9 @@ def _begins(case: Case, event: EventInput) -> Index:
     return np.concatenate([found * in_hour + part for part in range(in_hour)])
 
 
-def _before(months: list[Month], item: Item, brought: list[float]) -> dict[int, Array]:
-    """By period, state of charge before every step of it, in order of time. [MWh]"""
-    result: dict[int, list[Array]] = {}
+def _before(months: list[Month], item: Item, brought: list[float]) -> dict[tuple[int, int], Array]:
+    """By period and its year, state of charge before every step of it, in order of time. [MWh]"""
+    result: dict[tuple[int, int], list[Array]] = {}
     last = {m.p: float(m.flow(f"soc:{item.id}_mwh")[-1]) for m in months}
     before = 0.0
     for month in months:
@@ -103,18 +107,18 @@ def _before(months: list[Month], item: Item, brought: list[float]) -> dict[int, 
         elif month.place < 0:
             before += brought[month.p]
         soc = month.flow(f"soc:{item.id}_mwh")
-        result.setdefault(month.p, []).append(np.concatenate([[before], soc[:-1]]))
+        result.setdefault((month.p, month.year), []).append(np.concatenate([[before], soc[:-1]]))
         before = float(soc[-1])
-    return {p: np.concatenate(parts) for p, parts in result.items()}
+    return {at: np.concatenate(parts) for at, parts in result.items()}
 
 
 def _reserves(
     checks: Checks,
     tables: Tables,
     site: Site,
-    charge: dict[str, dict[int, Array]],
-    struck: dict[int, NDArray[np.bool_]],
-    energy: dict[str, float],
+    charge: dict[str, dict[tuple[int, int], Array]],
+    struck: dict[tuple[int, int], NDArray[np.bool_]],
+    left: dict[tuple[int, int], dict[str, float]],
 ) -> None:
     """What the plan says it holds is there at every step an event may begin, and fits what stands."""
     for row in tables.summary.get("reserves", ()):
@@ -124,12 +128,14 @@ def _reserves(
         if not known:
             continue
         p = site.starts.index(day)
-        most = energy[item] * float(site.of_item(item)[p])
+        years = [at for at in left if at[0] == p]  # none where its hours are missing, which is reported as such
+        most = min((left[at][item] for at in years), default=np.inf)
         checks.at_most("reserves", "MWh", held, most, 1e-5 * (1.0 + most), says(f"reserve of {item} in {day}"))
-        if p not in struck:  # its hours are reported as missing
-            continue
-        short = held - charge[item][p][struck[p]]
-        checks.at_most("reserves", "MWh", short, 0.0, 1e-4 + 1e-6 * most, says(f"{item} in {day} below its reserve"))
+        for at in years:
+            short = held - charge[item][at][struck[at]]
+            checks.at_most(
+                "reserves", "MWh", short, 0.0, 1e-4 + 1e-6 * most, says(f"{item} in {day} below its reserve")
+            )
 
 
 def _need(
@@ -199,12 +205,23 @@ def _cooling(site: Site, p: int, shape: Array, like: Index) -> Array:
     return total
 
 
-def _unserved(p: int, site: Site, need_mwh: Array, step_h: float, stores: list[Item], held: dict[str, Array]) -> Array:
-    """Energy missing in an event from each start. need_mwh: (starts, steps); held: in each battery, by start. [MWh]"""
+def _unserved(
+    p: int,
+    site: Site,
+    need_mwh: Array,
+    step_h: float,
+    stores: list[Item],
+    held: dict[str, Array],
+    left: dict[str, float],
+) -> Array:
+    """Energy missing in an event from each start. [MWh]
+
+    need_mwh: (starts, steps). held: in each battery, by start. left: the most each may hold.
+    """
     there = [i for i in stores if site.of_item(i.id)[p] > 0]
     units = np.array([float(site.of_item(i.id)[p]) for i in there])
     power = units * np.array([i.get("nameplate_power_mw") for i in there])
-    energy = units * np.array([i.get("nameplate_energy_mwh") for i in there])
+    energy = np.array([left[i.id] for i in there])
     one_way = np.sqrt(np.array([i.get("round_trip_efficiency_fraction") for i in there]))
     soc = np.array([held[i.id] for i in there]).T.reshape(len(need_mwh), len(there))
     missing = np.zeros(len(need_mwh))

@@ -11,6 +11,7 @@ import numpy as np
 from planner.case.case import Case
 from planner.case.catalog import Item
 from planner.plan.audit_base import Checks, Tables, first_start, says
+from planner.plan.audit_fade import left_mwh
 from planner.plan.audit_loads import Site
 from planner.plan.audit_physics import dearer, fuel_usd_per_mwh
 from planner.plan.audit_site import periods_of
@@ -198,9 +199,9 @@ def _first_charge_lines(checks: Checks, case: Case, tables: Tables, site: Site) 
     rows: dict[Key, float] = {}
     held = {(str(r["item"]), str(r["period"])): float(r["reserve_mwh"]) for r in tables.summary.get("reserves", ())}
     for item in site.family_items("battery") if case.input.events else ():
-        energy = item.get("nameplate_energy_mwh") * np.diff(site.of_item(item.id), prepend=0.0)
+        energy = [left_mwh(case, tables, site, item, p, day, new=True) for p, day in enumerate(case.timeline.starts)]
         brought = first_charges(case, tables, item)
-        for start, mwh, new in zip(case.timeline.starts, brought, energy.tolist(), strict=True):
+        for start, mwh, new in zip(case.timeline.starts, brought, energy, strict=True):
             most = min(held.get((item.id, str(start)), 0.0), max(new, 0.0))
             text = f"first charge of {item.id} on {start}"
             checks.between("first charge", "MWh", mwh, 0.0, most, 1e-5 * (1.0 + most), says(text))

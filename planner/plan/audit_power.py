@@ -18,6 +18,7 @@ from planner.case.tariff import monthly_bill
 from planner.case.weather import Weather
 from planner.plan.audit_base import Array, Checks, Tables, says
 from planner.plan.audit_calendar import Steps, steps_of
+from planner.plan.audit_fade import left_mwh
 from planner.plan.audit_generation import audit_generation, committed, generation_lines
 from planner.plan.audit_grid import audit_export, ratchets_mw
 from planner.plan.audit_loads import IN_THE_ROOM, Site
@@ -58,6 +59,11 @@ class Month:
     hours: Steps
     rows: pd.DataFrame
 
+    @property
+    def year(self) -> int:
+        """Which of its period's years it is in."""
+        return max(self.place, 0) // 12
+
     def flow(self, name: str) -> Array:
         """A column by hour; zero where the plan has none."""
         if name not in self.rows:
@@ -90,7 +96,8 @@ def audit_power(
         audit_shift(checks, case, site, month)
         _bill(case, site, month, ratchet_mw, bills)
     for battery in site.family_items("battery"):
-        _battery(checks, site, months, battery, brought[battery.id])
+        left = [left_mwh(case, tables, site, battery, m.p, max(m.days)) for m in months]
+        _battery(checks, site, months, battery, brought[battery.id], left)
     return dict(bills)
 
 
@@ -373,16 +380,18 @@ def _output(weather: Weather, dc_ac_ratio: float | None) -> Array:
     return solar_output_fraction(weather, dc_ac_ratio=dc_ac_ratio)
 
 
-def _battery(checks: Checks, site: Site, months: list[Month], item: Item, brought: list[float]) -> None:
+def _battery(
+    checks: Checks, site: Site, months: list[Month], item: Item, brought: list[float], left: list[float]
+) -> None:
     """Power, energy and state of charge: build months from empty, then a circle over every year.
 
-    brought: energy that new units arrive with, by period. [MWh]
+    brought: energy that new units arrive with, by period. left: what the units may hold, by month. [MWh]
     """
     one_way = item.get("round_trip_efficiency_fraction") ** 0.5
-    power, energy = item.get("nameplate_power_mw"), item.get("nameplate_energy_mwh")
+    power = item.get("nameplate_power_mw")
     year_end = {m.p: float(m.flow(f"soc:{item.id}_mwh")[-1]) for m in months}  # the last month of each period
     before, built, throughput, both = 0.0, 0.0, 0.0, 0.0
-    for month in months:
+    for month, energy in zip(months, left, strict=True):
         charge, discharge, soc = (
             month.flow(f"{k}:{item.id}_{u}") for k, u in (("charge", "mw"), ("discharge", "mw"), ("soc", "mwh"))
         )
@@ -396,7 +405,7 @@ def _battery(checks: Checks, site: Site, months: list[Month], item: Item, brough
             _MW * (1.0 + power * n),
             month.where(item.id),
         )
-        checks.at_most("battery energy", "MWh", soc, energy * n, _MW * (1.0 + energy * n), month.where(item.id))
+        checks.at_most("battery energy", "MWh", soc, energy, _MW * (1.0 + energy), month.where(item.id))
         if month.place == 0:
             built = before + brought[month.p]
             before = year_end[month.p]
@@ -405,14 +414,17 @@ def _battery(checks: Checks, site: Site, months: list[Month], item: Item, brough
                 "MWh",
                 before,
                 built,
-                1e-4 * (1.0 + energy * n),
+                1e-4 * (1.0 + energy),
                 says(f"{text}: charge at the start of the year"),
             )
         elif month.place < 0:
             before += brought[month.p]
+        checks.at_most(
+            "battery energy", "MWh", before, energy, 1e-4 * (1.0 + energy), says(f"{text}: charge before it")
+        )
         previous = np.concatenate([[before], soc[:-1]])
         want = previous + (one_way * charge - discharge / one_way) * month.hours.step_h
-        checks.equal("battery state of charge", "MWh", soc, want, 1e-6 * (10.0 + energy * n), month.where(item.id))
+        checks.equal("battery state of charge", "MWh", soc, want, 1e-6 * (10.0 + energy), month.where(item.id))
         before = float(soc[-1])
         throughput += float((charge + discharge).sum()) * month.hours.step_h
         both += float(np.minimum(charge, discharge).sum()) * month.hours.step_h

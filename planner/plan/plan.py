@@ -6,7 +6,8 @@ Tables (index order item, period, hour; units in the column names)
                their groups included; racks or nodes that run, for compute)
     stages     period, position, unit, design_load, firm_capacity
     capacity   period, grid_mw, firm_generation_mw, design_load_mw, it_design_mw, gpus_energised,
-               racks_delivered, racks_ready, racks_energised, racks_stranded, binding_stage
+               racks_delivered, racks_ready, racks_energised, racks_stranded, battery_nameplate_mwh,
+               battery_available_mwh (left at the end of the period), binding_stage
     dispatch   period, hour_of_year, minute (at which the step begins), weight_h (hours the row stands for),
                flows in MW, state of charge in MWh at the end of the step
     ledger     date, line, item, usd              payments positive; present value at the start is the objective

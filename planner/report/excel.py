@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from planner.case.case import Case
+from planner.case.figure import Figure, describe
 from planner.ledger import CAPITAL_LINES
 from planner.plan.plan import Plan
 from planner.report.excel_table import Column, Formats, as_date, formats, write_cell, write_table
@@ -217,9 +218,11 @@ def _capacity(book: Any, sheet: Any, style: Formats, plan: Plan) -> None:
         "firm_generation_mw": Column("firm generation [MW]", "mw", 11),
         "design_load_mw": Column("design load [MW]", "mw", 10),
         "it_design_mw": Column("IT design [MW]", "mw", 10),
+        "battery_nameplate_mwh": Column("battery energy, new [MWh]", "mw", 10),
+        "battery_available_mwh": Column("battery energy, left [MWh]", "mw", 10),
         "binding_stage": Column("next rack is held by", "text", 22),
     }
-    names = [name for name in shown if name in plan.capacity]
+    names = [n for n in shown if n in plan.capacity and (not n.startswith("battery_") or plan.capacity[n].any())]
     write_table(sheet, style, [shown[name] for name in names], _rows(plan.capacity, names))
     last, beside = len(plan.capacity), len(names) + 1
 
@@ -394,24 +397,27 @@ def _sources(sheet: Any, style: Formats, plan: Plan, case: Case) -> None:
     for name in sorted({*plan.summary["units"], *plan.orders["item"]}):
         if name not in entries:
             continue
-        for field, figure in entries[name].item.figures():
+        for field, figure in entries[name].item.sourced():
             entry = entries.get(figure.inherited_from, entries[name])
             source = entry.sources.get(figure.source, figure.source)
+            values: tuple[float | None, ...] = (None,) * 4
+            note = figure.note
+            if isinstance(figure, Figure):
+                values = figure.value, figure.low, figure.typical, figure.high
+            else:
+                note = f"{describe(figure)}. {note}".rstrip(". ")
             file = "/".join(entry.file.replace("\\", "/").split("/")[-2:])
             rows.append(
                 (
                     name,
                     field,
-                    figure.value,
-                    figure.low,
-                    figure.typical,
-                    figure.high,
+                    *values,
                     unit_of(field),
                     figure.basis,
                     figure.inherited_from,
                     source,
                     figure.date,
-                    figure.note,
+                    note,
                     f"{file}:{entry.line}",
                 )
             )

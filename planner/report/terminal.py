@@ -178,7 +178,7 @@ def print_item(entry: Entry) -> None:
             console.print(Text(f"{label} " + ", ".join(f"{s} ({STAGES[s]})" for s in stages)))
     if item.missing:
         console.print(Text(f"not sizeable: no {', '.join(item.missing)}", style="yellow"))
-    for name, figure in item.figures():
+    for name, figure in item.sourced():
         source = entry.sources.get(figure.source, figure.source)
         origin = f"inherited from {figure.inherited_from}" if figure.inherited_from else source
         note = f"; {figure.note}" if figure.note and not figure.inherited_from else ""

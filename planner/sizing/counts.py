@@ -103,6 +103,10 @@ class Counts:
         k = o.order_index(p)
         return o.committed[p] + (self.m.bought[o.key, k] if k >= 0 else 0.0)
 
+    def newly(self, o: Option, k: int) -> Any:
+        """Units ordered at the k-th order day."""
+        return self.m.bought[o.key, k] - (self.m.bought[o.key, k - 1] if k else 0.0)
+
     def energised_units(self, o: Option, p: int) -> Any:
         """Units of a grouped option that are switched on; the rest in service stand idle and lose nothing."""
         if (o.key, p) not in self.m.sets:
@@ -139,8 +143,9 @@ class Counts:
             sets = self.most_sets(o)
             groups = math.ceil(sets / o.group.sets_per_group) if o.group.sets_per_group else 1
             most = sets * o.group.units_per_set + groups * o.group.spares_per_group
-        elif o.item.family == "battery":  # a day of the whole load
-            most = math.ceil(24.0 * self.most_mw() / o.item.get("nameplate_energy_mwh")) + 1
+        elif o.item.family == "battery":  # a day of the whole load, at the end of the fade
+            left = min((s.retention[-1][1] for s in self.plant.batteries if s.item.id == o.key and s.fades), default=1)
+            most = math.ceil(24.0 * self.most_mw() / (left * o.item.get("nameplate_energy_mwh"))) + 1
         else:
             scheme = self.case.stage_redundancy("onsite_generation")
             firm = [g.firm_mw for g in self.plant.generators if g.item.id == o.item.id]

@@ -23,12 +23,13 @@ class Linking(Limits):
 
     def linking(self) -> None:
         m, edges = self.m, self.plant.edges
-        own = {*edges, *self.plant.peaks}
+        own = {*edges, *self.plant.peaks, *self.plant.energies}
         m.link = pyo.Var(self.periods, [n for n in self.plant.links if n not in own], within=pyo.NonNegativeReals)
         m.linking = pyo.Constraint(pyo.Any)
         paths = range(len(self.case.paths))
         index = [(p, k, on_path(name, path)) for path in paths for p, k in self.states for name in edges]
         m.edge = pyo.Var(index, within=pyo.NonNegativeReals)
+        self._energies()
         self._reserves()
         self._edges()
         self._caps()
@@ -39,6 +40,30 @@ class Linking(Limits):
             for name, value in self._components(p).items():
                 m.linking[p, name] = m.link[p, name] == value
 
+    def _energies(self) -> None:
+        """Energy left of batteries that fade, at the end of every year of a period."""
+        m, timeline = self.m, self.case.timeline
+        years = [(p, year) for p in self.periods for year in timeline.years_in(p)]
+        m.energy = pyo.Var([(*at, name) for at in years for name in self.plant.energies], within=pyo.NonNegativeReals)
+        for store in (b for b in self.plant.batteries if b.fades):
+            for p, year in years:
+                m.linking[p, year, store.energy] = m.energy[p, year, store.energy] == self._left(store, p, year)
+
+    def _left(self, store: Battery, p: int, year: int, since: int = 0) -> Any:
+        """Energy left, at the end of a year of a period, of purchases in service since a period. [MWh]"""
+        o, timeline = self.option(store.item.id), self.case.timeline
+        purchases = [(ready, timeline.first_period(ready), units) for ready, units in o.owned]
+        purchases += [(order.dates.ready, order.in_service, self.newly(o, k)) for k, order in enumerate(o.orders)]
+        return store.energy_mwh * sum(
+            store.left(timeline.age_years(ready, p, year)) * units
+            for ready, served, units in purchases
+            if since <= served <= p
+        )
+
+    def energy(self, store: Battery, p: int, year: int) -> Any:
+        """Energy that a battery may hold in a year of a period. [MWh]"""
+        return self.m.energy[p, year, store.energy] if store.fades else store.hours * self.m.link[p, store.key]
+
     def _reserves(self) -> None:
         """Energy held for events, by battery and period, and what new units hold of it when they arrive."""
         m = self.m
@@ -48,11 +73,12 @@ class Linking(Limits):
         for store in self.held:
             for p in self.periods:
                 reserve = m.link[p, store.reserve]
-                m.reserves.add(reserve <= store.hours * m.link[p, store.key])
+                m.reserves.add(reserve <= self.energy(store, p, self.case.timeline.years_in(p)[-1]))
                 brought = m.first_charge[store.item.id, p]
                 m.reserves.add(brought <= reserve)
                 before = m.link[p - 1, store.key] if p else 0.0  # only what is new brings energy
-                m.reserves.add(brought <= store.hours * (m.link[p, store.key] - before))
+                new = store.hours * (m.link[p, store.key] - before)
+                m.reserves.add(brought <= (self._left(store, p, 0, p) if store.fades else new))
 
     def first_charge(self, store: Battery, p: int) -> Any:
         """Energy that units bring with them at the start of a period. [MWh]"""
@@ -64,7 +90,7 @@ class Linking(Limits):
         sampled = self.case.input.horizon.sample_days_per_month is not None
         m.edges = pyo.ConstraintList()
         month = {(p, k): timeline.part_at(p, k)[0] for p, k in self.states}
-        self.edges: list[tuple[Any, str, float, Any, Any]] = []
+        self.edges: list[tuple[Any, str, float, tuple[Any, ...], Any]] = []
         for store, path in product(self.plant.batteries, range(len(self.case.paths))):
             start, end = on_path(store.soc_start, path), on_path(store.soc_end, path)
             if self.held:
@@ -72,7 +98,11 @@ class Linking(Limits):
             else:
                 m.edge[0, 0, start].fix(0.0)
             for p, k in self.states:
-                m.edges.add(m.edge[p, k, end] <= store.hours * m.link[p, store.key])
+                year = timeline.year_at(p, k)
+                m.edges.add(m.edge[p, k, end] <= self.energy(store, p, year))
+                begins = k == 0 or timeline.year_at(p, k - 1) != year
+                if store.fades and begins:  # less is left than in the year before
+                    m.edges.add(m.edge[p, k, start] <= self.energy(store, p, year))
                 last = k == timeline.places(p)[-1]
                 if sampled and (last or month[p, k + 1] != month[p, k]):
                     # a sample may not hoard energy for days it leaves out
@@ -88,7 +118,7 @@ class Linking(Limits):
                 self._edge_columns(store, path)
 
     def _edge_columns(self, store: Battery, path: int) -> None:
-        """Every state of charge between states: its edge in the year, the hours and power that bound it, its reserve.
+        """Every state of charge between states: its edge in the year, what bounds it, and its reserve.
 
         With reserves, those alone that lie inside a year: the others move with what new units bring.
         """
@@ -103,9 +133,14 @@ class Linking(Limits):
                 if inside if self.held else not first or before >= 0:  # the horizon starts empty
                     month, part = timeline.part_at(*at)
                     edge = on_path(f"{store.key} {timeline.first_day(month).month}.{part or 0}", path)
-                    power = m.link[before if first else p, store.key]
                     held = m.link[p, store.reserve] if self.held else None
-                    self.edges.append((m.edge[p, k, on_path(name, path)], edge, store.hours, power, held))
+                    limits: tuple[Any, ...] = (m.link[before if first else p, store.key],)
+                    if store.fades:  # it fits both states, and where it is passed on every year from the first it is in
+                        fits = {(q, timeline.year_at(q, j)) for q, j in ((p, k), at)}
+                        passed = range(before, p + 1) if first else range(0)
+                        fits |= {(q, year) for q in passed for year in timeline.years_in(q)}
+                        limits = tuple(m.energy[q, year, store.energy] for q, year in sorted(fits))
+                    self.edges.append((m.edge[p, k, on_path(name, path)], edge, store.holds[0], limits, held))
 
     def _ratchet(self) -> None:
         """Every month's highest counted peak of the eleven before, on its path; where years repeat, before any of them.

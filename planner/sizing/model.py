@@ -15,6 +15,7 @@ Variables
     link[p,c]        linking vector of the operating blocks, the same in every place of a period
     edge[p,k,c]      its components that belong to one place: state of charge before and after, parts of a month
                      c of edge and peak ends in "#" and the number of its path, but for the first
+    energy[p,y,c]    those that belong to a year of a period: energy left of batteries that fade       MWh
     peak[p,t,c]      what month t has as one number: peaks of a ratchet, and billed ones where it is several blocks
     cost[p,k]        operating cost of a place, above the cuts; with scenarios the expectation of
     path_cost[p,k,w] the same on path w
@@ -86,8 +87,8 @@ class Sizing:
     running: Callable[[Milestone, int], Any]  # what runs in a milestone's measure, net of spares
     energised_units: Callable[[Option, int], Any]  # units switched on, with the spares of their groups
     committed_om: list[tuple[str, Cash]]  # fixed O&M of what is already bought
-    # States of charge between states: edge in the year, hours and power that bound it, and the reserve below it.
-    edges: list[tuple[Any, str, float, Any, Any]]
+    # States of charge between states: edge in the year, MWh per unit of its bounds, the bounds, the reserve below it.
+    edges: list[tuple[Any, str, float, tuple[Any, ...], Any]]
     shared_costs: list[SharedCost]  # billed peaks of months that are several blocks
     risk_kusd: Any = 0.0  # what risk adds to the expected cost
     levels: dict[str, Any] = field(default_factory=dict)  # objective name -> expression

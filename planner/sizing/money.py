@@ -18,7 +18,7 @@ from planner.ledger import (
     present_value,
 )
 from planner.sizing.linking import Linking
-from planner.sizing.options import USD_PER_KUSD, Option
+from planner.sizing.options import USD_PER_KUSD
 from planner.sizing.targets import contribution, target_of
 from planner.timeline import DAYS_IN_MONTH
 
@@ -111,10 +111,6 @@ class Money(Linking):
             for store in self.held
             for p in self.periods
         ]
-
-    def newly(self, o: Option, k: int) -> Any:
-        """Units ordered at the k-th order day."""
-        return self.m.bought[o.key, k] - (self.m.bought[o.key, k - 1] if k else 0.0)
 
     def forced_compute_kusd(self) -> float:
         """Least present value of the compute the milestones need, a bound for every feasible plan."""

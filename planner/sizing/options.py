@@ -61,6 +61,7 @@ class Option:
     multiple: int  # units are ordered in multiples of this
     orders: tuple[Order, ...]
     committed: tuple[int, ...]  # units in service by period, without buying any
+    owned: tuple[tuple[date, int], ...] = ()  # the same by the day they are ready
 
     @property
     def for_load(self) -> bool:
@@ -309,13 +310,13 @@ def _option(
     load = compute or (bool(supplies) and all(position in FOR_LOAD for position in supplies))
     orders = _orders(case, item, wait, gate, partial(dates.needed, load=load, racks=compute)) if may_buy else ()
     committed = [0] * (case.timeline.last_period + 1)
-    for row in case.input.committed if own else ():
-        if row.item != item.id:
-            continue
-        ready = case.timeline.first_period(on_site_ready(item, row.on_site, wait, gate))
-        for p in range(min(ready, NEVER), case.timeline.last_period + 1):
-            committed[p] += row.units
-    return Option(key, item, supplies, group, case.input.order_multiples.get(item.id, 1), orders, tuple(committed))
+    rows = [row for row in case.input.committed if own and row.item == item.id]
+    owned = tuple((on_site_ready(item, row.on_site, wait, gate), row.units) for row in rows)
+    for ready, units in owned:
+        for p in range(min(case.timeline.first_period(ready), NEVER), case.timeline.last_period + 1):
+            committed[p] += units
+    multiple = case.input.order_multiples.get(item.id, 1)
+    return Option(key, item, supplies, group, multiple, orders, tuple(committed), owned)
 
 
 def _orders(case: Case, item: Item, wait: float, gate: date, needed: Callable[[int], int]) -> tuple[Order, ...]:

@@ -37,11 +37,11 @@ class Coupling:
         self._link_variables: dict[State, list[Any]] = {}
         self._link_columns: dict[State, list[int | None]] = {}
         self._cost_columns: dict[State, int | None] = {}
-        self._edges: dict[str, list[tuple[int, float, int, int | None]]] = {}
-        for soc, edge, hours, power, held in sizing.edges:
-            column, of = master.index(soc), master.index(power)
-            if column is not None and of is not None:
-                self._edges.setdefault(edge, []).append((column, hours, of, master.index(held)))
+        self._edges: dict[str, list[tuple[int, float, list[int], int | None]]] = {}
+        for soc, edge, mwh, limits, held in sizing.edges:
+            column, of = master.index(soc), [j for limit in limits if (j := master.index(limit)) is not None]
+            if column is not None and len(of) == len(limits):
+                self._edges.setdefault(edge, []).append((column, mwh, of, master.index(held)))
         self._allowances = _allowances(sizing, master)
         self.settling = True  # whether with_settled_charge() moves the shares on
         self.gradient, constant = master.gradient(sizing.levels["cost"])
@@ -79,12 +79,13 @@ class Coupling:
         """
         result = point.copy()
         for edge, entries in self._edges.items():
-            shares = [min(1.0, point[soc] / (hours * point[of])) for soc, hours, of, _ in entries if point[of] > 0]
+            most = [mwh * point[of].min() for _, mwh, of, _ in entries]
+            shares = [min(1.0, point[soc] / mwh) for (soc, *_), mwh in zip(entries, most, strict=True) if mwh > 0]
             if shares and self.settling:
                 self._fill[edge] = 0.5 * (self._fill.get(edge, 0.5) + sum(shares) / len(shares))
-            for soc, hours, of, held in entries:  # what is held for events stays
+            for (soc, _, _, held), mwh in zip(entries, most, strict=True):  # what is held for events stays
                 floor = 0.0 if held is None else point[held]
-                result[soc] = max(self._fill.get(edge, 0.5) * hours * point[of], floor)
+                result[soc] = max(self._fill.get(edge, 0.5) * mwh, floor)
         return self._with_all_allowed(result)
 
     def _with_all_allowed(self, point: Array) -> Array:

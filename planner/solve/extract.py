@@ -125,6 +125,8 @@ def _capacity(read: Reading, stages: list[StageRow]) -> list[CapacityRow]:
             ready,
             energised,
             ready - energised,
+            sum(b.energy_mwh * read.units(read.sizing.option(b.item.id), p) for b in read.sizing.plant.batteries),
+            sum(read.energy_mwh(b, p, read.case.timeline.years_in(p)[-1]) for b in read.sizing.plant.batteries),
             "",
         )
         result.append(row._replace(binding_stage=_binding(read, p, row, by_period.get(start, []))))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pyomo.environ as pyo
 
+from planner.families.battery import Battery
 from planner.sizing.options import Option
 from planner.solve.solution import Solution
 
@@ -59,6 +60,8 @@ class CapacityRow(NamedTuple):
     racks_ready: float
     racks_energised: int
     racks_stranded: float
+    battery_nameplate_mwh: float
+    battery_available_mwh: float  # what is left of it at the end of the period
     binding_stage: str
 
 
@@ -108,6 +111,12 @@ class Reading:
         if o.item.family == "compute":
             return value(self.model.energised[o.key, p])
         return value(self.sizing.energised_units(o, p))
+
+    def energy_mwh(self, store: Battery, p: int, year: int) -> float:
+        """Energy that a battery holds at the end of a year of a period."""
+        if not store.fades:
+            return store.energy_mwh * self.units(self.sizing.option(store.item.id), p)
+        return value(self.model.energy[p, year, store.energy])
 
     def network_mw(self, p: int) -> float:
         """Draw of the network units switched on in a period."""

@@ -64,6 +64,7 @@ def summary_of(
         ][:60],
         "events": _events(read),
         "reserves": _reserves(read),
+        "battery_energy": _battery_energy(read),
         **_scenarios(read),
         "trust": _trust(read, orders),
         "sampled_days_per_month": case.input.horizon.sample_days_per_month,
@@ -171,6 +172,23 @@ def _reserves(read: Reading) -> list[dict[str, Any]]:
         for p in range(read.last + 1)
         for store in (plant.batteries if plant.events else ())
         if (mwh := value(read.model.link[p, store.reserve])) > 1e-6
+    ]
+
+
+def _battery_energy(read: Reading) -> list[dict[str, Any]]:
+    """Of batteries that fade, what they hold when new and what is left at the end of each year."""
+    timeline = read.case.timeline
+    return [
+        {
+            "item": store.item.id,
+            "from": str(timeline.first_day(timeline.months_of(p)[0] + MONTHS_PER_YEAR * year)),
+            "nameplate_mwh": store.energy_mwh * read.units(read.sizing.option(store.item.id), p),
+            "available_mwh": left,
+        }
+        for store in read.sizing.plant.batteries
+        for p in range(read.last + 1)
+        for year in (timeline.years_in(p) if store.fades else ())
+        if (left := read.energy_mwh(store, p, year)) > 1e-6
     ]
 
 

@@ -91,6 +91,8 @@ def link_variables(sizing: Sizing, s: State) -> list[Any]:
     month, _ = sizing.case.timeline.part_at(s.period, s.place)
     own = {name: m.edge[s.period, s.place, on_path(name, s.path)] for name in plant.edges}
     own |= {name: m.peak[s.period, month, on_path(name, s.path)] for name in plant.peaks}
+    year = sizing.case.timeline.year_at(s.period, s.place)
+    own |= {name: m.energy[s.period, year, name] for name in plant.energies}
     return [own[name] if name in own else m.link[s.period, name] for name in plant.links]
 
 

@@ -28,6 +28,34 @@ Make = Callable[..., Case]
 GAP = 1e-6
 DRAWS = int(os.environ.get("PLANNER_DRAWS", "10"))
 BATTERIES = ["tesla_megapack_2xl_4h", "tesla_megapack_2xl_2h", "tesla_megablock_4h"]
+# One that loses a tenth of its energy in the first year and a twentieth in every later one.
+FADING: dict[str, Any] = {
+    "id": "own_fading",
+    "family": "battery",
+    "class": "own_fading",
+    "vendor": "own",
+    "model": "own",
+    "status": "available",
+    "brings": ["battery"],
+    "nameplate_power_mw": 1.2,
+    "nameplate_energy_mwh": 4.8,
+    "round_trip_efficiency_fraction": 0.88,
+    "energy_retention_fraction": {
+        "by_year": {0: 1.0, 1: 0.9, 9: 0.5},
+        "source": "made for a test",
+        "date": "2026-01",
+        "confidence": "estimate",
+    },
+    "wear_cost_usd_per_mwh": 1,
+    "footprint_m2": 1,
+    "economic_life_years": 12,
+    "price_usd": 1.5e6,
+    "payment_order_fraction": 0.2,
+    "payment_delivery_fraction": 0.7,
+    "installation_fraction": 0.2,
+    "lead_time_weeks": 0,
+    "installation_weeks": 0,
+}
 AT_ONCE = [
     f"catalog.{item}.{name}_weeks=0"
     for item in (*BATTERIES, "jenbacher_j620", "solar_single_axis_1mw")
@@ -127,7 +155,7 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
             "heat_rejection": None,
             "generation": ["jenbacher_j620"],
             "renewable": draw(st.sampled_from([[], ["solar_single_axis_1mw"]])),
-            "battery": draw(st.lists(st.sampled_from(BATTERIES), unique=True, max_size=2)),
+            "battery": draw(st.lists(st.sampled_from([*BATTERIES, FADING["id"]]), unique=True, max_size=2)),
         },
         "redundancy": draw(
             st.sampled_from(
@@ -154,7 +182,9 @@ def test_both_ways_find_the_same_optimum(make_case: Make, site: dict[str, Any], 
         f"catalog.{item}.price_usd={price * usd:g}" for item, usd in zip(BATTERIES, (1.6e6, 1.4e6, 4e6), strict=True)
     ]
     cheap += [f"catalog.solar_single_axis_1mw.price_usd={price * 1.1e6:g}"]
-    case = make_case(site, series=load, set=[*AT_ONCE, *cheap])
+    cheap += [f"catalog.own_fading.price_usd={price * FADING['price_usd']:g}"]
+    cheap += ["catalog.own_fading.warranty_cycles_per_year=120"] if seed % 2 else []
+    case = make_case(site, series=load, items=[FADING], set=[*AT_ONCE, *cheap])
     whole = Monolithic(case)
     try:
         best = whole.solve(gap=GAP)
