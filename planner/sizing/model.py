@@ -86,6 +86,7 @@ class Sizing:
     capacity_of: Callable[[str, int], Any]  # firm capacity expression of a position in a period
     running: Callable[[Milestone, int], Any]  # what runs in a milestone's measure, net of spares
     energised_units: Callable[[Option, int], Any]  # units switched on, with the spares of their groups
+    dates: Dates  # the periods that matter
     committed_om: list[tuple[str, Cash]]  # fixed O&M of what is already bought
     # States of charge between states: edge in the year, MWh per unit of its bounds, the bounds, the reserve below it.
     edges: list[tuple[Any, str, float, tuple[Any, ...], Any]]
@@ -135,6 +136,7 @@ def build_sizing(
         s.firm_capacity,
         s.running,
         s.energised_units,
+        dates,
         s.committed_om(),
         s.edges,
         s.shared_costs,

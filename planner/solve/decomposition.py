@@ -13,21 +13,18 @@ least cost of compute that every plan must buy is left out of it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pyomo.common.errors import InfeasibleConstraintException
 
-from planner.algebra import Block
 from planner.case.case import Case
 from planner.errors import NoPlanError
-from planner.operation.blocks import Plant, build_blocks, plant_of, rows_key
+from planner.operation.blocks import Plant, plant_of
 from planner.operation.evaluate import Value
 from planner.operation.solver import Stopped
 from planner.sizing.dates import Dates, dates_of
@@ -36,7 +33,8 @@ from planner.sizing.options import USD_PER_KUSD
 from planner.solve.coupling import Coupling
 from planner.solve.infeasible import explain
 from planner.solve.master import Master, MasterResult
-from planner.solve.pool import BlockPool, Pool
+from planner.solve.operating import Operation
+from planner.solve.pool import Pool
 from planner.solve.replays import failing_starts
 from planner.solve.settle import settle
 from planner.solve.solution import Level, Progress, Solution
@@ -45,9 +43,7 @@ from planner.solve.stopping import Stop
 from planner.solve.trace import Trace
 
 Array = NDArray[np.float64]
-_Found = TypeVar("_Found")
 _COARSE_STEPS_H = (8, 2)
-_LEAST_COARSE_H = 96  # a block this short is solved on its own steps at once
 _MIXED_SHARE = 0.5  # of a sizing solve's gap: what blocks not solved at a point may add to its cost
 _RELAXED_ROUNDS = 40
 _HOURLY_ROUNDS = 8
@@ -100,19 +96,18 @@ class _Engine:
     ) -> None:
         self.case, self.gap, self.threads, self.report = case, gap, threads, report
         self.stop, self.trace = stop, trace
-        self.workers = ThreadPoolExecutor(max_workers=max(1, threads))
         self.begin = time.perf_counter()
         self.plant: Plant = plant_of(case)
         self.known = pool
-        self.states: tuple[State, ...] = ()
-        self.blocks: dict[str, Block] = {}
-        self.pool: dict[str, BlockPool] = {}
-        self.by_rows: dict[str, list[State]] = {}
+        self.operation = Operation(self.plant, pool, stop, trace, threads)
         self._size(dates_of(self.plant))
         self._add_states((*states_of(case), *event_states(self.plant)))
         self.lower, self.best, self.rounds = -np.inf, _Best(np.inf, None), 0
         self.linear = np.inf  # least cost of a plan before the integer check
-        self._prepare()
+        self.warm = self.operation.warm
+        self.coarse = self.operation.long and not self.warm
+        self.pooled = self.operation.long and len(self.plant.batteries) > 1
+        self.tries = self.pooled and int(self.master.integer.sum()) <= _FEW_INTEGERS
 
     def _size(self, dates: Dates) -> None:
         """The sizing model with choices in the periods that matter."""
@@ -122,28 +117,12 @@ class _Engine:
             self.master = Master(self.sizing, stop=self.stop, trace=self.trace)
         except InfeasibleConstraintException:  # a limit already broken by what is committed
             raise explain(self.plant) from None
-        self.coupling = Coupling(self.sizing, self.master, self.pool, self.known.fill)
-        self.coupling.add(self.states)
+        self.coupling = Coupling(self.sizing, self.master, self.operation.pool, self.known.fill)
+        self.coupling.add(self.operation.states)
 
     def _add_states(self, states: tuple[State, ...]) -> None:
-        """States to operate, with their blocks and what is known of them."""
-        for key, block in build_blocks(self.plant, {s.block for s in states} - set(self.blocks)).items():
-            self.blocks[key] = block
-            self.pool[key] = self.known.of(block)
-            self.pool[key].watch(self.stop.run, self.trace.line if self.trace.kept else None)
-        for state in states:
-            if not state.is_event:
-                self.by_rows.setdefault(rows_key(state.block), []).append(state)
-        self.states += states
+        self.operation.add(states)
         self.coupling.add(states)
-
-    def _prepare(self) -> None:
-        """What the blocks but those of events, which are short and rare, ask of the search."""
-        known = [self.pool[of[0].block] for of in self.by_rows.values()]
-        self.warm = all(len(pool.kin.points) >= len(pool.block.links) for pool in known)
-        self.coarse = min(pool.block.hours * pool.block.step_h for pool in known) >= _LEAST_COARSE_H
-        self.pooled = self.coarse and len(self.plant.batteries) > 1
-        self.tries = self.pooled and int(self.master.integer.sum()) <= _FEW_INTEGERS
 
     def run(self, dispatch: bool) -> Solution:
         levels: list[Level] = []
@@ -177,8 +156,8 @@ class _Engine:
         solution = Solution(
             self.sizing,
             self.master,
-            self.blocks,
-            tuple(s for s in self.states if not s.is_event),
+            self.operation.blocks,
+            tuple(s for s in self.operation.states if not s.is_event),
             best.point,
             best.values,
             best.links,
@@ -187,7 +166,7 @@ class _Engine:
             min(cost),
             forced,
             self.rounds,
-            sum(p.solves for p in self.pool.values()),
+            self.operation.solves,
             time.perf_counter() - self.begin,
             False,
         )
@@ -206,12 +185,12 @@ class _Engine:
             self._recall()
             return
         centre: Array | None = None
-        if self.coarse and not self.warm:
+        if self.coarse:
             for step_h in (*_COARSE_STEPS_H, 1) if self.pooled else _COARSE_STEPS_H:
-                centre = self._descend(partial(self._coarse, step_h), _RELAXED_ROUNDS, "coarse", centre)
+                centre = self._descend(partial(self.operation.coarse, step_h), _RELAXED_ROUNDS, "coarse", centre)
         self.coupling.settling = False
         if not self.pooled:
-            self._descend(self._exact, _HOURLY_ROUNDS, "relaxation", centre)
+            self._descend(self.operation.exact, _HOURLY_ROUNDS, "relaxation", centre)
 
     def _recall(self) -> None:
         """Rounds of the continuous sizing in which only the blocks are solved whose cost is not known well enough."""
@@ -223,11 +202,11 @@ class _Engine:
             stalled = result.bound <= self.lower + self._absolute_gap()
             self.lower = max(self.lower, result.bound)
             links = self.coupling.links(self.coupling.with_settled_charge(result.point))
-            mixed = {s: self.pool[s.block].above(links[s]) for s in self.states}
-            doubtful = self._doubtful(mixed, links, self._absolute_gap())
+            mixed = self.operation.above(links)
+            doubtful = self.operation.doubtful(mixed, links, self.coupling.weights, self._absolute_gap())
             if not doubtful or stalled or all(value is None for value in mixed.values()):
                 return  # where nothing reaches, a whole plan is what teaches most
-            values = self._exact({s: links[s] for s in doubtful})
+            values = self.operation.exact({s: links[s] for s in doubtful})
             self._round("relaxation", np.inf)
             if not self.coupling.learn(values, self.coupling.links(result.point)):
                 return
@@ -258,7 +237,7 @@ class _Engine:
                 0.5 * (result.point + centre) if near and centre is not None else result.point
             )
             links = self.coupling.links(trial)
-            values = evaluate({s: links[s] for s in self._sample(number)})
+            values = evaluate({s: links[s] for s in self.operation.sample(number)})
             self._round(phase, np.inf)
             added = self.coupling.learn(values, self.coupling.links(result.point))
             upper = self._estimate(trial, links, values)
@@ -272,35 +251,11 @@ class _Engine:
                 break
         return centre
 
-    def _sample(self, number: int) -> list[State]:
-        """The first and the last state of all the rows of blocks, and one between that changes from round to round."""
-        chosen: list[State] = []
-        for of in self.by_rows.values():
-            between = of[1:-1]
-            middle = [between[number * 3 % len(between)]] if between else []
-            chosen += dict.fromkeys([of[0], *middle, of[-1]])
-        return chosen
-
     def _estimate(self, point: Array, links: dict[State, Array], values: dict[State, Value]) -> float:
         """Cost of a point, from cuts where its states were not run; infinite where one falls short. [kUSD]"""
         if not all(value.feasible for value in values.values()):
             return np.inf
-        costs = {s: values[s].cost_usd if s in values else self.pool[s.block].below(links[s]) for s in self.states}
-        return self.coupling.cost(point, costs)
-
-    def _coarse(self, step_h: int, links: dict[State, Array]) -> dict[State, Value]:
-        """Values of blocks on coarse steps, with slopes repaired to hold for the blocks themselves; events exactly."""
-        found = self._side_by_side(
-            lambda s: self._solve(s, links[s]) if s.is_event else self.pool[s.block].coarse(links[s], step_h), links
-        )
-        return {s: value for s, value in found.items() if value is not None}
-
-    def _exact(self, links: dict[State, Array]) -> dict[State, Value]:
-        """Values of the blocks themselves."""
-        return self._side_by_side(lambda s: self._solve(s, links[s]), links)
-
-    def _solve(self, s: State, x: Array) -> Value:
-        return self.pool[s.block].solve(x, s.label(self.case))
+        return self.coupling.cost(point, self.operation.below(links) | {s: v.cost_usd for s, v in values.items()})
 
     def _integers(self) -> None:
         """Integer sizing until the gap closes, no cut is left, or the time is up.
@@ -323,7 +278,7 @@ class _Engine:
                 tried = plan
                 self._round("pooled", self.best.cost)
                 links = self.coupling.links(self.coupling.with_settled_charge(result.point))
-                self.coupling.learn(self._coarse(1, links), links)
+                self.coupling.learn(self.operation.coarse(1, links), links)
                 continue
             before = self.best.cost
             values, links = self._evaluate_plan(result.point)
@@ -342,7 +297,7 @@ class _Engine:
         """Run the best plan's states that were known well enough without: what is written is least cost."""
         best = self.best
         if best.point is not None:
-            exact = self._checked(self._exact(self._mixed(best.links)), best.links)
+            exact = self.operation.checked(self.operation.exact(self.operation.unsolved(best.links)), best.links)
             better = {s: value for s, value in exact.items() if value.cost_usd < best.values[s].cost_usd}
             self.best = self._plan(best.point, best.values | better, best.links)
 
@@ -389,57 +344,13 @@ class _Engine:
             if not self.coupling.separate(result.point, self.coupling.links(result.point)):
                 return result
 
-    def _evaluate(self, links: dict[State, Array], allowed: float) -> dict[State, Value]:
-        """Every state's value at its linking vector, all together within so much of the true cost. [kUSD]
-
-        Blocks are solved where what is known from above and from below differ most, until the rest is small.
-        """
-        values: dict[State, Value] = {s: v for s in self.states if (v := self.pool[s.block].known(links[s]))}
-        while True:
-            open_states = [s for s in self.states if s not in values]
-            mixed = {s: self.pool[s.block].above(links[s]) for s in open_states}
-            worst = self._doubtful(mixed, links, allowed)
-            if not worst:
-                return values | {s: value for s, value in mixed.items() if value is not None}
-            values |= (solved := self._exact({s: links[s] for s in worst}))
-            for s, value in solved.items():
-                self.pool[s.block].learn(value)
-
-    def _doubtful(self, mixed: dict[State, Value | None], links: dict[State, Array], allowed: float) -> list[State]:
-        """The states to solve next: of those nothing reaches from above, a few in every block, then the widest."""
-        unknown: dict[str, list[State]] = {}
-        width: dict[State, float] = {}
-        for s, value in mixed.items():
-            if value is None:
-                unknown.setdefault(rows_key(s.block), []).append(s)
-            elif not s.is_event:  # what an event costs is nothing
-                width[s] = (
-                    self.coupling.weights[s] * (value.cost_usd - self.pool[s.block].below(links[s])) / USD_PER_KUSD
-                )
-        chosen = [of[i] for of in unknown.values() for i in sorted({0, len(of) // 2, len(of) - 1})]
-        left = sum(width.values()) - allowed
-        for s in sorted(width, key=lambda s: -width[s]):
-            if left <= 0.0:
-                break
-            chosen.append(s)
-            left -= width[s]
-        return chosen
-
-    def _side_by_side(self, work: Callable[[State], _Found], states: Iterable[State]) -> dict[State, _Found]:
-        """Work on states, the rows of blocks side by side, the states of each in a fixed order."""
-        by_rows: dict[str, list[State]] = {}
-        for s in states:
-            by_rows.setdefault(rows_key(s.block), []).append(s)
-        done = self.workers.map(lambda of: [(s, work(s)) for s in of], by_rows.values())
-        return {s: found for of in done for s, found in of}
-
     def _evaluate_plan(self, point: Array) -> tuple[dict[State, Value], dict[State, Array]]:
         """Evaluate an integer plan; keep it when it can be run, keeps its budgets and is the best so far."""
         rounded = self.coupling.with_settled_charge(np.where(self.master.integer, np.round(point), point))
         while True:
             links = self.coupling.links(rounded)
             with self.stop.held(self.best.point is None):  # what may be the only plan is evaluated to its end
-                values = self._evaluate(links, self._allowed(rounded, links))
+                values = self.operation.near(links, self.coupling.weights, self._allowed(rounded, links))
             found = self._found(rounded, values, links) if all(v.feasible for v in values.values()) else None
             failing = failing_starts(self.plant, links) if found is not None else []
             if not failing:
@@ -451,35 +362,24 @@ class _Engine:
         """The plan, if it keeps its budgets and is better than the best so far; values it needed exactly are put in."""
         found = self._plan(rounded, values, links)
         if not self._within_budget(found):  # perhaps by what the mix of dispatches adds alone
-            values |= self._exact(self._mixed(links))
+            values |= self.operation.exact(self.operation.unsolved(links))
             found = self._plan(rounded, values, links)
         if found.cost < self.linear and self._within_budget(found):
             self.linear = found.cost
         if found.cost < self.best.cost:  # the check is for plans that may become the best
             with self.stop.held(self.best.point is None):
-                found = self._plan(rounded, self._checked(values, links), links)
+                found = self._plan(rounded, self.operation.checked(values, links), links)
         return found if found.cost < self.best.cost and self._within_budget(found) else None
-
-    def _mixed(self, links: dict[State, Array]) -> dict[State, Array]:
-        """The states that have not been run at their links; events need no dispatch of their own."""
-        return {s: x for s, x in links.items() if not s.is_event and self.pool[s.block].known(x) is None}
-
-    def _checked(self, values: dict[State, Value], links: dict[State, Array]) -> dict[State, Value]:
-        """The values with whole units and nothing running both ways; what that costs is true, but in no cut."""
-        return self._side_by_side(
-            lambda s: values[s] if s.is_event else self.pool[s.block].checked(links[s], values[s], s.label(self.case)),
-            values,
-        )
 
     def _plan(self, point: Array, values: dict[State, Value], links: dict[State, Array]) -> _Best:
         """A plan with its true costs."""
-        point, values, links = settle(self.sizing, self.master, self.blocks, point, values, links)
+        point, values, links = settle(self.sizing, self.master, self.operation.blocks, point, values, links)
         point = self.coupling.with_costs(point, {s: value.cost_usd for s, value in values.items()})
         return _Best(float(self.coupling.gradient @ point), point, values, links)
 
     def _allowed(self, point: Array, links: dict[State, Array]) -> float:
         """What blocks not solved at a plan may add to its cost: most of what is left of the gap. [kUSD]"""
-        least = self.coupling.cost(point, {s: self.pool[s.block].below(links[s]) for s in self.states})
+        least = self.coupling.cost(point, self.operation.below(links))
         goal = self.lower + self.gap * max(self.lower + self.coupling.constant - self.sizing.forced_compute_kusd, 0.0)
         return max(_MIXED_SHARE * self._absolute_gap(), 0.9 * (goal - least) if np.isfinite(least) else 0.0)
 
@@ -501,8 +401,9 @@ class _Engine:
         return bool(cost - self.lower <= self.gap * open_cost)
 
     def _infeasible(self) -> None:
-        hours = {key: pool.solver for key, pool in self.pool.items() if pool.forbidden}
-        raise explain(self.plant, {key: pool.solver for key, pool in self.pool.items()} if hours else None)
+        pools = self.operation.pool
+        short = any(pool.forbidden for pool in pools.values())
+        raise explain(self.plant, {key: pool.solver for key, pool in pools.items()} if short else None)
 
     def _round(self, phase: str, upper: float) -> None:
         self.rounds += 1

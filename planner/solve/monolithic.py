@@ -27,6 +27,7 @@ from planner.errors import InfeasibleError, NoPlanError
 from planner.operation.blocks import build_blocks, plant_of
 from planner.operation.evaluate import BlockSolver, Value
 from planner.operation.integer_check import checked, unit_sizes
+from planner.sizing.dates import Dates
 from planner.sizing.model import Sizing, build_sizing
 from planner.sizing.options import USD_PER_KUSD
 from planner.solve.infeasible import explain
@@ -62,11 +63,20 @@ def solve_monolithic(
 class Monolithic:
     """The whole model, built once; `solve` may be called again with sizing decisions fixed."""
 
-    def __init__(self, case: Case, *, threads: int = 1, stop: Stop | None = None, trace: Trace | None = None) -> None:
+    def __init__(
+        self,
+        case: Case,
+        *,
+        threads: int = 1,
+        stop: Stop | None = None,
+        trace: Trace | None = None,
+        dates: Dates | None = None,
+    ) -> None:
+        """dates: periods that matter, by default those of the case."""
         self.case, self.stop, self.trace = case, stop or Stop(), trace or Trace()
         self.begin = time.perf_counter()
         plant = plant_of(case)
-        self.sizing: Sizing = build_sizing(plant, milestones=case.input.objective.kind != "max_gpus")
+        self.sizing: Sizing = build_sizing(plant, milestones=case.input.objective.kind != "max_gpus", dates=dates)
         self.states = (*states_of(case), *event_states(plant))
         m = self.sizing.model
         try:
