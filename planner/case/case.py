@@ -237,7 +237,7 @@ def _check_dates(reader: Reader, given: CaseInput, timeline: Timeline) -> None:
 def _check_batteries(
     reader: Reader, given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]], timeline: Timeline
 ) -> bool:
-    """Whether some battery fades. Curves must reach the horizon; a warranty's cycles are an annual limit."""
+    """Whether some battery fades. Curves must reach the horizon."""
     places: list[tuple[Path_, str, date]] = [
         (("candidates", "battery"), name, timeline.start) for name in candidates.get("battery", ())
     ]
@@ -250,11 +250,6 @@ def _check_batteries(
             reach = f"its energy_retention_fraction ends at {curve.points[-1][0]:g}"
             remedy = "give the item a longer curve in a catalog of your own, or shorten the years"
             reader.fault(path, item.id, f"may be {age:g} years old at the horizon, and {reach}", remedy)
-    for path, item, _ in known:
-        for name in ("events", "scenarios"):
-            if item.warranty_cycles_per_year is not None and getattr(given, name):
-                rule = f"{name} together with warranty_cycles_per_year are not supported yet"
-                reader.fault(path, item.id, rule, f"remove the {name}, or use an item without that figure")
     return any(item.energy_retention_fraction is not None for _, item, _ in known)
 
 

@@ -103,7 +103,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 GRID = [(EVENTS | SCENARIOS, name) for name in OPTIONS if name != "all"] + [(EVENTS, "all")]
 
 
-def site(make: Make, *changes: dict[str, Any], load: Any = None) -> Case:
+def site(make: Make, *changes: dict[str, Any], load: Any = None, battery: dict[str, Any] | None = None) -> Case:
     """A load of 8 to 12 MW behind 11 MW of grid, with batteries, engines and sun that may be bought."""
     hour = np.arange(8760)
     usual = 10.0 + 2.0 * np.sin(2 * np.pi * (hour % 24 - 9) / 24) + 0.5 * np.sin(2 * np.pi * (hour - 5000) / 8760)
@@ -129,7 +129,13 @@ def site(make: Make, *changes: dict[str, Any], load: Any = None) -> Case:
     }
     quick = [f"catalog.{SUN}.{what}_weeks=0" for what in ("lead_time", "installation")]
     series = usual if load is None else load
-    return make(base, *changes, series=series, items=[BATTERY, ENGINE], set=[*quick, f"catalog.{SUN}.price_usd=3e5"])
+    return make(
+        base,
+        *changes,
+        series=series,
+        items=[BATTERY | (battery or {}), ENGINE],
+        set=[*quick, f"catalog.{SUN}.price_usd=3e5"],
+    )
 
 
 def agreed(case: Case) -> Solution:
@@ -155,6 +161,31 @@ def test_one_optimum_both_ways_and_the_audit_agrees(make_case: Make, given: dict
         assert plan.summary["reserves"]
     if "scenarios" in given:
         assert {"scenario cost", "expected cost", "risk"} <= checks
+
+
+@pytest.mark.parametrize("given", [EVENTS, SCENARIOS, EVENTS | SCENARIOS], ids=["events", "scenarios", "both"])
+def test_years_that_differ(make_case: Make, given: dict[str, Any]) -> None:
+    """Two years of dearer power and of batteries that fade, kept to the cycles of their warranty."""
+    case = site(
+        make_case,
+        given,
+        {
+            "horizon": {"operating_years": 2},
+            "finance": {"base_year": 2026, "escalation_fraction_per_year": {"energy": 0.05, "natural_gas": -0.02}},
+        },
+        battery={
+            "energy_retention_fraction": {
+                "by_year": {0: 1.0, 20: 0.4},
+                "source": "made for a test",
+                "date": "2026-01",
+                "confidence": "estimate",
+            },
+            "warranty_cycles_per_year": 120,
+        },
+    )
+    plan = plan_of(agreed(case))
+    checks = {check.name for check in require(plan, case)}
+    assert {"battery energy left", "warranty cycles"} <= checks
 
 
 def test_the_audit_agrees_with_everything_at_once(make_case: Make) -> None:

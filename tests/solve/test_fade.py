@@ -440,14 +440,6 @@ def test_curves_that_are_refused(make_case: Make, by_year: dict[Any, float], rul
     assert any(rule in fault.rule for fault in caught.value.faults), str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["events", "scenarios"])
-def test_cycles_are_not_joined_with_everything(make_case: Make, name: str) -> None:
-    item = store(FALLING, warranty_cycles_per_year=300)
-    site = SITES["scenarios" if name == "scenarios" else "outages"]
-    with pytest.raises(InputError, match="together with warranty_cycles_per_year are not supported"):
-        make_case(FLAT, site, series=LOAD, items=[item])
-
-
 def test_only_batteries_have_a_curve(make_case: Make) -> None:
     engine = store({0: 1.0, 20: 0.5}) | {"family": "renewable", "brings": ["renewable"]}
     with pytest.raises(InputError, match="is for batteries"):
