@@ -144,7 +144,8 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     chooser = Chooser(reader, given, catalog, timeline)
     candidates, redundancy = chooser.candidates(), chooser.redundancy()
     # What a battery that fades can hold changes from year to year, and so no year repeats another.
-    timeline = replace(timeline, years_apart=_check_batteries(reader, given, catalog, candidates, timeline))
+    if _check_batteries(reader, given, catalog, candidates, timeline):
+        timeline = replace(timeline, years_apart=True)
     activity_dates = _activities(reader, given)
     gates = _gates(reader, given, activity_dates, catalog)
     _check_events(reader, given, candidates, catalog)

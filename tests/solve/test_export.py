@@ -57,7 +57,7 @@ def test_names_are_those_of_the_models_and_the_head_says_what_is_asked(make_case
     assert all(line.startswith("\\") for line in head.splitlines())
     assert "GPUs energised at the date asked for" in head
     assert "first of 2 goals" in head
-    for name in ("bought(nvidia_gb300_nvl72,0)", "energised(nvidia_gb300_nvl72,14)", "hours(2027_07,grid_import(17))"):
+    for name in ("bought(nvidia_gb300_nvl72,0)", "energised(nvidia_gb300_nvl72,16)", "hours(2027_07,grid_import(17))"):
         assert name in text
     for row in ("energised_on_site(", "grid_step(", "block_rows(operating_01,power_balance(23)):"):
         assert f"\n {row}" in text
