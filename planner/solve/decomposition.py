@@ -351,25 +351,27 @@ class _Engine:
             links = self.coupling.links(rounded)
             with self.stop.held(self.best.point is None):  # what may be the only plan is evaluated to its end
                 values = self.operation.near(links, self.coupling.weights, self._allowed(rounded, links))
-            found = self._found(rounded, values, links) if all(v.feasible for v in values.values()) else None
-            failing = failing_starts(self.plant, links) if found is not None else []
+            if not all(value.feasible for value in values.values()):
+                return values, links
+            found = self._plan(rounded, values, links)
+            if not self._within_budget(found):  # perhaps by what the mix of dispatches adds alone
+                values |= self.operation.exact(self.operation.unsolved(links))
+                found = self._plan(rounded, values, links)
+            if found.cost >= self.best.cost or not self._within_budget(found):
+                return values, links
+            failing = failing_starts(self.plant, links)
             if not failing:
-                self.best = found or self.best
+                self._keep(found, rounded, values, links)
                 return values, links
             self._add_states(event_states(self.plant, failing))
 
-    def _found(self, rounded: Array, values: dict[State, Value], links: dict[State, Array]) -> _Best | None:
-        """The plan, if it keeps its budgets and is better than the best so far; values it needed exactly are put in."""
-        found = self._plan(rounded, values, links)
-        if not self._within_budget(found):  # perhaps by what the mix of dispatches adds alone
-            values |= self.operation.exact(self.operation.unsolved(links))
-            found = self._plan(rounded, values, links)
-        if found.cost < self.linear and self._within_budget(found):
-            self.linear = found.cost
-        if found.cost < self.best.cost:  # the check is for plans that may become the best
-            with self.stop.held(self.best.point is None):
-                found = self._plan(rounded, self.operation.checked(values, links), links)
-        return found if found.cost < self.best.cost and self._within_budget(found) else None
+    def _keep(self, found: _Best, point: Array, values: dict[State, Value], links: dict[State, Array]) -> None:
+        """Put a plan that may become the best through the integer check, and keep it if it does."""
+        self.linear = min(self.linear, found.cost)
+        with self.stop.held(self.best.point is None):
+            found = self._plan(point, self.operation.checked(values, links), links)
+        if found.cost < self.best.cost and self._within_budget(found):
+            self.best = found
 
     def _plan(self, point: Array, values: dict[State, Value], links: dict[State, Array]) -> _Best:
         """A plan with its true costs."""
