@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import own
 import pytest
 
 from planner.case.case import Case
@@ -20,41 +21,11 @@ from planner.solve.extract import plan_of
 from planner.solve.monolithic import solve_monolithic
 
 Make = Callable[..., Case]
-COMMON: dict[str, Any] = {
-    "vendor": "own",
-    "model": "own",
-    "status": "available",
-    "footprint_m2": 1,
-    "economic_life_years": 20,
-    "payment_order_fraction": 0.3,
-    "payment_delivery_fraction": 0.5,
-    "installation_fraction": 0.1,
-    "lead_time_weeks": 0,
-    "installation_weeks": 0,
-}
-BATTERY = COMMON | {
-    "id": "own_battery",
-    "family": "battery",
-    "class": "own_battery",
-    "brings": ["battery"],
-    "nameplate_power_mw": 2,
-    "nameplate_energy_mwh": 8,
-    "round_trip_efficiency_fraction": 0.81,
-    "wear_cost_usd_per_mwh": 1,
-    "price_usd": 6e5,
-}
-ENGINE = COMMON | {
-    "id": "own_engine",
-    "family": "generation",
-    "class": "own_engine",
-    "fuel": "natural_gas",
-    "permit_class": "non_emergency",
-    "brings": ["generation"],
+BATTERY = own.BATTERY | {"price_usd": 6e5}
+ENGINE = own.ENGINE | {
     "nameplate_power_mw": 4,
     "derate_from_c": 60,
     "availability_fraction": 0.8,
-    "heat_rate_btu_per_kwh_hhv": 8000,
-    "variable_om_usd_per_mwh": 5,
     "price_usd": 5e6,
 }
 SUN = "solar_single_axis_1mw"

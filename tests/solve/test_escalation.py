@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+import own
 import pytest
 from numpy.typing import NDArray
 from openpyxl import load_workbook
@@ -29,53 +30,41 @@ from planner.solve.pool import Pool
 
 Make = Callable[..., Case]
 Array = NDArray[np.float64]
-COMMON: dict[str, Any] = {
-    "vendor": "own",
-    "model": "own",
-    "status": "available",
-    "footprint_m2": 1,
-    "economic_life_years": 10,
-    "payment_order_fraction": 0.3,
-    "payment_delivery_fraction": 0.5,
-    "installation_fraction": 0.0,
-    "lead_time_weeks": 0,
-    "installation_weeks": 0,
-}
+TEN_YEARS = {"economic_life_years": 10, "installation_fraction": 0.0}
 # An engine of 2 MW with 8 MMBtu a MWh and 5 $/MWh of O&M.
-ENGINE = COMMON | {
-    "id": "own_engine",
-    "family": "generation",
-    "class": "own_engine",
-    "fuel": "natural_gas",
-    "permit_class": "non_emergency",
-    "brings": ["generation"],
-    "nameplate_power_mw": 2,
-    "derate_from_c": 60,
-    "heat_rate_btu_per_kwh_hhv": 8000,
-    "variable_om_usd_per_mwh": 5,
-    "fixed_om_fraction_per_year": 0.02,
-    "price_usd": 1e6,
-}
-BATTERY = COMMON | {
-    "id": "own_battery",
-    "family": "battery",
-    "class": "own_battery",
-    "brings": ["battery"],
-    "nameplate_power_mw": 1,
-    "nameplate_energy_mwh": 4,
-    "round_trip_efficiency_fraction": 0.81,
-    "wear_cost_usd_per_mwh": 3,
-    "price_usd": 3e5,
-}
-SUN = COMMON | {
-    "id": "own_sun",
-    "family": "renewable",
-    "class": "own_sun",
-    "brings": ["renewable"],
-    "nameplate_power_mw": 1,
-    "dc_ac_ratio": 1.2,
-    "price_usd": 8e5,
-}
+ENGINE = (
+    own.ENGINE
+    | TEN_YEARS
+    | {
+        "nameplate_power_mw": 2,
+        "derate_from_c": 60,
+        "fixed_om_fraction_per_year": 0.02,
+        "price_usd": 1e6,
+    }
+)
+BATTERY = (
+    own.BATTERY
+    | TEN_YEARS
+    | {
+        "nameplate_power_mw": 1,
+        "nameplate_energy_mwh": 4,
+        "wear_cost_usd_per_mwh": 3,
+        "price_usd": 3e5,
+    }
+)
+SUN = (
+    own.PLAIN
+    | TEN_YEARS
+    | {
+        "id": "own_sun",
+        "family": "renewable",
+        "class": "own_sun",
+        "brings": ["renewable"],
+        "nameplate_power_mw": 1,
+        "dc_ac_ratio": 1.2,
+        "price_usd": 8e5,
+    }
+)
 SITE: dict[str, Any] = {
     "start": "2026-01-01",
     "horizon": {"build_months": 0, "operating_years": 5, "sample_days_per_month": 1},

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from own import BATTERY, ENGINE
 
 from planner.case.case import Case
 from planner.errors import InfeasibleError, InputError
@@ -25,42 +26,6 @@ from planner.solve.extract import plan_of
 from planner.solve.monolithic import solve_monolithic
 
 Make = Callable[..., Case]
-COMMON = {
-    "vendor": "own",
-    "model": "own",
-    "status": "available",
-    "footprint_m2": 1,
-    "economic_life_years": 20,
-    "payment_order_fraction": 0.3,
-    "payment_delivery_fraction": 0.5,
-    "installation_fraction": 0.1,
-    "lead_time_weeks": 0,
-    "installation_weeks": 0,
-}
-# A battery of 2 MW and 8 MWh whose round trip of 0.81 is 0.9 one way.
-BATTERY = COMMON | {
-    "id": "own_battery",
-    "family": "battery",
-    "class": "own_battery",
-    "brings": ["battery"],
-    "nameplate_power_mw": 2,
-    "nameplate_energy_mwh": 8,
-    "round_trip_efficiency_fraction": 0.81,
-    "wear_cost_usd_per_mwh": 1,
-    "price_usd": 1e6,
-}
-ENGINE = COMMON | {
-    "id": "own_engine",
-    "family": "generation",
-    "class": "own_engine",
-    "fuel": "natural_gas",
-    "permit_class": "non_emergency",
-    "brings": ["generation"],
-    "nameplate_power_mw": 5,
-    "heat_rate_btu_per_kwh_hhv": 8000,
-    "variable_om_usd_per_mwh": 5,
-    "price_usd": 4e6,
-}
 SITE: dict[str, Any] = {
     "horizon": {"build_months": 0, "operating_years": 1, "sample_days_per_month": 1},
     "workload": None,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import own
 import pytest
 
 from planner.case.case import Case
@@ -21,43 +22,10 @@ from planner.solve.extract import plan_of
 from planner.solve.monolithic import solve_monolithic
 
 Make = Callable[..., Case]
-COMMON: dict[str, Any] = {
-    "vendor": "own",
-    "model": "own",
-    "status": "available",
-    "footprint_m2": 1,
-    "economic_life_years": 10,
-    "payment_order_fraction": 0.3,
-    "payment_delivery_fraction": 0.5,
-    "installation_fraction": 0.0,
-    "lead_time_weeks": 0,
-    "installation_weeks": 0,
-}
+TEN_YEARS = {"economic_life_years": 10, "installation_fraction": 0.0}
 # An engine of 10 MW with 8 MMBtu a MWh at 5 $ and 5 $ of O&M: 45 $/MWh.
-ENGINE = COMMON | {
-    "id": "own_engine",
-    "family": "generation",
-    "class": "own_engine",
-    "fuel": "natural_gas",
-    "permit_class": "non_emergency",
-    "brings": ["generation"],
-    "nameplate_power_mw": 10,
-    "derate_from_c": 60,
-    "heat_rate_btu_per_kwh_hhv": 8000,
-    "variable_om_usd_per_mwh": 5,
-    "price_usd": 1.6e6,
-}
-BATTERY = COMMON | {
-    "id": "own_battery",
-    "family": "battery",
-    "class": "own_battery",
-    "brings": ["battery"],
-    "nameplate_power_mw": 2,
-    "nameplate_energy_mwh": 8,
-    "round_trip_efficiency_fraction": 0.81,
-    "wear_cost_usd_per_mwh": 1,
-    "price_usd": 1e6,
-}
+ENGINE = own.ENGINE | TEN_YEARS | {"nameplate_power_mw": 10, "derate_from_c": 60, "price_usd": 1.6e6}
+BATTERY = own.BATTERY | TEN_YEARS
 # 10 MW for one year at zero interest from a grid at 40 $/MWh; the engine's year costs a tenth of its price.
 SITE: dict[str, Any] = {
     "horizon": {"build_months": 0, "operating_years": 1, "sample_days_per_month": 1},
