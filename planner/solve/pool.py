@@ -32,6 +32,7 @@ from planner.solve.kin import Duals, Kin, Point
 
 Array = NDArray[np.float64]
 _MOST_TAKEN = 60  # cuts and points a block takes over from one of another case
+_MOST_LIKES = 4  # blocks of one shape that are kept: each has solvers of its own
 _SAME = 9  # decimals to which linking vectors are told apart
 
 
@@ -174,9 +175,15 @@ class Pool:
         self._kin: dict[str, Kin] = {}
         self._shapes: dict[str, list[Kin]] = {}
         self._stored: dict[str, tuple[list[Duals], list[Point]]] = {}
+        self._solves_forgotten = 0
 
     def __iter__(self) -> Iterator[BlockPool]:
         return iter(self._blocks.values())
+
+    @property
+    def solves(self) -> int:
+        """Blocks solved so far, those no longer kept included."""
+        return self._solves_forgotten + sum(held.solves for held in self)
 
     def of(self, block: Block) -> BlockPool:
         """What is known of a block; of one not seen before, what its likes of other cases say about it."""
@@ -188,10 +195,19 @@ class Pool:
             for told in [_told(like) for like in likes[-2:]] or [self._stored.get(shape, ([], []))]:
                 kin.take(*told)
             likes.append(kin)
+            self._forget(likes[:-_MOST_LIKES])
+            del likes[:-_MOST_LIKES]
         key = f"{data}:{block.years}"
         if key not in self._blocks:
             self._blocks[key] = BlockPool(block, kin)
         return self._blocks[key]
+
+    def _forget(self, kin: list[Kin]) -> None:
+        """Keep no longer what later blocks of the same shape have taken over."""
+        for one in kin:
+            self._kin = {key: other for key, other in self._kin.items() if other is not one}
+            self._solves_forgotten += sum(held.solves for held in self if held.kin is one)
+            self._blocks = {key: held for key, held in self._blocks.items() if held.kin is not one}
 
     def save(self, path: Path) -> None:
         """Keep the latest of every block in a file, replaced in one step."""
