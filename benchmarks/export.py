@@ -32,7 +32,6 @@ from planner.case.tariff import hourly_energy_period
 from planner.finance import discount_factor
 from planner.operation.blocks import Plant, plant_of
 from planner.sizing.options import USD_PER_KUSD, options_of
-from planner.timeline import DAYS_IN_MONTH
 from planner.units import KW_PER_MW
 
 Array = NDArray[np.float64]
@@ -90,10 +89,8 @@ def _bill(case: Case) -> tuple[Array, Array]:
     """Energy price by hour of the reference year, USD/MWh, and demand charge by month, USD/MW."""
     tariff = case.tariff
     assert tariff is not None
-    hour = np.arange(8760)
-    month = np.repeat(np.arange(12), np.array(DAYS_IN_MONTH) * 24)
-    weekend = (hour // 24 + case.timeline.start.weekday()) % 7 >= 5
-    period = hourly_energy_period(tariff, month, hour % 24, weekend)
+    months = [case.timeline.block_hours(f"m{month:02d}") for month in range(1, 13)]  # tariffs go by the local clock
+    period = np.concatenate([hourly_energy_period(tariff, h.month, h.hour_of_day, h.is_weekend) for h in months])
     price = np.array([tiers[0].usd_per_mwh for tiers in tariff.energy_tiers])
     assert all(len(tiers) == 1 for tiers in tariff.energy_tiers)
     assert not tariff.tou_demand_usd_per_kw

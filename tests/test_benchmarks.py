@@ -55,6 +55,10 @@ def test_a_what_if_changes_what_it_names_and_nothing_else(tmp_path: Path) -> Non
             assert dearer[name] == pytest.approx(values * expected.get(name, 1.0), rel=1e-12), name
     prices = arrays_of(changed(case, {"energy": 1.1, "on_peak": 1.2, "demand": 0.5, "gas": 1.0}))
     assert set(np.round(prices["energy_usd_per_mwh"], 6)) == {61.6, 73.92}  # 56 x 1.1, and x 1.2 from 13 to 21 h
+    dear = prices["energy_usd_per_mwh"].reshape(365, 24) > 70
+    january, july = (set(np.flatnonzero(dear[first : first + 31].any(axis=0)).tolist()) for first in (0, 181))
+    assert january == set(range(13, 21))
+    assert july == set(range(12, 20))  # hours of the year are standard time, an hour behind the clock in summer
     assert prices["demand_usd_per_mw"] == pytest.approx(base["demand_usd_per_mw"] / 2)
 
 
