@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from planner.case.case import Case
@@ -29,6 +29,11 @@ from planner.timeline import NEVER
 TESTED_ON = ("fit_out", "ups", "mv_lv_transformer")  # positions a block is commissioned on
 # Positions that serve racks alone, at design load: what stands there has no use of its own.
 FOR_LOAD = ("white_space", "fit_out", "rack_space", "network", *power.CHAIN, "cdu", "air_unit", "standby_generation")
+
+
+def only_for_load(positions: Collection[str]) -> bool:
+    """Whether what stands in these positions serves racks alone."""
+    return bool(positions) and all(position in FOR_LOAD for position in positions)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from planner.families import power
 from planner.families.generation import site_rating_fraction
 from planner.ledger import Cash, UnitDates, on_site_ready, present_value, unit_dates, unit_flows
 from planner.operation.blocks import Plant
-from planner.sizing.dates import FOR_LOAD, Dates
+from planner.sizing.dates import Dates, only_for_load
 from planner.timeline import NEVER
 
 USD_PER_KUSD = 1000.0
@@ -66,7 +66,7 @@ class Option:
     @property
     def for_load(self) -> bool:
         """Whether it is of use to racks alone, so that it may stand as it is while they do."""
-        return bool(self.supplies) and all(position in FOR_LOAD for position in self.supplies)
+        return only_for_load(self.supplies)
 
     @property
     def buyable(self) -> bool:
@@ -307,7 +307,7 @@ def _option(
         item.id in case.candidates.get(p, ()) for p in supplies
     )
     compute = item.family == "compute"
-    load = compute or (bool(supplies) and all(position in FOR_LOAD for position in supplies))
+    load = compute or only_for_load(supplies)
     orders = _orders(case, item, wait, gate, partial(dates.needed, load=load, racks=compute)) if may_buy else ()
     committed = [0] * (case.timeline.last_period + 1)
     rows = [row for row in case.input.committed if own and row.item == item.id]
