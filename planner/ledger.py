@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from planner.case.case import Case
-from planner.case.catalog import Item
+from planner.case.item import Item
 from planner.families.generation import generators
 from planner.finance import DAYS_PER_YEAR, discount_factor, residual_value_fraction
 from planner.timeline import MONTHS_PER_YEAR, add_weeks

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.case.base import suggest
-from planner.case.catalog import STAGES, Catalog, Item, default_catalog_folder, holds_catalog, read_catalog
+from planner.case.catalog import Catalog, default_catalog_folder, holds_catalog, read_catalog
 from planner.case.choice import FAMILIES, Chooser
 from planner.case.event import modelled_hours
 from planner.case.hours import (
@@ -28,6 +28,7 @@ from planner.case.hours import (
     tariff_of,
     weather_of,
 )
+from planner.case.item import STAGES, Item
 from planner.case.marks import Path_
 from planner.case.overrides import override, override_catalog
 from planner.case.reader import Reader

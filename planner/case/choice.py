@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from planner.case.base import suggest
-from planner.case.catalog import STAGES, Catalog, Item
+from planner.case.catalog import Catalog
+from planner.case.item import STAGES, Item
 from planner.case.marks import Path_
 from planner.case.offers import is_orderable, refusal
 from planner.case.reader import Reader

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from planner.case.base import Rule
 
 if TYPE_CHECKING:
-    from planner.case.catalog import Item
+    from planner.case.item import Item
 
 # What makes it matter which units of a generator are online.
 COMMITMENT = (

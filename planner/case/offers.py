@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 
-from planner.case.catalog import Catalog, Entry, Item
+from planner.case.catalog import Catalog, Entry
 from planner.case.figure import Sourced
+from planner.case.item import Item
 
 
 def is_orderable(item: Item, on: date) -> bool:

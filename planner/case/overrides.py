@@ -9,8 +9,9 @@ from datetime import date
 from typing import Any
 
 from planner.case.base import suggest, validate
-from planner.case.catalog import Catalog, Entry, Item
+from planner.case.catalog import Catalog, Entry
 from planner.case.figure import Figure
+from planner.case.item import Item
 from planner.case.marks import Document, Path_, dotted, parse_scalar, read_text, show
 from planner.case.reader import Reader
 from planner.errors import Fault

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from planner.algebra import BlockBuilder, Columns
 from planner.case.case import Case
-from planner.case.catalog import Item
+from planner.case.item import Item
 from planner.case.schema import Shed
 from planner.timeline import Hours
 

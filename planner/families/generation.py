@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from planner.algebra import BlockBuilder, Shared
 from planner.case.case import Case
-from planner.case.catalog import Item
+from planner.case.item import Item
 from planner.timeline import Hours
 from planner.units import BTU_PER_MMBTU, HHV_OVER_LHV_GAS
 

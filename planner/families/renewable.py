@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from planner.algebra import TINY, BlockBuilder
 from planner.case.case import Case
-from planner.case.catalog import Item
+from planner.case.item import Item
 from planner.case.resource import solar_output_fraction, wind_output_fraction
 from planner.timeline import Hours
 

@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 
 from planner.case.case import Case, quarter_bounds
-from planner.case.catalog import STAGES, Item
+from planner.case.item import STAGES, Item
 from planner.case.schema import Milestone
 from planner.plan.audit_base import Array, Checks, Tables, as_date, first_start, says, says_when
 from planner.plan.audit_loads import Site

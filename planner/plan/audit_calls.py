@@ -14,8 +14,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.case.catalog import Item
 from planner.case.event import Calls
+from planner.case.item import Item
 from planner.plan.audit_base import Array
 from planner.plan.audit_loads import Site
 from planner.units import HOURS_PER_YEAR

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from planner.case.case import Case
-from planner.case.catalog import Item
+from planner.case.item import Item
 from planner.plan.audit_base import Array, Checks, says
 from planner.plan.audit_generation import burnt_mmbtu
 from planner.plan.audit_loads import Site

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.case.case import Case
-from planner.case.catalog import Item
 from planner.case.event import EventInput, modelled_hours
+from planner.case.item import Item
 from planner.case.resource import solar_output_fraction, wind_output_fraction
 from planner.plan.audit_base import Array, Checks, Tables, as_date, says
 from planner.plan.audit_calls import needed_mwh, patterns_of

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from planner.case.case import Case
-from planner.case.catalog import Item
+from planner.case.item import Item
 from planner.plan.audit_base import Checks, Tables, as_date, first_start, says
 from planner.plan.audit_loads import Site
 from planner.plan.audit_site import periods_of

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.case.case import Case
-from planner.case.catalog import Item
+from planner.case.item import Item
 from planner.plan.audit_base import Array, Checks, says
 from planner.plan.audit_loads import Site
 from planner.plan.audit_physics import dearer, fuel_usd_per_mmbtu, mmbtu_per_mwh, no_load_mmbtu_per_mwh

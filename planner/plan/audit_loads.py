@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from planner.case.catalog import Item
+from planner.case.item import Item
 from planner.plan.audit_base import Array
 from planner.plan.audit_physics import floor_m2, site_rating
 from planner.plan.audit_site import FLOW, LOOPS, Standing

@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 
 from planner.case.case import Case
-from planner.case.catalog import Item
+from planner.case.item import Item
 from planner.plan.audit_base import Checks, Tables, first_start, says
 from planner.plan.audit_fade import left_mwh
 from planner.plan.audit_loads import Site

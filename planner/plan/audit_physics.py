@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from planner.case.case import Case
-from planner.case.catalog import Item
+from planner.case.item import Item
 from planner.case.schema import Redundancy
 from planner.plan.audit_base import Array
 from planner.units import HHV_OVER_LHV_GAS

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from planner.case.case import Case
-from planner.case.catalog import Item
+from planner.case.item import Item
 from planner.case.resource import solar_output_fraction, wind_output_fraction
 from planner.case.tariff import monthly_bill
 from planner.case.weather import Weather

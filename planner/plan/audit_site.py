@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from planner.case.case import Case
-from planner.case.catalog import POWER_STAGES, Item
+from planner.case.item import POWER_STAGES, Item
 from planner.case.schema import Redundancy
 from planner.plan.audit_base import Array, Tables, first_start
 from planner.plan.audit_physics import active_units, rejection_performance

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from planner.case.catalog import STAGES, Entry, Item
+from planner.case.catalog import Entry
 from planner.case.figure import describe
+from planner.case.item import STAGES, Item
 from planner.plan.plan import Plan
 from planner.units import unit_of
 

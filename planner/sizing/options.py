@@ -13,7 +13,7 @@ from datetime import date
 from functools import partial
 
 from planner.case.case import Case, quarter_bounds
-from planner.case.catalog import COOLING_STAGES, POWER_STAGES, Item
+from planner.case.item import COOLING_STAGES, POWER_STAGES, Item
 from planner.case.schema import Redundancy
 from planner.families import power
 from planner.families.generation import site_rating_fraction

@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from planner.case.catalog import STAGES, Catalog, default_catalog_folder, read_catalog
+from planner.case.catalog import Catalog, default_catalog_folder, read_catalog
+from planner.case.item import STAGES
 from planner.case.offers import refusal
 
 BTU_PER_KWH = 3412.14
