@@ -125,22 +125,30 @@ class Tables:
     capacity: pd.DataFrame
     dispatch: pd.DataFrame
     ledger: pd.DataFrame
+    details: dict[str, pd.DataFrame]  # by name
 
 
 def tables_of(plan: Plan) -> Tables:
     """Bring a plan's tables into one form; the plan itself is left alone."""
-    return Tables(plan.summary, **{name: _normal(plan.table(name), name) for name in DATE_COLUMNS})
+    details = {name: _normal(frame, ("period",), _texts(frame)) for name, frame in plan.details.items()}
+    named = {name: _normal(plan.table(name), dates, TEXT_COLUMNS) for name, dates in DATE_COLUMNS.items()}
+    return Tables(plan.summary, **named, details=details)
 
 
-def _normal(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+def _texts(frame: pd.DataFrame) -> Sequence[str]:
+    """Columns of a detail that hold words."""
+    return [str(name) for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name].dtype)]
+
+
+def _normal(frame: pd.DataFrame, dates: Sequence[str], texts: Sequence[str]) -> pd.DataFrame:
     fresh = frame.reset_index(drop=True)
     columns: dict[str, Any] = {}
     for column in fresh.columns:
         values = fresh[column].tolist()
-        if column in DATE_COLUMNS[name]:
+        if column in dates:
             unique = {v: as_date(v) for v in set(values)}
             columns[column] = pd.Series([unique[v] for v in values], dtype=object)
-        elif column in TEXT_COLUMNS:
+        elif column in texts:
             columns[column] = pd.Series(["" if v != v or v is None else str(v) for v in values], dtype=object)
         else:
             columns[column] = pd.Series(pd.to_numeric(fresh[column], errors="coerce").to_numpy(float))

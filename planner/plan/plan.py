@@ -12,6 +12,9 @@ Tables (index order item, period, hour; units in the column names)
                flows in MW, state of charge in MWh at the end of the step
     ledger     date, line, item, usd              payments positive; present value at the start is the objective
 `period` is the first day of the period; in dispatch, the first day of the month, in every year too.
+
+Details are further tables by name, those that the case has something to say in: see DETAILS. Their first column is
+the period where they have one.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,8 @@ import pandas as pd
 
 SCHEMA = "plan/1"
 TABLES = ("orders", "installed", "stages", "capacity", "dispatch", "ledger")
+# Detail -> its title. Each is a file, a sheet of the workbook and a part of the audit where the case has it.
+DETAILS: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Plan:
     capacity: pd.DataFrame
     dispatch: pd.DataFrame
     ledger: pd.DataFrame
+    details: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
@@ -51,8 +57,8 @@ class Plan:
         return f"feasible, stopped by {by}" if by else "feasible, no further progress"
 
     def table(self, name: str) -> pd.DataFrame:
-        """Table by name."""
-        frame: pd.DataFrame = getattr(self, name)
+        """Table or detail by name."""
+        frame: pd.DataFrame = self.details[name] if name in self.details else getattr(self, name)
         return frame
 
 
@@ -69,7 +75,7 @@ def write_plan(plan: Plan, folder: Path, extra: dict[str, bytes] | None = None) 
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         (fresh / "plan.json").write_text(json.dumps(plan.summary, indent=1, default=str) + "\n", encoding="utf-8")
-        for name in TABLES:
+        for name in (*TABLES, *plan.details):
             plan.table(name).to_csv(fresh / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
         for name, content in (extra or {}).items():
             (fresh / name).write_bytes(content)
@@ -90,4 +96,5 @@ def read_plan(folder: Path) -> Plan:
     """Read a plan back from its folder."""
     summary = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
     tables = {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}
-    return Plan(summary, **tables)
+    details = {name: pd.read_csv(path) for name in DETAILS if (path := folder / f"{name}.csv").exists()}
+    return Plan(summary, **tables, details=details)

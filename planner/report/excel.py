@@ -1,6 +1,6 @@
 """The plan as an Excel workbook. Formatting only: every number comes from the plan or the catalog.
 
-Sheets: Summary, Orders, Capacity, Energy by month, Ledger (by quarter), Ledger entries, Sources.
+Sheets: Summary, Orders, Capacity, Energy by month, Ledger (by quarter), Ledger entries, the plan's details, Sources.
 Totals below a table count the rows the filter shows. The same plan and case give the same bytes.
 """
 
@@ -16,11 +16,11 @@ import pandas as pd
 from planner.case.case import Case
 from planner.case.figure import Figure, describe
 from planner.ledger import CAPITAL_LINES
-from planner.plan.plan import Plan
+from planner.plan.plan import DETAILS, Plan
 from planner.report.excel_table import Column, Formats, as_date, formats, write_cell, write_table
-from planner.units import unit_of
+from planner.units import stem_of, unit_of
 
-SHEETS = ("Summary", "Orders", "Capacity", "Energy by month", "Ledger", "Ledger entries", "Sources")
+SHEETS = ("Summary", "Orders", "Capacity", "Energy by month", "Ledger", "Ledger entries")
 RESIDUAL = "residual value"
 _LABELS = {
     "gpus_energised": ("GPUs energised at the end", "GPUs"),
@@ -56,13 +56,15 @@ def workbook(plan: Plan, case: Case) -> bytes:
         created = datetime.combine(case.input.start, datetime.min.time())
         book.set_properties({"title": "Site plan", "created": created})
         style = formats(book)
-        sheet = {name: book.add_worksheet(name) for name in SHEETS}
+        sheet = {name: book.add_worksheet(name) for name in (*SHEETS, *(DETAILS[n] for n in plan.details), "Sources")}
         _summary(sheet["Summary"], style, plan, case)
         _orders(sheet["Orders"], style, plan)
         _capacity(book, sheet["Capacity"], style, plan)
         _energy(sheet["Energy by month"], style, plan)
         _quarters(book, sheet["Ledger"], style, plan)
         _entries(sheet["Ledger entries"], style, plan)
+        for name, frame in plan.details.items():
+            _detail(sheet[DETAILS[name]], style, frame)
         _sources(sheet["Sources"], style, plan, case)
         for page in sheet.values():
             page.set_landscape()
@@ -373,6 +375,18 @@ def _entries(sheet: Any, style: Formats, plan: Plan) -> None:
         Column("payment [USD] (receipts negative)", "usd", 20, "sum"),
     ]
     write_table(sheet, style, columns, _rows(plan.ledger, ["date", "line", "item", "usd"]))
+
+
+def _detail(sheet: Any, style: Formats, frame: pd.DataFrame) -> None:
+    """A detail as it is: words, the periods as dates, and numbers with the unit at the end of their name."""
+    columns = []
+    for name in map(str, frame.columns):
+        kind = "number" if pd.api.types.is_numeric_dtype(frame[name].dtype) else "text"
+        kind = "date" if name == "period" else kind
+        label, unit = stem_of(name).replace("_", " "), unit_of(name)
+        header = f"{label} [{unit}]" if unit else label
+        columns.append(Column(header, kind, 30 if kind == "text" else 14))
+    write_table(sheet, style, columns, _rows(frame, map(str, frame.columns)))
 
 
 def _sources(sheet: Any, style: Formats, plan: Plan, case: Case) -> None:

@@ -17,6 +17,7 @@ from planner.operation.blocks import hours_of
 from planner.plan.plan import Plan
 from planner.sizing.options import USD_PER_KUSD, possible_sets
 from planner.sizing.targets import grid_steps, load_scale, target_of
+from planner.solve.details import details_of
 from planner.solve.ratchet import tightened
 from planner.solve.reading import (
     CapacityRow,
@@ -58,6 +59,7 @@ def plan_of(solution: Solution) -> Plan:
         pd.DataFrame(capacity, columns=CapacityRow._fields),
         dispatch,
         ledger,
+        details_of(read, dispatch),
     )
 
 

@@ -145,8 +145,8 @@ def column(sheet: Any, header: str) -> list[Any]:
 
 
 def test_sheets_are_there_with_frozen_and_filtered_headers(book: Any) -> None:
-    assert tuple(book.sheetnames) == SHEETS
-    for name in SHEETS[1:]:
+    assert tuple(book.sheetnames) == (*SHEETS, "Sources")
+    for name in (*SHEETS[1:], "Sources"):
         assert book[name].freeze_panes in ("B2", "C2")
         assert book[name].auto_filter.ref.startswith("A1:")
 
@@ -239,4 +239,4 @@ def test_a_plan_read_back_from_csv_gives_the_same_workbook(plan: Plan, case: Cas
 
 def test_an_empty_plan_is_a_workbook_too(plan: Plan, case: Case) -> None:
     empty = replace(plan, orders=plan.orders.iloc[:0], ledger=plan.ledger.iloc[:0])
-    assert openpyxl.load_workbook(io.BytesIO(workbook(empty, case))).sheetnames == list(SHEETS)
+    assert openpyxl.load_workbook(io.BytesIO(workbook(empty, case))).sheetnames == [*SHEETS, "Sources"]
