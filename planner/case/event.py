@@ -102,7 +102,8 @@ class EventInput(Strict):
         if self.calls is not None and self.duration_h is not None:
             found.append(Rule("has both duration_h and calls", "keep one", ("calls",), ("calls", "duration_h")))
         elif "duration_h" in known and self.duration_h is None and self.calls is None:
-            found.append(Rule("is required", "write duration_h in h", ("duration_h",), ("kind", "duration_h")))
+            reads = ("kind", "duration_h", "calls")
+            found.append(Rule("is required", "write duration_h in h", ("duration_h",), reads))
         if self.hours is not None and (self.months is not None or self.hours_of_day is not None):
             rule = "has both hours and a window"
             found.append(Rule(rule, "keep hours, or months and hours_of_day", ("hours",), ("hours",)))

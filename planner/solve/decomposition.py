@@ -48,6 +48,7 @@ _MIXED_SHARE = 0.5  # of a sizing solve's gap: what blocks not solved at a point
 _RELAXED_ROUNDS = 40
 _HOURLY_ROUNDS = 8
 _STALLED_ROUNDS = 2
+_FINEST_GAP = 1e-8  # what is asked below it lies within the solver's tolerances, and counts as it
 _FIRST_LOOSER = 20.0  # gap of the first of many: what its plan costs to run is not known yet
 _FEW_INTEGERS = 200  # whose sizing is solved faster than a round of blocks
 _ROUNDS = 200
@@ -94,7 +95,7 @@ class _Engine:
         trace: Trace,
         pool: Pool,
     ) -> None:
-        self.case, self.gap, self.threads, self.report = case, gap, threads, report
+        self.case, self.gap, self.threads, self.report = case, max(gap, _FINEST_GAP), threads, report
         self.stop, self.trace = stop, trace
         self.begin = time.perf_counter()
         self.plant: Plant = plant_of(case)

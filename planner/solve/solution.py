@@ -37,7 +37,7 @@ class Progress:
     seconds: float
 
     def __str__(self) -> str:
-        gap = f"{self.gap_fraction:.3%}" if self.gap_fraction < 10 else "no plan yet"
+        gap = f"{max(self.gap_fraction, 0.0):.3%}" if self.gap_fraction < 10 else "no plan yet"
         lower = f"{self.lower_kusd / 1e3:,.1f}" if self.lower_kusd > -1e15 else "-"
         upper = f"{self.upper_kusd / 1e3:,.1f}" if self.upper_kusd < 1e15 else "-"
         return (

@@ -1189,3 +1189,10 @@ def test_a_pod_may_not_bring_heat_rejection(tmp_path: Path) -> None:
     (fault,) = faults_of(folder, "catalogs=[own]")
     assert "only cooling items" in fault.rule
     assert fault.field.endswith("brings[1]")
+
+
+def test_a_fault_inside_calls_is_told_alone(tmp_path: Path) -> None:
+    """Calls stand in place of duration_h: with a fault in them nothing more is missing."""
+    calls = "{kind: called_curtailment, calls: {longest_h: 4, least_gap_h: 1, horizon_h: 90}}"
+    (fault,) = faults_of(write(tmp_path, GOOD), f"events=[{calls}]")
+    assert fault.field == "events[0].calls.horizon_h"
