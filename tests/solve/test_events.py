@@ -23,7 +23,7 @@ from planner.plan.audit import audit, require
 from planner.plan.plan import Plan
 from planner.solve.decomposition import Solution, solve
 from planner.solve.extract import plan_of
-from planner.solve.monolithic import solve_monolithic
+from planner.solve.monolithic import Monolithic, solve_monolithic
 
 Make = Callable[..., Case]
 SITE: dict[str, Any] = {
@@ -96,6 +96,19 @@ def test_one_engine_more_than_the_load_needs(make_case: Make, event: dict[str, A
     case = site(make_case, [event] if event else [], island, set=["catalog.own_engine.derate_from_c=60"])
     plan = solve(case, gap=1e-6, threads=1)
     assert bought(plan, "own_engine") == pytest.approx(3 if event else 2)
+
+
+def test_nothing_is_lost_of_what_does_not_stand(make_case: Make) -> None:
+    """A grid of 40 MW carries 10 MW without engines: none is bought, none can fail, and the whole model agrees."""
+    engines = {"candidates": {"generation": ["own_engine"], "battery": []}}
+    case = site(make_case, [{"kind": "loss_of_largest_unit", "duration_h": 2, "hours": [12]}], engines)
+    plan = solve(case, gap=1e-6, threads=1)
+    m = plan.sizing.model
+    assert bought(plan, "own_engine") == pytest.approx(0)
+    assert all(plan.master.value(var, plan.point) == pytest.approx(0) for var in m.present.values())
+    claimed = {next(iter(m.present.values())).name: 1, "bought[own_engine,0]": 0}
+    with pytest.raises(InfeasibleError):  # nor may it be said to stand
+        Monolithic(case).solve(fixed=claimed, gap=0.0)
 
 
 def test_a_curtailment_leaves_a_share_of_the_grid(make_case: Make) -> None:
