@@ -101,7 +101,8 @@ def test_one_engine_more_than_the_load_needs(make_case: Make, event: dict[str, A
 def test_nothing_is_lost_of_what_does_not_stand(make_case: Make) -> None:
     """A grid of 40 MW carries 10 MW without engines: none is bought, none can fail, and the whole model agrees."""
     engines = {"candidates": {"generation": ["own_engine"], "battery": []}}
-    case = site(make_case, [{"kind": "loss_of_largest_unit", "duration_h": 2, "hours": [12]}], engines)
+    event = {"kind": "loss_of_largest_unit", "duration_h": 2, "hours_of_day": [12]}
+    case = site(make_case, [event], engines)
     plan = solve(case, gap=1e-6, threads=1)
     m = plan.sizing.model
     assert bought(plan, "own_engine") == pytest.approx(0)
