@@ -17,6 +17,7 @@ from planner.plan.audit_caps import audit_caps
 from planner.plan.audit_events import audit_events
 from planner.plan.audit_fade import audit_left
 from planner.plan.audit_loads import Site
+from planner.plan.audit_lookahead import audit_look_ahead
 from planner.plan.audit_money import Key, audit_money, audit_results, first_charges
 from planner.plan.audit_power import audit_power, months_of
 from planner.plan.audit_scenarios import audit_scenarios, on_paths
@@ -47,6 +48,7 @@ def audit(plan: Plan, case: Case) -> list[Check]:
             bills[key] += path.probability * usd
     audit_money(checks, case, tables, site, bills, audit_scenarios(checks, case, tables, paths))
     audit_results(checks, case, tables, site)
+    audit_look_ahead(checks, case, tables)
     return checks.results()
 
 
