@@ -34,6 +34,7 @@ from planner.case.overrides import override, override_catalog
 from planner.case.reader import Reader
 from planner.case.scenarios import Scenario, with_scenarios
 from planner.case.schema import QUARTER, CaseInput, Redundancy
+from planner.case.site_limits import check_noise
 from planner.case.tariff import Tariff
 from planner.case.weather import Weather
 from planner.case.whole import whole_case_rules
@@ -155,6 +156,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     prices_that_pay_for_waste(reader, given, tariff, timeline)
     export = export_price(reader, given, tariff, timeline)
     _check_caps(reader, given, catalog, candidates)
+    check_noise(reader, given, catalog, candidates)
     weather = weather_of(reader, given)
     ambient = ambient_of(reader, given, weather)
     shape, mean = load_shape(reader, given)

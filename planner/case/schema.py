@@ -118,7 +118,10 @@ class Milestone(Strict):
         return self
 
 
-FIRM_NAMES = ("grid", "milestones", "budget", "supply", "activities", "hall", "yard", "land", "commissioning")
+FIRM_NAMES = (
+    *("grid", "milestones", "budget", "supply", "activities", "hall", "yard", "land", "commissioning"),
+    *("buildings", "solar", "parcel", "noise", "fuel_storage"),  # the fields of site.land, site.noise, on_site_fuel
+)
 FIRM_LATER = ("gas", "air_permit", "water", "curtailment", "load_rules")  # with the fields of those names
 
 
