@@ -273,6 +273,11 @@ class Item(Strict):
         return None
 
     @property
+    def evaporates(self) -> bool:
+        """Whether it takes water to reject heat: towers, their machines, and coolers with pads."""
+        return self.evaporation_l_per_kwh is not None or self.adiabatic_effectiveness_fraction is not None
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """What keeps the item from being sized, empty when nothing does."""
         names = list(NEEDED_BY_FAMILY.get(self.family, ())) + list(NEEDED)

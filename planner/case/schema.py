@@ -220,6 +220,11 @@ class Committed(Strict):
     due_usd: NonNegative = 0.0  # on the day it is on site
 
 
+# What an activity may gate beside stages, families and items: racks running; grid steps via the substation, and those
+# via existing feeders; all that burns a fuel (a gas lateral); all that evaporates water (its permit).
+GATES = ("energisation", "grid", "existing_feeders", "natural_gas", "diesel", "water", "standby_generation")
+
+
 class Activity(Strict):
     """Something that must be done first: a date, or a duration after the start or another activity."""
 
