@@ -90,6 +90,12 @@ def solve(
     ] = None,
     log: Annotated[Path | None, typer.Option(help="File for the trace: the solver's own log, every solve.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the bounds of every round.")] = False,
+    look_ahead: Annotated[
+        str | None,
+        typer.Option(
+            "--look-ahead", help="Run the plan again seeing only so far ahead (24h, 7d): what batteries earn."
+        ),
+    ] = None,
     objective: ObjectiveOption = None,
     overrides: SetOption = None,
     catalog: CatalogOption = None,
@@ -104,7 +110,9 @@ def solve(
     planner solve site/case.yaml --objective max_gpus=2028-12-31
     planner solve site --set site.grid.interconnection[1].mw=80 --gap 0.01
     planner solve site --pool site.pool --set catalog.jenbacher_j620.price_usd=5e6
+    planner solve site --look-ahead 24h
     """
+    window_h = _window_h(look_ahead)
     loaded = _load(case, objective, overrides, catalog)
     _check_folder(out)
     for option, file in (("--log", log), ("--pool", pool)):
@@ -122,6 +130,7 @@ def solve(
     from planner.sizing.precheck import precheck
     from planner.solve.decomposition import solve as run
     from planner.solve.extract import plan_of
+    from planner.solve.lookahead import refuse_look_ahead, with_look_ahead
     from planner.solve.monolithic import Monolithic
     from planner.solve.pool import Pool
     from planner.solve.stopping import Stop, interruptible, resident_gib
@@ -129,6 +138,8 @@ def solve(
 
     if memory_limit is not None and resident_gib() is None:
         raise _refuse("--memory-limit", f"{memory_limit:g}", "this system tells no memory use", "leave it out")
+    if window_h:
+        refuse_look_ahead(loaded)
     precheck(loaded)
     show = _Show(verbose)
     stop = Stop(time_limit, memory_limit if memory_limit is not None else float("inf"))
@@ -143,7 +154,10 @@ def solve(
 
     with Trace(log) as trace:
         try:
-            plan = plan_of(interruptible(lambda: work(trace), stop, show.say))
+            found = interruptible(lambda: work(trace), stop, show.say)
+            plan = plan_of(found)
+            if window_h:
+                plan = with_look_ahead(plan, found, window_h, threads)
         except PlannerError as error:
             trace.line(f"no plan: {error}")
             raise
@@ -332,6 +346,17 @@ def _before(age: str) -> date:
     if days > 200 * units["y"]:
         raise _refuse("--older-than", age, "must be a number and d, w, mo or y, at most 200y", "write 12mo")
     return date.today() - timedelta(days=days)
+
+
+def _window_h(text: str | None) -> float:
+    """Hours of a look-ahead such as 24h or 7d; 0 without one."""
+    import re
+
+    match = re.fullmatch(r"([0-9]{1,4})(h|d)", text or "0h")
+    hours = int(match[1]) * (24.0 if match[2] == "d" else 1.0) if match else 0.0
+    if text is not None and not 1.0 <= hours <= 8760.0:
+        raise _refuse("--look-ahead", text, "must be hours or days, from 1h to 365d", "write 24h")
+    return hours
 
 
 def _unknown(name: str, known: Any, what: str) -> InputError:

@@ -7,6 +7,7 @@ One unit of an item ordered on a day causes these lines (USD, payments positive)
     indirects, contingency                         share of the direct lines, on their dates; not on IT
     fixed O&M                                      share of the price a year, paid monthly while in service
                                                    (it and all that operation costs grow with the case's escalation)
+    first fill of diesel                           of a standby set's tank, where the site has on_site_fuel
     residual value                                 one receipt at the horizon; in the objective, in no budget
 
 A new battery that arrives with energy in its reserve pays for it: first charge, on the first day of the period.
@@ -23,6 +24,7 @@ from planner.case.item import Item
 from planner.families.generation import generators
 from planner.finance import DAYS_PER_YEAR, discount_factor, residual_value_fraction
 from planner.timeline import MONTHS_PER_YEAR, add_weeks
+from planner.units import DIESEL_MMBTU_HHV_PER_M3
 
 IT_FAMILIES = ("compute", "network")
 CAPITAL_LINES = (
@@ -125,7 +127,17 @@ def fixed_om(case: Case, item: Item, in_service: date) -> list[Cash]:
 
 def unit_flows(case: Case, item: Item, dates: UnitDates) -> list[Cash]:
     """Everything one unit costs and leaves."""
-    return purchase(case, item, dates) + fixed_om(case, item, dates.in_service)
+    return [*purchase(case, item, dates), *fuel_fill(case, item, dates), *fixed_om(case, item, dates.in_service)]
+
+
+def fuel_fill(case: Case, item: Item, dates: UnitDates) -> list[Cash]:
+    """What the tank of a standby set is first filled with; the set's installed price holds the tank."""
+    stored, usd = case.input.site.on_site_fuel, case.input.site.fuel.diesel_usd_per_mmbtu_hhv
+    if stored is None or usd is None or item.permit_class != "emergency" or item.fuel != "diesel":
+        return []
+    mmbtu = stored.m3_per_unit(item) * DIESEL_MMBTU_HHV_PER_M3
+    day = dates.in_service
+    return [Cash(day, "first fill of diesel", mmbtu * usd * case.escalation("diesel", day.year))]
 
 
 def fixed_flows(case: Case) -> list[tuple[str, Cash]]:

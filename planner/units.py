@@ -9,6 +9,8 @@ KW_PER_MW = 1000.0
 HHV_OVER_LHV_GAS = 1.108  # pipeline gas; gas is sold on HHV, heat rates are often LHV
 BTU_PER_MMBTU = 1.0e6
 KG_PER_T = 1000.0
+HHV_OVER_LHV_DIESEL = 1.07  # Argonne GREET: 138,490 over 129,488 Btu/gal, low-sulfur diesel
+DIESEL_MMBTU_HHV_PER_M3 = 0.138 / 0.003785411784  # 0.138 MMBtu/US gal HHV: 40 CFR 98, table C-1
 # Carbon dioxide of burning, by fuel: 40 CFR 98, table C-1 (pipeline gas; distillate fuel oil no. 2).
 CO2_KG_PER_MMBTU_HHV = {"natural_gas": 53.06, "diesel": 73.96}
 
@@ -37,6 +39,8 @@ SUFFIXES = (
     ("btu_per_kwh_hhv", "Btu/kWh HHV"),
     ("kg_per_mwh", "kg/MWh"),
     ("lpm", "L/min"),
+    ("dba", "dB(A)"),
+    ("_m3", "m3"),
     ("fraction_per_year", "1/year"),
     ("fraction_per_minute", "1/min"),
     ("fraction_per_k", "1/K"),

@@ -33,7 +33,8 @@ from planner.case.marks import Path_
 from planner.case.overrides import override, override_catalog
 from planner.case.reader import Reader
 from planner.case.scenarios import Scenario, with_scenarios
-from planner.case.schema import QUARTER, CaseInput, Redundancy
+from planner.case.schema import GATES, QUARTER, CaseInput, Redundancy
+from planner.case.site_limits import check_noise
 from planner.case.tariff import Tariff
 from planner.case.weather import Weather
 from planner.case.whole import whole_case_rules
@@ -58,7 +59,7 @@ class Case:
     candidates: dict[str, tuple[str, ...]]  # stage or role -> items that may be bought
     redundancy: dict[str, Redundancy | None]  # by stage; None: the stage is not built
     activity_dates: dict[str, date]
-    gates: dict[str, date]  # stage, family, item, "energisation" or "grid" -> first day it may serve
+    gates: dict[str, date]  # stage, family, item or one of GATES -> first day it may serve
     defaults_used: tuple[str, ...]
     export_usd_per_mwh: NDArray[np.float64] | None = None  # None: nothing may be exported
     series_mean: float = 1.0  # of a workload series, as a fraction of design power
@@ -155,6 +156,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     prices_that_pay_for_waste(reader, given, tariff, timeline)
     export = export_price(reader, given, tariff, timeline)
     _check_caps(reader, given, catalog, candidates)
+    check_noise(reader, given, catalog, candidates)
     weather = weather_of(reader, given)
     ambient = ambient_of(reader, given, weather)
     shape, mean = load_shape(reader, given)
@@ -321,7 +323,7 @@ def _activities(reader: Reader, given: CaseInput) -> dict[str, date]:
 
 def _gates(reader: Reader, given: CaseInput, dates: dict[str, date], catalog: Catalog) -> dict[str, date]:
     gates: dict[str, date] = {}
-    known = {*STAGES, *FAMILIES, "energisation", "grid"}
+    known = {*STAGES, *FAMILIES, *GATES}
 
     def gate(what: str, day: date) -> None:
         gates[what] = max(day, gates.get(what, day))
@@ -331,7 +333,7 @@ def _gates(reader: Reader, given: CaseInput, dates: dict[str, date], catalog: Ca
             if what not in known and what not in catalog:
                 if what not in catalog.broken:
                     remedy = suggest(
-                        what, [*known, *catalog.entries], "write a stage, family, item, energisation or grid"
+                        what, [*known, *catalog.entries], "write a stage, family, item, or " + ", ".join(GATES)
                     )
                     path = ("activities", i, "gates", j)
                     reader.fault(path, what, "names nothing to gate", remedy)

@@ -7,6 +7,7 @@ without a class to inherit a needed value from, is not sizeable and says what is
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -173,6 +174,12 @@ def _scaled(figure: Figure, factor: float, **update: Any) -> Figure:
     return figure.model_copy(update={**values, **update})
 
 
+def _louder(figure: Figure, factor: float, **update: Any) -> Figure:
+    more = 10.0 * math.log10(factor)
+    values = {n: v + more for n in ("value", "low", "typical", "high") if (v := getattr(figure, n)) is not None}
+    return figure.model_copy(update={**values, **update})
+
+
 def _filled(item: Item, generic: Item | None) -> Item:
     if generic is None or generic.id == item.id:
         return item
@@ -188,4 +195,6 @@ def _filled(item: Item, generic: Item | None) -> Item:
             figure = getattr(generic, name)
             if getattr(item, name) is None and figure is not None:
                 update[name] = _scaled(figure, factor, inherited_from=generic.id)
+        if item.sound_power_dba is None and generic.sound_power_dba is not None:  # sound power goes with the rating
+            update["sound_power_dba"] = _louder(generic.sound_power_dba, factor, inherited_from=generic.id)
     return item.model_copy(update=update)

@@ -11,6 +11,7 @@ from planner.case.marks import Path_
 from planner.case.offers import is_orderable, refusal
 from planner.case.reader import Reader
 from planner.case.schema import CaseInput, Redundancy
+from planner.case.site_limits import height_fault
 from planner.timeline import Timeline
 
 FAMILIES = ("compute", "network", "enclosure", "power", "cooling", "generation", "renewable", "battery")
@@ -138,6 +139,8 @@ class Chooser:
             if self.reader.sound(("start",), ("horizon",)):
                 rule = f"cannot be ordered before {item.orderable_from}, after the build ({last})"
                 remedy = "remove it or lengthen the build"
+        elif too_high := height_fault(item, self.given.site.height_limit_m):
+            rule, remedy = too_high
         elif item.fuel is not None and item.permit_class != "emergency":
             self._fuel(item, path)
         if rule:
@@ -160,6 +163,7 @@ class Chooser:
             if item.family in ROLES[role]
             and is_orderable(item, last)
             and item.tenure == "owned"
+            and height_fault(item, self.given.site.height_limit_m) is None
             and (role != "heat_rejection" or "heat_rejection" in item.brings)
             and (role not in ("generation", "bridge_power") or item.permit_class != "emergency")
             and (role != "standby_generation" or item.permit_class == "emergency")
@@ -185,6 +189,8 @@ class Chooser:
             if item.orderable_from is not None and row.on_site < item.orderable_from:
                 rule = f"{row.item} cannot be ordered before {item.orderable_from}"
                 self.reader.fault(("committed", i, "on_site"), row.on_site, rule, "correct the date")
+            if too_high := height_fault(item, self.given.site.height_limit_m):
+                self.reader.fault(("committed", i, "item"), row.item, *too_high)
             if item.fuel is not None and item.permit_class != "emergency":
                 self._fuel(item, ("committed", i, "item"))
             for stage in [item.family] if item.family == "compute" else item.brings:
@@ -218,6 +224,8 @@ class Chooser:
                 continue
             default = CLASS_DEFAULTS[stage]
             if given.candidates.other_stages == "class_defaults" and default in catalog:
+                if too_high := height_fault(catalog[default], given.site.height_limit_m):
+                    self.reader.fault(("site", "height_limit_m"), default, *too_high)
                 self.by_stage.setdefault(stage, []).append(default)
                 self.defaults.append(f"{stage}: {default}")
             elif stage not in committed_stages:

@@ -59,6 +59,7 @@ INHERITED_AS_IS = (
     "payment_order_fraction",
     "payment_delivery_fraction",
     "planning_area_m2",
+    "height_m",
     "loss_no_load_fraction",
     "loss_proportional_fraction",
     "loss_square_fraction",
@@ -134,6 +135,8 @@ class Item(Strict):
     footprint_m2: Figure | None = None
     auxiliary_power_kw: Figure | None = None
     weight_kg: Figure | None = None
+    height_m: Figure | None = None  # as installed, with stack, bushings or a second storey
+    sound_power_dba: Figure | None = None  # level re 1 pW of a unit at full load, in its enclosure
     # compute and network
     gpus: Figure | None = None
     cpus: Figure | None = None
@@ -268,6 +271,11 @@ class Item(Strict):
         if self.nameplate_power_mw is not None and self.nameplate_power_mw.planning > 0:
             return self.nameplate_power_mw.planning * KW_PER_MW, "nameplate_power_mw"
         return None
+
+    @property
+    def evaporates(self) -> bool:
+        """Whether it takes water to reject heat: towers, their machines, and coolers with pads."""
+        return self.evaporation_l_per_kwh is not None or self.adiabatic_effectiveness_fraction is not None
 
     @property
     def missing(self) -> tuple[str, ...]:

@@ -118,7 +118,10 @@ class Milestone(Strict):
         return self
 
 
-FIRM_NAMES = ("grid", "milestones", "budget", "supply", "activities", "hall", "yard", "land", "commissioning")
+FIRM_NAMES = (
+    *("grid", "milestones", "budget", "supply", "activities", "hall", "yard", "land", "commissioning"),
+    *("buildings", "solar", "parcel", "noise", "fuel_storage"),  # the fields of site.land, site.noise, on_site_fuel
+)
 FIRM_LATER = ("gas", "air_permit", "water", "curtailment", "load_rules")  # with the fields of those names
 
 
@@ -215,6 +218,11 @@ class Committed(Strict):
     on_site: Day
     paid_usd: NonNegative = 0.0  # before the start: sunk, in no budget and no objective
     due_usd: NonNegative = 0.0  # on the day it is on site
+
+
+# What an activity may gate beside stages, families and items: racks running; grid steps via the substation, and those
+# via existing feeders; all that burns a fuel (a gas lateral); all that evaporates water (its permit).
+GATES = ("energisation", "grid", "existing_feeders", "natural_gas", "diesel", "water", "standby_generation")
 
 
 class Activity(Strict):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from planner.case.base import Day, Finite, NonNegative, Positive, Rule, Series, Strict, require
+from planner.case.site_limits import Land, Noise, OnSiteFuel
 from planner.case.tariff import TariffInput
 from planner.case.uncertain import WeatherFile
 
@@ -129,7 +130,11 @@ class Site(Strict):
     weather: WeatherFile
     design_ambient: DesignAmbient | None = None
     hall: Hall = Hall()
-    land_m2: NonNegative | None = None
+    land_m2: NonNegative | None = None  # halls, pods and renewables together; see land for each kind of area
+    land: Land | None = None
+    height_limit_m: Positive | None = None  # of all that stands in the open, and of halls and pods
+    noise: Noise | None = None
+    on_site_fuel: OnSiteFuel | None = None
     grid: Grid
     fuel: Fuel = Fuel()
     caps: Caps | None = None

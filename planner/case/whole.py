@@ -8,6 +8,7 @@ from typing import Any
 
 from planner.case.base import Rule
 from planner.case.schema import QUARTER, CaseInput
+from planner.case.site_limits import site_limit_rules
 
 
 def whole_case_rules(given: CaseInput) -> list[Rule]:
@@ -42,6 +43,7 @@ def whole_case_rules(given: CaseInput) -> list[Rule]:
         rule(("site", "grid", "tariff"), "a grid needs a tariff", "write tariff:", "site")
     if given.site.grid.export is not None and not given.site.grid.interconnection:
         rule(("site", "grid", "export"), "needs a connection", "write interconnection:, or remove it", "site")
+    found += site_limit_rules(given)
     if given.scenarios:
         total = sum(s.probability for s in given.scenarios)
         if abs(total - 1.0) > 1e-9:

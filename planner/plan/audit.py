@@ -16,7 +16,9 @@ from planner.plan.audit_build import audit_build
 from planner.plan.audit_caps import audit_caps
 from planner.plan.audit_events import audit_events
 from planner.plan.audit_fade import audit_left
+from planner.plan.audit_limits import audit_limits
 from planner.plan.audit_loads import Site
+from planner.plan.audit_lookahead import audit_look_ahead
 from planner.plan.audit_money import Key, audit_money, audit_results, first_charges
 from planner.plan.audit_power import audit_power, months_of
 from planner.plan.audit_scenarios import audit_scenarios, on_paths
@@ -33,6 +35,7 @@ def audit(plan: Plan, case: Case) -> list[Check]:
     checks.true("inputs", same, "the plan was made from other input files than this case")
     site = Site(case, tables)
     audit_build(checks, case, tables, site)
+    audit_limits(checks, case, tables, site)
     audit_left(checks, case, tables, site)
     bills: defaultdict[Key, float] = defaultdict(float)
     paths: list[dict[Key, float]] = []
@@ -47,6 +50,7 @@ def audit(plan: Plan, case: Case) -> list[Check]:
             bills[key] += path.probability * usd
     audit_money(checks, case, tables, site, bills, audit_scenarios(checks, case, tables, paths))
     audit_results(checks, case, tables, site)
+    audit_look_ahead(checks, case, tables)
     return checks.results()
 
 

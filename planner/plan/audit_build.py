@@ -1,4 +1,4 @@
-"""Audit of the build: orders and their dates, installed units, stages, firm source, milestones, areas."""
+"""Audit of the build: orders and their dates, installed units, stages, firm source, milestones."""
 
 from __future__ import annotations
 
@@ -16,17 +16,6 @@ from planner.plan.audit_loads import Site
 from planner.plan.audit_site import FUELLED, LOOPS
 from planner.timeline import add_weeks
 
-OUTDOORS = (
-    "heat_rejection",
-    "generation",
-    "battery",
-    "mv_lv_transformer",
-    "main_transformer",
-    "hv_substation",
-    "mv_switchgear",
-    "battery_transformer",
-    "standby_generation",
-)
 STAGE_UNITS = {"white_space": "m2", "network": "GPU ports", "rack_space": "racks"}
 _MW = 1e-6
 
@@ -43,7 +32,6 @@ def audit_build(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
     _firm_source(checks, case, site)
     _commissioning(checks, case, site)
     _milestones(checks, case, tables, site)
-    _areas(checks, case, site)
 
 
 def _known(checks: Checks, case: Case, tables: Tables) -> None:
@@ -400,19 +388,3 @@ def _milestones(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
                 str(milestone.by),
             )
             checks.true("milestone report", same, f"milestone of {milestone.by}: plan {row}, audit reached {reached}")
-
-
-def _areas(checks: Checks, case: Case, site: Site) -> None:
-    """Yard and land."""
-    yard = land = np.zeros(len(site.starts))
-    for item, parts, counts in site.standing():
-        room = item.get("footprint_m2") * counts
-        outside = item.family in ("generation", "battery") or any(s.split(":")[0] in OUTDOORS for s in parts)
-        if item.family != "compute" and "white_space" not in parts and "ups" not in parts and outside:
-            yard = yard + room
-        if item.family in ("renewable", "enclosure"):
-            land = land + room
-    limits = (("yard", yard, case.input.site.hall.yard_m2), ("land", land, case.input.site.land_m2))
-    for name, used, most in limits:
-        if most is not None:
-            checks.at_most(f"{name} area", "m2", used, most, 1e-6 * max(1.0, most), says_when(name, site.starts))

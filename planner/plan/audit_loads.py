@@ -198,7 +198,8 @@ class Site(Standing):
             if step.from_ > self.starts[p]:
                 continue
             if step.via == "existing_feeders":
-                feeders = total = step.mw
+                shut = self.case.gates.get("existing_feeders", date.min) > self.starts[p]
+                feeders = total = 0.0 if shut else step.mw
             elif open_:
                 total = max(feeders, step.mw)
         return feeders, total

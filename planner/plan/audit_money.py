@@ -12,6 +12,7 @@ from planner.case.case import Case
 from planner.case.item import Item
 from planner.plan.audit_base import Checks, Tables, first_start, says
 from planner.plan.audit_fade import left_mwh
+from planner.plan.audit_limits import tank_mmbtu_hhv
 from planner.plan.audit_loads import Site
 from planner.plan.audit_physics import dearer, fuel_usd_per_mwh
 from planner.plan.audit_site import periods_of
@@ -132,6 +133,10 @@ def purchases(case: Case, tables: Tables) -> defaultdict[Key, float]:
         for day, line, usd in unit_payments(case, item, order.order_date, order.delivery_date, served):
             rows[day, line, item_id] += usd * units
             cost += usd
+        stored = case.input.site.on_site_fuel
+        if stored is not None and item.permit_class == "emergency" and item.fuel == "diesel":
+            mmbtu, usd = tank_mmbtu_hhv(item, stored.hours), case.input.site.fuel.diesel_usd_per_mmbtu_hhv or 0.0
+            rows[served, "first fill of diesel", item_id] += mmbtu * usd * units * dearer(case, "diesel", served.year)
         monthly = yearly_om_usd(item) / 12.0
         for day in months_from(case, served) if monthly else []:
             rows[day, "fixed O&M", item_id] += monthly * units * dearer(case, "fixed_om", day.year)

@@ -319,6 +319,9 @@ class Standing:
     def ready(self, item: Item, parts: tuple[str, ...], on_site: date) -> date:
         """Day a unit on site may serve, after installation, gates and commissioning."""
         names = {item.id, item.family, *parts, *(part.split(":")[0] for part in parts)}
+        names |= {item.fuel} if item.fuel is not None else set()
+        if item.evaporation_l_per_kwh is not None or item.adiabatic_effectiveness_fraction is not None:
+            names |= {"water"}
         gate = max([self.case.gates[n] for n in names if n in self.case.gates], default=date.min)
         installed = max(add_weeks(on_site, item.get("installation_weeks")), gate)
         return add_weeks(installed, self.wait_weeks(item, parts))

@@ -156,6 +156,14 @@ def _summary(sheet: Any, style: Formats, plan: Plan, case: Case) -> None:
             label = f"mean of the dearest {1 - risk['cvar_alpha']:.1%} (alpha {risk['cvar_alpha']:g})"
             lines.line(label, risk["operation_cvar_usd"], "count", "USD", f"weight {risk['weight']:g}")
 
+    if s.get("look_ahead"):
+        seen = s["look_ahead"]
+        lines.section(f"Year from {seen['year_from']}, seen {seen['hours']:g} h ahead", "USD", "", "perfect foresight")
+        for name in ("energy_usd", "demand_usd", "other_usd", "cost_usd", "battery_savings_usd"):
+            best = f"{seen['perfect'][name]:,.0f}"
+            lines.line(stem_of(name).replace("_", " "), seen["look_ahead"][name], "count", "USD", best)
+        lines.line("unserved", seen["unserved_mwh"], "number", "MWh")
+
     lines.section("Trust", "", "", "inherited, estimated or remembered figures")
     trust = s["trust"]
     lines.line("share of capital on weak figures", trust["dollars_fraction_on_weak_figures"], "percent")

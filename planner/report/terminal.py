@@ -69,6 +69,7 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
     _print_orders(plan, console)
     _print_stranded(plan, console)
     _print_paths(plan, console)
+    _print_look_ahead(plan, console)
     trust = s["trust"]
     console.print(
         f"{trust['dollars_fraction_on_weak_figures']:.0%} of capital and "
@@ -110,6 +111,33 @@ def _print_paths(plan: Plan, console: Console) -> None:
             f"operation expected {mean:,.1f} M$, mean of the dearest {1 - risk['cvar_alpha']:.1%} {dear:,.1f} M$ "
             f"(CVaR, alpha {risk['cvar_alpha']:g}, weight {risk['weight']:g} in the objective)"
         )
+
+
+def _print_look_ahead(plan: Plan, console: Console) -> None:
+    """What the first operating year costs, and batteries save in it, with perfect foresight and without."""
+    seen = plan.summary.get("look_ahead")
+    if not seen:
+        return
+    table = Table("year from " + seen["year_from"], "perfect foresight", f"{seen['hours']:g} h ahead")
+    table.box, table.pad_edge = None, False
+    labels = {
+        "energy_usd": "energy bought",
+        "demand_usd": "demand charges",
+        "other_usd": "fuel, wear, receipts",
+        "cost_usd": "operation",
+        "battery_savings_usd": "saved by batteries",
+    }
+    for name, label in labels.items():
+        values = [f"{seen[way][name] / 1e6:,.3f} M$" for way in ("perfect", "look_ahead")]
+        table.add_row(Text(label), *values)
+    console.print(table)
+    if seen["months_batteries_are_needed"]:
+        console.print(
+            f"in {seen['months_batteries_are_needed']} months load is not served without batteries: not saved"
+        )
+    for name, words in (("unserved_mwh", "unserved"), ("missed_mwh", "missed by what a month may use or must keep")):
+        if seen[name]:
+            console.print(Text(f"warning: {seen[name]:,.2f} MWh {words} with this look-ahead", style="yellow"))
 
 
 def _reached(month: str | None, by: str) -> str:

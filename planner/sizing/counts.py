@@ -23,6 +23,11 @@ LIMITS = {
     "hall": "m2",
     "yard": "m2",
     "land": "m2",
+    "buildings": "m2",
+    "solar": "m2",
+    "parcel": "m2",
+    "noise": "mW of sound power",
+    "fuel_storage": "m3",
     "commissioning": "MW",
     "equipment": "MW",
 }

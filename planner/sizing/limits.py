@@ -12,17 +12,8 @@ from planner.case.schema import Milestone
 from planner.operation.events import lost_of
 from planner.sizing.dates import TESTED_ON, most_completed
 from planner.sizing.loads import Loads
+from planner.sizing.site_limits import site_limits
 from planner.sizing.targets import contribution, grid_steps, target_of
-
-OUTDOOR_STAGES = (
-    "heat_rejection",
-    "generation",
-    "battery",
-    "mv_lv_transformer",
-    "main_transformer",
-    "hv_substation",
-    "mv_switchgear",
-)
 
 
 class Limits(Loads):
@@ -138,33 +129,15 @@ class Limits(Loads):
                     p = max(self.case.timeline.period_of(first), 0)
                     m.supply_quarter.add(sum(delivered) <= units + m.slack["supply", p])
 
-    def areas(self) -> None:
-        m, site = self.m, self.case.input.site
-        m.yard_area, m.land_area = pyo.ConstraintList(), pyo.ConstraintList()
-        for p in self.periods:
-            outdoor = sum(
-                o.item.get("footprint_m2") * self.units(o, p)
-                for o in self.options
-                if o.item.family != "compute"
-                and "white_space" not in o.supplies
-                and "ups" not in o.supplies
-                and (
-                    o.item.family in ("generation", "battery")
-                    or any(
-                        pos.split(":")[0] in (*OUTDOOR_STAGES, "battery_transformer", "standby_generation")
-                        for pos in o.supplies
-                    )
-                )
-            )
-            land = sum(
-                o.item.get("footprint_m2") * self.units(o, p)
-                for o in self.options
-                if o.item.family in ("renewable", "enclosure")
-            )
-            if site.hall.yard_m2 is not None:
-                m.yard_area.add(outdoor <= site.hall.yard_m2 + m.slack["yard", p])
-            if site.land_m2 is not None:
-                m.land_area.add(land <= site.land_m2 + m.slack["land", p])
+    def site_limits(self) -> None:
+        m, limits = self.m, site_limits(self.case)
+        m.site_limit = pyo.Constraint([limit.name for limit in limits], self.periods)
+        for limit in limits:
+            users = [(each, o) for o in self.options if (each := limit.each(o)) > 0]
+            for p in self.periods:
+                used = sum(each * self.units(o, p) for each, o in users)
+                if not isinstance(used, float | int) or used > limit.most:  # of committed units alone too
+                    m.site_limit[limit.name, p] = used <= limit.most + m.slack[limit.name, p]
 
     def milestones(self) -> None:
         m, case = self.m, self.case

@@ -40,7 +40,7 @@ Constraints (each under this name in the model and the LP file)
     firm_generation_*        generation less its largest units
     supply_quarter           deliveries within the vendor's allocation
     budget                   cumulative cash, operation included
-    yard_area, land_area     outdoor space
+    site_limit               areas, noise and stored fuel of what stands (`site_limits`)
     milestone                compute running by a date, net of spares
     linking                  the linking vector from the counts
     shared_peak              billed peaks of several blocks are no less than the minimum take and the ratchet's
@@ -119,7 +119,7 @@ def build_sizing(
     s.commissioning()
     s.sources()
     s.supply()
-    s.areas()
+    s.site_limits()
     if milestones:
         s.milestones()
     s.linking()

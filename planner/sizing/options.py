@@ -286,7 +286,8 @@ def wait_weeks(case: Case, item: Item, positions: tuple[str, ...]) -> float:
 
 def gate_of(case: Case, item: Item, positions: tuple[str, ...]) -> date:
     """First day the installation of an item may be complete, by the activities that gate it."""
-    names = {item.id, item.family, *positions, *(p.split(":")[0] for p in positions)}
+    names = {item.id, item.family, *positions, *(p.split(":")[0] for p in positions), item.fuel or ""}
+    names |= {"water"} if item.evaporates else set()
     return max([case.gates[n] for n in names if n in case.gates], default=date.min)
 
 

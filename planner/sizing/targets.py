@@ -16,12 +16,12 @@ def grid_steps(case: Case, period: int) -> tuple[float, float]:
     """
     start = case.timeline.starts[period]
     feeders = total = 0.0
-    gate = case.gates.get("grid", date.min)
+    gate, feeder_gate = case.gates.get("grid", date.min), case.gates.get("existing_feeders", date.min)
     for step in case.input.site.grid.interconnection:
         if step.from_ > start:
             continue
         if step.via == "existing_feeders":
-            feeders = total = step.mw
+            feeders = total = step.mw if feeder_gate <= start else 0.0
         elif gate <= start:
             total = max(step.mw, feeders)
     return feeders, total

@@ -32,6 +32,11 @@ _WORDS = {
     "hall": "hall floor",
     "yard": "yard area",
     "land": "land",
+    "buildings": "land for buildings",
+    "solar": "land for solar and wind",
+    "parcel": "parcel",
+    "noise": "noise at the fence",
+    "fuel_storage": "diesel kept on site",
     "commissioning": "commissioning capacity",
     "equipment": "equipment that can arrive in time",
 }
@@ -84,6 +89,8 @@ def _shortfalls(plant: Plant, names: tuple[str, ...], hours: Mapping[str, BlockS
                 when = f"{timeline.starts[p]:%Y-%m}" if p <= timeline.last_period else "any time"
         if worst > 1e-6:
             unit = _milestone_unit(plant) if name == "milestones" else LIMITS[name]
+            if name == "noise" and (noise := plant.case.input.site.noise) is not None:  # as neighbours measure it
+                worst, unit = noise.level_dba(noise.allowed_mw + worst) - noise.limit_dba, "dB(A)"
             found.append(Shortfall(_WORDS[name], worst, unit, when))
     return found
 
