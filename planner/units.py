@@ -9,6 +9,7 @@ KW_PER_MW = 1000.0
 HHV_OVER_LHV_GAS = 1.108  # pipeline gas; gas is sold on HHV, heat rates are often LHV
 BTU_PER_MMBTU = 1.0e6
 KG_PER_T = 1000.0
+KG_PER_SHORT_TON = 907.18474  # of air permits in the United States: 2,000 lb
 # Carbon dioxide of burning, by fuel: 40 CFR 98, table C-1 (pipeline gas; distillate fuel oil no. 2).
 CO2_KG_PER_MMBTU_HHV = {"natural_gas": 53.06, "diesel": 73.96}
 
@@ -27,7 +28,9 @@ SUFFIXES = (
     ("usd_per_gpu_hour", "USD/GPU-h"),
     ("usd_per_month", "USD/month"),
     ("mmbtu_hhv_per_year", "MMBtu HHV/year"),
+    ("mmbtu_hhv_per_day", "MMBtu HHV/day"),
     ("mmbtu_hhv", "MMBtu HHV"),
+    ("_tons_per_year", "short tons/year"),
     ("_m3_per_year", "m3/year"),
     ("_t_per_year", "t/year"),
     ("hours_per_year", "h/year"),
@@ -44,6 +47,7 @@ SUFFIXES = (
     ("fraction", "fraction"),
     ("weeks", "weeks"),
     ("months", "months"),
+    ("minutes", "min"),
     ("years", "years"),
     ("hours", "h"),
     ("kva", "kVA"),

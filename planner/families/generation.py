@@ -140,6 +140,16 @@ def incremental_mmbtu_hhv_per_mwh(item: Item) -> float:
     return heat_rate_mmbtu_hhv_per_mwh(item) - no_load_mmbtu_hhv_per_mwh(item)
 
 
+def burnt_mmbtu_hhv_per_mwh(machine: Generator, step_h: float) -> dict[str, float]:
+    """Fuel of a machine by its columns in a block. [MMBtu HHV per MWh of each]"""
+    burnt = {machine.key: incremental_mmbtu_hhv_per_mwh(machine.item)}
+    if machine.committed:
+        burnt[machine.online] = no_load_mmbtu_hhv_per_mwh(machine.item)
+    if machine.starts:
+        burnt[machine.started] = machine.start_mmbtu_hhv_per_mw / step_h
+    return burnt
+
+
 def generators(case: Case) -> tuple[Generator, ...]:
     """Every generation item that may run in normal hours."""
     ids = [*case.candidates.get("generation", ())]
@@ -245,10 +255,18 @@ def _ramp(
     )
 
 
-def ride(builder: BlockBuilder, hours: Hours, machines: tuple[Generator, ...], lost: str | None) -> None:
-    """Generation through an event: all that stands, less a lost unit. Links: generation:<item>, `lost`, in MW."""
+def ride(
+    builder: BlockBuilder, hours: Hours, machines: tuple[Generator, ...], lost: str | None, late: frozenset[str]
+) -> None:
+    """Generation through an event: all that stands, less a lost unit. Links: generation:<item>, `lost`, in MW.
+
+    late: items that do not start in time.
+    """
     for machine in machines:
         output = builder.add(machine.key)
+        if machine.item.id in late:
+            builder.rows(f"generation_late:{machine.item.id}", [(1.0, output.index)])
+            continue
         builder.supply(output)
         kappa = machine.capacity_fraction[hours.hour_of_year]
         links: list[tuple[Array | float, str]] = [(-kappa, machine.key)]

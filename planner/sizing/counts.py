@@ -25,6 +25,9 @@ LIMITS = {
     "land": "m2",
     "commissioning": "MW",
     "equipment": "MW",
+    "gas": "MMBtu HHV/day",
+    "air_permit": "short tons/year",
+    "curtailment": "MW kept in a call",
 }
 
 

@@ -208,7 +208,7 @@ def _dispatch(read: Reading, s: State) -> pd.DataFrame:
     supply = np.zeros(len(hours))
     for name, columns in block.columns.items():
         whole = len(columns.index) == 1 and columns.hours[0] == 0  # of the block; sun may shine in one hour alone
-        if whole or name.startswith(("shortage", "square_throughput")):
+        if whole or name.startswith(("shortage", "square_throughput", "gas_untaken")):
             continue
         series = np.zeros(len(hours))
         series[columns.hours] = primal[columns.index]

@@ -34,6 +34,9 @@ _WORDS = {
     "land": "land",
     "commissioning": "commissioning capacity",
     "equipment": "equipment that can arrive in time",
+    "gas": "gas supply",
+    "air_permit": "air permit",
+    "curtailment": "curtailment",
 }
 
 
