@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from planner.case.base import Fraction, NonNegative, PositiveCount, Rule, Strict, require
-from planner.case.permits import Curtailment
 from planner.case.item import Item
+from planner.case.permits import Curtailment
 from planner.timeline import DAYS_IN_MONTH
 from planner.units import HOURS_PER_YEAR
 
@@ -88,7 +88,7 @@ class EventInput(Strict):
     duration_h: Annotated[int, Field(ge=1, le=168)] | None = None
     load_fraction: Fraction = 1.0  # of the IT draw, or of the load series, that must be carried
     grid_fraction_left: Fraction = 0.0  # of the import limit, during a called curtailment
-    notice_min: NonNegative | None = None  # of a called curtailment: only what starts within it serves; absent: all does
+    notice_min: NonNegative | None = None  # of a called curtailment: what starts within it serves; absent: all
     calls: Calls | None = None  # of a called curtailment, in place of duration_h
     hours: list[Annotated[int, Field(ge=0, lt=HOURS_PER_YEAR)]] | None = None  # of the year; instead of a window
     months: list[Annotated[int, Field(ge=1, le=12)]] | None = None  # window: all where nothing is said
@@ -151,7 +151,7 @@ def promised(called: Curtailment) -> EventInput:
         notice_min=called.notice_min,
         starts=called.starts,
     )
-    event._of_curtailment = True  # noqa: SLF001 - its own module
+    event._of_curtailment = True
     return event
 
 

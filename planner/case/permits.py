@@ -28,7 +28,7 @@ class GasSupply(Strict):
     firm: bool = True
     hourly_swing_fraction: NonNegative = 0.10  # an hour may take so much more than a 24th of the day; estimate
     take_or_pay_fraction: Fraction = 0.0  # of every day's quantity: paid for, burnt or not
-    cut_days: Annotated[int, Field(ge=0, le=365)] | None = None  # not firm: coldest days of the weather year without gas
+    cut_days: Annotated[int, Field(ge=0, le=365)] | None = None  # not firm: coldest days without gas
 
     @model_validator(mode="after")
     def _cut(self) -> GasSupply:

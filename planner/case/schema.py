@@ -118,8 +118,8 @@ class Milestone(Strict):
         return self
 
 
-FIRM_NAMES = ("grid", "milestones", "budget", "supply", "activities", "hall", "yard", "land", "commissioning")
-FIRM_NAMES += ("gas", "air_permit", "curtailment")
+FIRM_NAMES: tuple[str, ...] = ("grid", "milestones", "budget", "supply", "activities", "hall", "yard", "land")
+FIRM_NAMES += ("commissioning", "gas", "air_permit", "curtailment")
 FIRM_LATER = ("water", "load_rules")  # with the fields of those names
 
 

@@ -7,13 +7,14 @@ called, a linking component: the firm MW of the date where steps of the connecti
 
 Any hour of the year may be called, and no hour is known to be. So the H hours a year are an expectation, spread evenly
 over the hours of the year and linear in what runs:
-    curtailed compute (value, not paid)   H x share that may be shed x GPUs that run x worth of a GPU-hour: as though all
-                                          that may be shed were shed in every called hour
-    called hours (estimate)               H / 8,760 of all that is imported, times the share called and not shed, made by
-                                          the dearest generator of the case instead, at its full-load fuel and O&M, less
-                                          the first price of the tariff in that hour; without generators, what a battery
-                                          of the worst efficiency loses of it. Never below zero; it grows as that
-                                          fuel, or as energy, does.
+    curtailed compute (value, not paid)
+        H x share that may be shed x GPUs that run x worth of a GPU-hour: as though all that may be shed were shed in
+        every called hour
+    called hours (estimate)
+        H / 8,760 of all that is imported, times the share called and not shed, made by the dearest generator of the
+        case instead, at its full-load fuel and O&M, less the first price of the tariff in that hour; without
+        generators, what a battery of the worst efficiency loses of it. Never below zero; it grows as that fuel, or as
+        energy, does.
 Both are estimates from above: some calls need less. The first tier's price stands for the energy not bought.
 """
 

@@ -11,7 +11,8 @@ the year is milder.
 
 In an event, gas flows at no more than F in any hour, so that no day's quantity is passed whatever its other hours take,
 and a supply that is not firm gives nothing. It is burnt at the rate of full load there.
-Not modelled: line pack, pressure, imbalance charges, heat rates that rise with temperature.
+Not modelled: line pack, pressure, imbalance charges, heat rates that rise with temperature, gas of a spinning reserve
+that steps in.
 """
 
 from __future__ import annotations

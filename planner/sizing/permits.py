@@ -1,13 +1,14 @@
 """Permits and promises in the sizing model: what may fire, what gas feeds, what could be emitted, what stays in a call.
 
-    permits                  fires[j,p]: nothing before the air permit's date; only where that date is freed to see what
-                             stands in the way, some may fire, and counts as potential
-    firm_gas                 firm generation on gas within a day of gas at full load, whichever largest units are lost:
-                             fed[j,lost,p] <= firm MW that fire, less the lost ones;   sum of rate x fed <= gas of an hour
-    potential_to_emit        sum over items of rate x potential energy <= short tons a year, for every pollutant limited
-                             potential energy: nameplate x 8,760 h of all that stand, spares included; with an enforceable
-                             cap permitted[j,p], no more than that; of an emergency set, its hours x nameplate
-    permitted_energy         what runs in any 12 months within the permitted energy of the last of them
+permits              fires[j,p]: nothing before the air permit's date; only where that date is freed to see what
+                     stands in the way, some may fire, and counts as potential
+firm_gas             firm generation on gas within a day of gas at full load, whichever largest units are lost:
+                     fed[j,lost,p] <= firm MW that fire, less the lost ones (where more are lost than stand, unfed
+                     is what the others make up for);   sum of rate x fed <= gas of an hour
+potential_to_emit    sum over items of rate x potential energy <= short tons a year, for every pollutant limited
+                     potential energy: nameplate x 8,760 h of all that stand, spares included; with an enforceable
+                     cap permitted[j,p], no more than that; of an emergency set, its hours x nameplate
+caps                 what runs in any 12 months within the permitted energy of the last of them
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import pyomo.environ as pyo
 
 from planner.case.item import Item
 from planner.families.generation import Generator, heat_rate_mmbtu_hhv_per_mwh
-from planner.operation.caps import Cap
 from planner.operation.called import firm_mw
+from planner.operation.caps import Cap
 from planner.operation.gas import HOURS_PER_DAY
 from planner.sizing.loads import Loads
 from planner.timeline import MONTHS_PER_YEAR
@@ -79,6 +80,7 @@ class Permits(Loads):
         m, gas = self.m, self.plant.gas
         m.firm_gas = pyo.ConstraintList()
         m.fed = pyo.Var(pyo.Any, within=pyo.NonNegativeReals, dense=False)
+        m.unfed = pyo.Var(pyo.Any, within=pyo.NonNegativeReals, dense=False)
         if gas is None:
             return
         rates = {g.item.id: heat_rate_mmbtu_hhv_per_mwh(g.item) for g in gas.burners}
@@ -94,8 +96,9 @@ class Permits(Loads):
                     if g is out:
                         able = able - spares * g.firm_mw * m.present[name, p]
                     if g.item.id in rates:
-                        m.firm_gas.add(m.fed[g.item.id, name, p] <= able)
-                        able = m.fed[g.item.id, name, p]
+                        fed = m.fed[g.item.id, name, p] - (m.unfed[name, p] if g is out else 0.0)
+                        m.firm_gas.add(fed <= able)
+                        able = fed
                     total = total + able
                 burnt = sum(rate * m.fed[i, name, p] for i, rate in rates.items())
                 m.firm_gas.add(burnt <= (self.gas_mmbtu_per_h(p) if gas.supply.firm else 0.0))
@@ -143,4 +146,3 @@ class Permits(Loads):
         for i, month in enumerate(places):
             inside = [allowance for of in places[max(0, i - MONTHS_PER_YEAR + 1) : i + 1] for allowance, _ in of]
             self.m.caps.add(sum(inside) <= MWH_PER_GWH * self.m.permitted[cap.permitted, month[0][1]])
-
