@@ -40,7 +40,7 @@ ENGINES = [
 
 
 def everything(make: Make, *changes: dict[str, Any]) -> Case:
-    """20 MW with an evening peak: a supply of gas, a permit from February with hours, and calls no engine starts for in time."""
+    """20 MW with an evening peak: gas, a permit from February with hours, and calls no engine starts for in time."""
     steps = [
         {"from": "2026-01-01", "mw": 18, "via": "existing_feeders"},
         {"from": "2027-02-01", "mw": 26, "via": "existing_feeders", "firm": "false"},

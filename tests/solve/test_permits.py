@@ -15,8 +15,8 @@ from own import BATTERY, ENGINE
 
 from planner.case.case import Case
 from planner.case.catalog import default_catalog_folder, read_catalog
-from planner.families.generation import heat_rate_mmbtu_hhv_per_mwh, nox_kg_per_mwh_of_ppm
 from planner.errors import InfeasibleError
+from planner.families.generation import heat_rate_mmbtu_hhv_per_mwh, nox_kg_per_mwh_of_ppm
 from planner.plan.audit import require
 from planner.solve.decomposition import Solution, solve
 from planner.solve.extract import plan_of
