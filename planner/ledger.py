@@ -8,6 +8,7 @@ One unit of an item ordered on a day causes these lines (USD, payments positive)
     fixed O&M                                      share of the price a year, paid monthly while in service
                                                    (it and all that operation costs grow with the case's escalation)
     first fill of diesel                           of a standby set's tank, where the site has on_site_fuel
+    standby tests                                  fuel of an emergency set's tests, monthly, where the case says so
     residual value                                 one receipt at the horizon; in the objective, in no budget
 
 A new battery that arrives with energy in its reserve pays for it: first charge, on the first day of the period.
@@ -21,7 +22,7 @@ from datetime import date
 
 from planner.case.case import Case
 from planner.case.item import Item
-from planner.families.generation import generators
+from planner.families.generation import generators, heat_rate_mmbtu_hhv_per_mwh
 from planner.finance import DAYS_PER_YEAR, discount_factor, residual_value_fraction
 from planner.timeline import MONTHS_PER_YEAR, add_weeks
 from planner.units import DIESEL_MMBTU_HHV_PER_M3
@@ -125,9 +126,25 @@ def fixed_om(case: Case, item: Item, in_service: date) -> list[Cash]:
     return [Cash(day, "fixed O&M", monthly * case.escalation("fixed_om", day.year)) for day in days]
 
 
+def standby_tests(case: Case, item: Item, in_service: date) -> list[Cash]:
+    """Monthly fuel of one emergency set's tests, at full load, from its service date to the horizon."""
+    tests = case.input.site.standby_tests
+    if tests is None or item.permit_class != "emergency":
+        return []
+    good = "diesel" if item.fuel == "diesel" else "natural_gas"
+    usd = getattr(case.input.site.fuel, f"{good}_usd_per_mmbtu_hhv") or 0.0
+    mwh = tests.hours_per_year * item.get("nameplate_power_mw") / MONTHS_PER_YEAR
+    timeline = case.timeline
+    months = timeline.months[timeline.months_of(timeline.first_period(in_service))[0] :]
+    days = [timeline.middle(m) for m in months]
+    monthly = mwh * heat_rate_mmbtu_hhv_per_mwh(item) * usd
+    return [Cash(day, "standby tests", monthly * case.escalation(good, day.year)) for day in days if monthly]
+
+
 def unit_flows(case: Case, item: Item, dates: UnitDates) -> list[Cash]:
     """Everything one unit costs and leaves."""
-    return [*purchase(case, item, dates), *fuel_fill(case, item, dates), *fixed_om(case, item, dates.in_service)]
+    running = fixed_om(case, item, dates.in_service) + standby_tests(case, item, dates.in_service)
+    return purchase(case, item, dates) + fuel_fill(case, item, dates) + running
 
 
 def fuel_fill(case: Case, item: Item, dates: UnitDates) -> list[Cash]:

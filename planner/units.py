@@ -11,6 +11,7 @@ BTU_PER_MMBTU = 1.0e6
 KG_PER_T = 1000.0
 HHV_OVER_LHV_DIESEL = 1.07  # Argonne GREET: 138,490 over 129,488 Btu/gal, low-sulfur diesel
 DIESEL_MMBTU_HHV_PER_M3 = 0.138 / 0.003785411784  # 0.138 MMBtu/US gal HHV: 40 CFR 98, table C-1
+KG_PER_SHORT_TON = 907.18474  # of air permits in the United States: 2,000 lb
 # Carbon dioxide of burning, by fuel: 40 CFR 98, table C-1 (pipeline gas; distillate fuel oil no. 2).
 CO2_KG_PER_MMBTU_HHV = {"natural_gas": 53.06, "diesel": 73.96}
 
@@ -29,7 +30,9 @@ SUFFIXES = (
     ("usd_per_gpu_hour", "USD/GPU-h"),
     ("usd_per_month", "USD/month"),
     ("mmbtu_hhv_per_year", "MMBtu HHV/year"),
+    ("mmbtu_hhv_per_day", "MMBtu HHV/day"),
     ("mmbtu_hhv", "MMBtu HHV"),
+    ("_tons_per_year", "short tons/year"),
     ("_m3_per_year", "m3/year"),
     ("_t_per_year", "t/year"),
     ("hours_per_year", "h/year"),
@@ -48,6 +51,7 @@ SUFFIXES = (
     ("fraction", "fraction"),
     ("weeks", "weeks"),
     ("months", "months"),
+    ("minutes", "min"),
     ("years", "years"),
     ("hours", "h"),
     ("kva", "kVA"),

@@ -31,6 +31,7 @@ from planner.case.hours import (
 from planner.case.item import STAGES, Item
 from planner.case.marks import Path_
 from planner.case.overrides import override, override_catalog
+from planner.case.permitted import check_permits
 from planner.case.reader import Reader
 from planner.case.scenarios import Scenario, with_scenarios
 from planner.case.schema import GATES, QUARTER, CaseInput, Redundancy
@@ -157,6 +158,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     export = export_price(reader, given, tariff, timeline)
     _check_caps(reader, given, catalog, candidates)
     check_noise(reader, given, catalog, candidates)
+    chooser.defaults += check_permits(reader, given, catalog, candidates)
     weather = weather_of(reader, given)
     ambient = ambient_of(reader, given, weather)
     shape, mean = load_shape(reader, given)
@@ -227,6 +229,9 @@ def _check_dates(reader: Reader, given: CaseInput, timeline: Timeline) -> None:
         late.append((("site", "grid", "interconnection", i, "from"), step.from_))
     for i, scale in enumerate(given.target.load_scale):
         late.append((("target", "load_scale", i, "from"), scale.from_))
+    for name, gate in (("gas", given.site.gas), ("air_permit", given.site.air_permit)):
+        if gate is not None:
+            late.append((("site", name, "from"), gate.from_))
     for i, bought in enumerate(given.committed):
         late.append((("committed", i, "on_site"), bought.on_site))
     for place, day in late:

@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from planner.case.base import Fraction, PositiveCount, Rule, Strict, require
+from planner.case.base import Fraction, NonNegative, PositiveCount, Rule, Strict, require
+from planner.case.item import Item
+from planner.case.permits import Curtailment
 from planner.timeline import DAYS_IN_MONTH
 from planner.units import HOURS_PER_YEAR
 
@@ -33,6 +35,7 @@ _FIELDS = {
         "hours_of_day",
         "starts",
         "grid_fraction_left",
+        "notice_min",
         "calls",
     ),
     "hottest_still_day": ("load_fraction",),
@@ -85,11 +88,18 @@ class EventInput(Strict):
     duration_h: Annotated[int, Field(ge=1, le=168)] | None = None
     load_fraction: Fraction = 1.0  # of the IT draw, or of the load series, that must be carried
     grid_fraction_left: Fraction = 0.0  # of the import limit, during a called curtailment
+    notice_min: NonNegative | None = None  # of a called curtailment: what starts within it serves; absent: all
     calls: Calls | None = None  # of a called curtailment, in place of duration_h
     hours: list[Annotated[int, Field(ge=0, lt=HOURS_PER_YEAR)]] | None = None  # of the year; instead of a window
     months: list[Annotated[int, Field(ge=1, le=12)]] | None = None  # window: all where nothing is said
     hours_of_day: list[Annotated[int, Field(ge=0, lt=HOURS_PER_DAY)]] | None = None
     starts: PositiveCount = 12  # how many the solve begins with; the rest are replayed, and added where they fail
+    _of_curtailment: bool = False  # of site.grid.curtailment: firm MW of the connection are not called
+
+    @property
+    def of_curtailment(self) -> bool:
+        """Whether it stands for site.grid.curtailment, whose calls leave the firm MW of the connection."""
+        return self._of_curtailment
 
     @model_validator(mode="after")
     def _kind(self) -> EventInput:
@@ -130,6 +140,27 @@ class EventInput(Strict):
         month = np.repeat(np.arange(1, 13), np.array(DAYS_IN_MONTH) * HOURS_PER_DAY)
         inside = np.ones(HOURS_PER_YEAR, bool) if self.months is None else np.isin(month, self.months)
         return inside if self.hours_of_day is None else inside & np.isin(hour % HOURS_PER_DAY, self.hours_of_day)
+
+
+def promised(called: Curtailment) -> EventInput:
+    """The event of a promise to be curtailed."""
+    event = EventInput(
+        kind="called_curtailment",
+        duration_h=called.event_h,
+        load_fraction=1.0 - called.compute_may_shed,
+        grid_fraction_left=called.grid_fraction_left,
+        notice_min=called.notice_min,
+        starts=called.starts,
+    )
+    event._of_curtailment = True
+    return event
+
+
+def in_time(item: Item, notice_min: float | None) -> bool:
+    """Whether a generator serves in a call: it starts within the notice. One whose start is not known does not."""
+    if notice_min is None:
+        return True
+    return item.start_time_minutes is not None and item.start_time_minutes.upper <= notice_min
 
 
 def modelled_hours(sample_days_per_month: int | None, *, actual: bool = False) -> NDArray[np.bool_]:

@@ -184,6 +184,10 @@ class Item(Strict):
     ramp_fraction_per_minute: Figure | None = None  # of nameplate, of a unit that runs
     variable_om_usd_per_mwh: Figure | None = None
     nox_kg_per_mwh: Figure | None = None
+    co_kg_per_mwh: Figure | None = None
+    voc_kg_per_mwh: Figure | None = None
+    pm25_kg_per_mwh: Figure | None = None
+    start_time_minutes: Figure | None = None  # from standstill to load; `high` is what a notice is held against
     derate_fraction_per_k: Figure | None = None
     derate_from_c: Figure | None = None
     derate_fraction_per_300m: Figure | None = None

@@ -28,7 +28,7 @@ from planner.case.base import (
     suggest,
     unknown_key_remedy,
 )
-from planner.case.event import EventInput
+from planner.case.event import EventInput, promised
 from planner.case.item import STAGES
 from planner.case.money import BudgetStep, Finance
 from planner.case.site import Site, not_yet
@@ -121,8 +121,9 @@ class Milestone(Strict):
 FIRM_NAMES = (
     *("grid", "milestones", "budget", "supply", "activities", "hall", "yard", "land", "commissioning"),
     *("buildings", "solar", "parcel", "noise", "fuel_storage"),  # the fields of site.land, site.noise, on_site_fuel
+    *("gas", "air_permit", "curtailment"),
 )
-FIRM_LATER = ("gas", "air_permit", "water", "curtailment", "load_rules")  # with the fields of those names
+FIRM_LATER = ("water", "load_rules")  # with the fields of those names
 
 
 def _firm(value: Any) -> Any:
@@ -347,4 +348,12 @@ class CaseInput(Strict):
         if self.objective.kind == "max_gpus" and self.objective.by is None and self.target.milestones:
             by = self.target.milestones[-1].by  # of the last milestone, unless a date is given
             object.__setattr__(self, "objective", Objective(kind="max_gpus", by=by))
+        return self
+
+    @model_validator(mode="after")
+    def _called(self) -> CaseInput:
+        """What the utility may take back is an event like any other."""
+        called = self.site.grid.curtailment
+        if called is not None and not any(event.of_curtailment for event in self.events):
+            object.__setattr__(self, "events", [*self.events, promised(called)])
         return self

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from planner.case.base import Day, Finite, NonNegative, Positive, Rule, Series, Strict, require
+from planner.case.permits import AirPermit, Curtailment, GasSupply, StandbyTests
 from planner.case.site_limits import Land, Noise, OnSiteFuel
 from planner.case.tariff import TariffInput
 from planner.case.uncertain import WeatherFile
@@ -55,11 +56,12 @@ class Hall(Strict):
 
 
 class GridStep(Strict):
-    """Firm MW at the meter from a date on, and what it comes through."""
+    """MW at the meter from a date on, and what they come through."""
 
     from_: Day = Field(alias="from")
     mw: NonNegative
     via: Literal["existing_feeders", "substation"]
+    firm: bool = True  # false: what the step adds to the firm MW may be called (`curtailment`)
     utility_contribution_usd: NonNegative = 0.0  # paid on the date
 
 
@@ -82,7 +84,7 @@ class Grid(Strict):
     power_factor: Annotated[Finite, Field(gt=0.5, le=1)] = 0.95
     tariff: TariffInput | None = None
     export: Export | None = None
-    curtailment: NotYet = None
+    curtailment: Curtailment | None = None
     load_rules: NotYet = None
 
     @model_validator(mode="after")
@@ -96,6 +98,12 @@ class Grid(Strict):
                 rule = "a step via existing_feeders may not follow one via substation"
                 remedy = "write the substation steps last"
                 found.append(Rule(rule, remedy, ("interconnection", i, "via"), reads))
+        for i, step in enumerate(self.interconnection):
+            if not step.firm and self.curtailment is None:
+                rule, at = "a step that is not firm needs to say when it may be called", ("interconnection", i, "firm")
+                found.append(Rule(rule, "write curtailment:, or remove it", at, ("interconnection", "curtailment")))
+        if self.curtailment is not None and not self.interconnection:
+            found.append(Rule("there is no connection to call", "remove it", ("curtailment",)))
         require(found)
         return self
 
@@ -139,6 +147,19 @@ class Site(Strict):
     fuel: Fuel = Fuel()
     caps: Caps | None = None
     fibre: Gate | None = None
-    gas: NotYet = None
-    air_permit: NotYet = None
+    gas: GasSupply | None = None
+    air_permit: AirPermit | None = None
+    standby_tests: StandbyTests | None = None
     water: NotYet = None
+
+    @model_validator(mode="after")
+    def _gas_price(self) -> Site:
+        """One price of gas: that of its supply, where it has one."""
+        if self.gas is None or self.gas.usd_per_mmbtu_hhv is None:
+            return self
+        if self.fuel.natural_gas_usd_per_mmbtu_hhv is not None:
+            rule = "fuel.natural_gas_usd_per_mmbtu_hhv is a price of the same gas"
+            raise Rule(rule, "keep one of the two", ("gas", "usd_per_mmbtu_hhv"), ("gas", "fuel"))
+        priced = self.fuel.model_copy(update={"natural_gas_usd_per_mmbtu_hhv": self.gas.usd_per_mmbtu_hhv})
+        object.__setattr__(self, "fuel", priced)
+        return self

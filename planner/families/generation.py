@@ -112,6 +112,28 @@ def site_rating_fraction(item: Item, dry_bulb_c: Array | float, elevation_m: flo
     return rating
 
 
+def nox_kg_per_mwh_of_ppm(ppm: float, heat_rate_btu_per_kwh_hhv: float) -> float:
+    """NOx as NO2 of a turbine on gas, from ppm at 15 % oxygen, dry. [kg/MWh of electricity]
+
+    EPA Method 19: 1.194e-7 lb/scf a ppm, 8,710 dscf/MMBtu HHV, 20.9 / (20.9 - 15) of excess air. 9 ppm at 10,670
+    Btu/kWh HHV are .16.
+    """
+    return ppm * 1.671e-6 * heat_rate_btu_per_kwh_hhv
+
+
+def nox_kg_per_mwh_of_mg(mg_per_nm3: float, heat_rate_btu_per_kwh_lhv: float) -> float:
+    """NOx of a gas engine, from mg/Nm3 at 5 % oxygen, dry. [kg/MWh of electricity]
+
+    About 9.8e-4 Nm3 of such flue gas a kJ LHV. 500 mg/Nm3 at 7,633 Btu/kWh LHV are 1.28.
+    """
+    return mg_per_nm3 * 3.35e-7 * heat_rate_btu_per_kwh_lhv
+
+
+def nox_kg_per_mwh_of_bhp_hours(g_per_bhp_hour: float, generator_efficiency_fraction: float = 0.97) -> float:
+    """NOx of an engine, from g a brake horsepower-hour at the shaft. [kg/MWh of electricity]  x 1.38 at .97."""
+    return g_per_bhp_hour / 0.745700 / generator_efficiency_fraction
+
+
 def heat_rate_mmbtu_hhv_per_mwh(item: Item) -> float:
     """Fuel burnt per MWh at full load, as it is sold. [MMBtu HHV/MWh]"""
     if item.heat_rate_btu_per_kwh_hhv is not None:
@@ -138,6 +160,16 @@ def no_load_mmbtu_hhv_per_mwh(item: Item) -> float:
 def incremental_mmbtu_hhv_per_mwh(item: Item) -> float:
     """Fuel of one more MWh from what is online. [MMBtu HHV/MWh]"""
     return heat_rate_mmbtu_hhv_per_mwh(item) - no_load_mmbtu_hhv_per_mwh(item)
+
+
+def burnt_mmbtu_hhv_per_mwh(machine: Generator, step_h: float) -> dict[str, float]:
+    """Fuel of a machine by its columns in a block. [MMBtu HHV per MWh of each]"""
+    burnt = {machine.key: incremental_mmbtu_hhv_per_mwh(machine.item)}
+    if machine.committed:
+        burnt[machine.online] = no_load_mmbtu_hhv_per_mwh(machine.item)
+    if machine.starts:
+        burnt[machine.started] = machine.start_mmbtu_hhv_per_mw / step_h
+    return burnt
 
 
 def generators(case: Case) -> tuple[Generator, ...]:
@@ -245,10 +277,18 @@ def _ramp(
     )
 
 
-def ride(builder: BlockBuilder, hours: Hours, machines: tuple[Generator, ...], lost: str | None) -> None:
-    """Generation through an event: all that stands, less a lost unit. Links: generation:<item>, `lost`, in MW."""
+def ride(
+    builder: BlockBuilder, hours: Hours, machines: tuple[Generator, ...], lost: str | None, late: frozenset[str]
+) -> None:
+    """Generation through an event: all that stands, less a lost unit. Links: generation:<item>, `lost`, in MW.
+
+    late: items that do not start in time.
+    """
     for machine in machines:
         output = builder.add(machine.key)
+        if machine.item.id in late:
+            builder.rows(f"generation_late:{machine.item.id}", [(1.0, output.index)])
+            continue
         builder.supply(output)
         kappa = machine.capacity_fraction[hours.hour_of_year]
         links: list[tuple[Array | float, str]] = [(-kappa, machine.key)]

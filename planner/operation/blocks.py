@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from planner.algebra import Block, BlockBuilder, Columns, Shared
 from planner.case.case import Case
 from planner.families import battery, compute, cooling, generation, grid, power, renewable
-from planner.operation import caps
+from planner.operation import called, caps, gas
 from planner.operation.caps import Cap, caps_of
 from planner.operation.events import AT, Event, events_of, is_event, lost_of, strikes
 from planner.timeline import Hours
@@ -46,6 +46,7 @@ class Plant:
     fan_and_pump_fraction: float  # CDU and air-unit power over IT power
     caps: tuple[Cap, ...]
     events: tuple[Event, ...]
+    gas: gas.Gas | None  # the supply that limits what is burnt, where the case names one
     load_peak_mw: float  # highest step of the load series on any path, before it grows; 0 where there is none
 
     @cached_property
@@ -90,6 +91,8 @@ class Plant:
         names += [lost_of(g) for g in self.generators if any(e.lost == lost_of(g) for e in self.events)]
         names += ["standby_mw"] if self.standby else []
         names += ["reserve_mw"] if self.spinning_reserve else []
+        names += [gas.RATE] if self.gas is not None else []
+        names += [called.UNCALLED] if self.case.input.site.grid.curtailment is not None else []
         return (*names, *self.peaks, *self.edges)
 
     @cached_property
@@ -194,6 +197,7 @@ def plant_of(case: Case) -> Plant:
         fans,
         caps_of(case, machines, rejections, stores),
         events_of(case, machines, [source.output_fraction for source in sources]),
+        gas.gas_of(case, machines),
         max((float(s.max()) for path in case.paths if (s := path.case.load_series_mw) is not None), default=0.0),
     )
 
@@ -262,7 +266,10 @@ def build_block(plant: Plant, key: str) -> Block:
         cooling.operate(builder, hours, case.load_shape, plant.rejections, heat)
     growth = case.input.finance.escalation_fraction_per_year
     grid.operate(builder, hours, case.tariff, plant.import_loss_fraction, case.export_usd_per_mwh, growth)
+    called.operate(builder, hours, case, plant.racks, plant.generators, plant.batteries)
     generation.operate(builder, hours, plant.generators)
+    if plant.gas is not None:
+        gas.operate(builder, hours, plant.gas)
     renewable.operate(builder, hours, plant.renewables)
     held = plant.strikes[hours.step_of_year] if plant.events else None
     battery.operate(builder, hours, plant.batteries, held)
@@ -287,15 +294,21 @@ def _event_block(plant: Plant, key: str) -> Block:
         power.operate(builder, hours, shape, plant.stages, "pdu_mw")
         cooling.operate(builder, hours, shape, plant.rejections)
     left = np.where(event.called, event.grid_fraction_left, 1.0)
-    if case.tariff is not None and left.any():
+    if case.tariff is not None and (event.uncalled or left.any()):
         imported = builder.add("grid_import")
         builder.supply(imported, 1.0 - plant.import_loss_fraction)
-        builder.rows("grid_limit", [(1.0, imported.index)], [(-left, "grid_mw")])
+        if event.uncalled:
+            builder.rows("grid_limit", [(1.0, imported.index)], [(-1.0, "grid_mw")])
+            builder.rows("grid_called", [(1.0, imported.index)], [(-left, "grid_mw"), (left - 1.0, called.UNCALLED)])
+        else:
+            builder.rows("grid_limit", [(1.0, imported.index)], [(-left, "grid_mw")])
     if plant.standby and event.standby:
         standby = builder.add("standby_generation")
         builder.supply(standby)
         builder.rows("standby_capacity", [(1.0, standby.index)], [(-1.0, "standby_mw")])
-    generation.ride(builder, hours, plant.generators, event.lost)
+    generation.ride(builder, hours, plant.generators, event.lost, event.late)
+    if plant.gas is not None:
+        gas.ride(builder, plant.gas)
     if event.still is None:
         renewable.operate(builder, hours, plant.renewables)
     battery.ride(builder, hours, plant.batteries)

@@ -22,7 +22,7 @@ from planner.algebra import BlockBuilder, Columns
 from planner.case.case import Case
 from planner.families.battery import Battery
 from planner.families.cooling import LOOPS, Rejection
-from planner.families.generation import Generator, incremental_mmbtu_hhv_per_mwh, no_load_mmbtu_hhv_per_mwh
+from planner.families.generation import Generator, burnt_mmbtu_hhv_per_mwh
 from planner.timeline import Hours
 from planner.units import CO2_KG_PER_MMBTU_HHV, HOURS_PER_YEAR, KG_PER_T, MINUTES_PER_HOUR
 
@@ -38,13 +38,33 @@ class Cap:
     rating: str | None = None  # linking component that the limit is in proportion to
     of_columns: dict[str, Array | float] = field(default_factory=dict)
     of_links: dict[str, Array] = field(default_factory=dict)  # flow = component x load shape
+    permitted: str = ""  # item whose permitted energy is the limit, in any 12 months (`sizing.permits`)
 
 
 def caps_of(
     case: Case, machines: tuple[Generator, ...], rejections: tuple[Rejection, ...], stores: tuple[Battery, ...]
 ) -> tuple[Cap, ...]:
     """Every annual limit of a case with what counts towards it."""
-    return (*_of_site(case, machines, rejections), *(cap for store in stores for cap in _of_warranty(store)))
+    site, warranties = _of_site(case, machines, rejections), (cap for store in stores for cap in _of_warranty(store))
+    return (*site, *_of_permit(case, machines), *warranties)
+
+
+def _of_permit(case: Case, machines: tuple[Generator, ...]) -> list[Cap]:
+    """Energy the air permit allows of each item: MWh given, or hours its units are online times their nameplate.
+
+    Of an item whose units are not committed, what runs is as few of them as carry the output.
+    """
+    permit = case.input.site.air_permit
+    if permit is None or permit.enforceable_cap == "none":
+        return []
+    found = []
+    for machine in machines:
+        running: dict[str, Array | float] = {machine.key: 1.0}
+        if permit.enforceable_cap == "hours":
+            running = {machine.online: 1.0} if machine.committed else {machine.key: 1.0 / machine.capacity_fraction}
+        name = machine.item.id
+        found.append(Cap(f"cap:permitted_mwh:{name}", 0.0, of_columns=running, permitted=name))
+    return found
 
 
 def _of_warranty(store: Battery) -> list[Cap]:
@@ -61,7 +81,7 @@ def _of_site(case: Case, machines: tuple[Generator, ...], rejections: tuple[Reje
     burnt: dict[str, float] = {}
     carbon: dict[str, float] = {}
     for m in machines:
-        of = _burnt(m, case.input.horizon.step_minutes / MINUTES_PER_HOUR)
+        of = burnt_mmbtu_hhv_per_mwh(m, case.input.horizon.step_minutes / MINUTES_PER_HOUR)
         burnt |= of
         each = CO2_KG_PER_MMBTU_HHV[m.item.fuel or "natural_gas"] / KG_PER_T
         carbon |= {name: mmbtu * each for name, mmbtu in of.items()}
@@ -80,16 +100,6 @@ def _of_site(case: Case, machines: tuple[Generator, ...], rejections: tuple[Reje
         if hours is not None:
             found.append(Cap(f"cap:run_mwh:{machine.item.id}", hours, machine.key, {machine.key: 1.0}))
     return found
-
-
-def _burnt(machine: Generator, step_h: float) -> dict[str, float]:
-    """Fuel of a machine by its columns. [MMBtu HHV per MWh of each]"""
-    burnt = {machine.key: incremental_mmbtu_hhv_per_mwh(machine.item)}
-    if machine.committed:
-        burnt[machine.online] = no_load_mmbtu_hhv_per_mwh(machine.item)
-    if machine.starts:
-        burnt[machine.started] = machine.start_mmbtu_hhv_per_mw / step_h
-    return burnt
 
 
 def _evaporation(m3_per_year: float, rejections: tuple[Rejection, ...]) -> Cap:

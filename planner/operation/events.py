@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.case.case import Case
-from planner.case.event import HOURS_PER_DAY, Calls, EventInput, modelled_hours
+from planner.case.event import HOURS_PER_DAY, Calls, EventInput, in_time, modelled_hours
 from planner.families.compute import Compute
 from planner.families.generation import Generator
 from planner.timeline import DAYS_IN_MONTH, Hours
@@ -50,6 +50,8 @@ class Event:
     still: Index | None  # hour of the year that every hour of a still day is like
     lost: str | None  # linking component of the type that loses a unit
     calls: Calls | None = None  # what patterns the utility may choose; the one above is the longest single call
+    late: frozenset[str] = frozenset()  # generators that do not start within the notice
+    uncalled: bool = False  # whether the firm MW of the connection are not called
 
     @property
     def length_h(self) -> int:
@@ -146,6 +148,8 @@ def events_of(case: Case, generators: Sequence[Generator], renewable_output: Seq
                     hottest if given.kind == "hottest_still_day" else None,
                     None if machine is None else lost_of(machine),
                     given.calls,
+                    frozenset(g.item.id for g in generators if not in_time(g.item, given.notice_min)),
+                    given.of_curtailment,
                 )
             )
     return tuple(found)

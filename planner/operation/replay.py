@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from planner.families import cooling, power
 from planner.operation.blocks import Plant
+from planner.operation.called import UNCALLED
 from planner.operation.events import Event, ahead
+from planner.operation.gas import RATE, most_mw
 from planner.units import HOURS_PER_YEAR
 
 Array = NDArray[np.float64]
@@ -35,12 +37,21 @@ def need_mw(plant: Plant, event: Event, x: Array, *, called: bool = True) -> Arr
         need += link["standing_mw"] + shape * (link["it_mw"] + _losses_mw(plant, link, shape))
         need += _rejection_mw(plant, link, shape)
     if case.tariff is not None:
-        need -= left * (1.0 - plant.import_loss_fraction) * link["grid_mw"]
+        imported = left * link["grid_mw"]
+        if event.uncalled:
+            imported = min(link["grid_mw"], imported + (1.0 - left) * link[UNCALLED])
+        need -= (1.0 - plant.import_loss_fraction) * imported
     if plant.standby and event.standby:
         need -= link["standby_mw"]
+    able = {}
     for machine in plant.generators:
         lost = link[event.lost] if event.lost == f"lost:{machine.item.id}" else 0.0
-        need -= np.repeat(machine.capacity_fraction, event.steps_per_hour) * max(link[machine.key] - lost, 0.0)
+        standing = 0.0 if machine.item.id in event.late else max(link[machine.key] - lost, 0.0)
+        able[machine.key] = np.repeat(machine.capacity_fraction, event.steps_per_hour) * standing
+    if plant.gas is not None:
+        need -= most_mw(plant.gas, {g.key: able.pop(g.key) for g in plant.gas.burners}, link[RATE])
+    for output in able.values():
+        need -= output
     for source in plant.renewables:
         need -= np.repeat(source.output_fraction, event.steps_per_hour) * link[source.key]
     return need

@@ -19,8 +19,9 @@ from planner.case.resource import solar_output_fraction, wind_output_fraction
 from planner.plan.audit_base import Array, Checks, Tables, as_date, says
 from planner.plan.audit_calls import needed_mwh, patterns_of
 from planner.plan.audit_fade import left_mwh
+from planner.plan.audit_gates import fed_mw, gas_mmbtu_per_day, may_fire, uncalled_mw
 from planner.plan.audit_loads import Site
-from planner.plan.audit_physics import site_rating
+from planner.plan.audit_physics import mmbtu_per_mwh, site_rating
 from planner.plan.audit_power import LOSS_TOLERANCE, Month, it_mean_mw, loop_heat_mw, losses_mw
 from planner.units import HOURS_PER_YEAR
 
@@ -161,12 +162,27 @@ def _need(
     left = {"grid_outage": 0.0, "called_curtailment": event.grid_fraction_left if called else 1.0}.get(event.kind, 1.0)
     able = np.zeros(steps)
     if case.tariff is not None:
-        able += left * float(site.grid_mw[p]) * (1.0 - site.import_loss)
+        grid = float(site.grid_mw[p])
+        kept = (
+            min(grid, left * grid + (1.0 - left) * uncalled_mw(case, site.starts[p])) if event.of_curtailment else 0.0
+        )
+        able += max(left * grid, kept) * (1.0 - site.import_loss)
     if event.kind == "grid_outage":
         able += _standby_mw(case, site, p)
-    for item in site.family_items("generation"):
+    supply, gas = case.input.site.gas, []
+    for item in site.family_items("generation") if may_fire(case, site.starts[p]) else ():
+        if event.notice_min is not None:  # of what is not running, what starts in time serves
+            start = item.start_time_minutes
+            if start is None or max(start.planning, start.high or 0.0) > event.notice_min:
+                continue
         units = float(site.of_item(item.id, "generation")[p]) - (1.0 if item is lost else 0.0)
-        able += max(units, 0.0) * item.get("nameplate_power_mw") * site.hourly_rating(item)[like]
+        mw = max(units, 0.0) * item.get("nameplate_power_mw") * site.hourly_rating(item)[like]
+        if supply is not None and item.fuel == "natural_gas":
+            gas.append((mmbtu_per_mwh(item), mw))
+        else:
+            able += mw
+    if supply is not None and supply.firm and gas:
+        able += fed_mw(gas, gas_mmbtu_per_day(case, site.starts[p]) / 24.0)
     for item in () if still else site.family_items("renewable"):
         if item.dc_ac_ratio is None:
             output = wind_output_fraction(case.weather)

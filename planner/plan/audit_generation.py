@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from planner.case.case import Case
 from planner.case.item import Item
 from planner.plan.audit_base import Array, Checks, says
+from planner.plan.audit_gates import may_fire
 from planner.plan.audit_loads import Site
 from planner.plan.audit_physics import dearer, fuel_usd_per_mmbtu, mmbtu_per_mwh, no_load_mmbtu_per_mwh
 
@@ -44,7 +45,7 @@ def audit_generation(checks: Checks, case: Case, site: Site, month: Month, item:
     """Check one item in a month; returns the rating by hour that stands ready beyond its output. [MW]"""
     name = f"generation:{item.id}_mw"
     unit = site.hourly_rating(item)[month.hours.hour_of_year] * item.get("nameplate_power_mw")
-    standing = float(site.of_item(item.id, "generation")[month.p])
+    standing = float(site.of_item(item.id, "generation")[month.p]) * may_fire(case, site.starts[month.p])
     output, able = month.flow(name), unit * standing
     monthly = item.get("availability_fraction", 1.0) * float(able.sum()) * month.hours.step_h
     checks.at_most(

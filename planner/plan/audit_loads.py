@@ -11,7 +11,8 @@ import numpy as np
 
 from planner.case.item import Item
 from planner.plan.audit_base import Array
-from planner.plan.audit_physics import floor_m2, site_rating
+from planner.plan.audit_gates import fed_mw, gas_mmbtu_per_day, may_fire
+from planner.plan.audit_physics import floor_m2, mmbtu_per_mwh, site_rating
 from planner.plan.audit_site import FLOW, LOOPS, Standing
 from planner.units import HOURS_PER_YEAR
 
@@ -239,10 +240,23 @@ class Site(Standing):
         return np.maximum(site_rating(item, weather.dry_bulb_c, weather.elevation_m), worst)
 
     def firm_generation_mw(self, p: int) -> float:
-        """Generation on the hottest day with the k largest units out."""
+        """Generation on the hottest day with the k largest units out, as far as the permit and firm gas let it."""
         scheme = self.case.stage_redundancy("onsite_generation")
         spares = scheme.spares if scheme is not None else 0
-        units: list[float] = []
-        for item_id, each in self.firm_unit_mw.items():
-            units += [each] * math.floor(float(self.of_item(item_id, "generation")[p]) + 1e-6)
-        return float(sum(sorted(units, reverse=True)[spares:]))
+        units: list[tuple[float, str]] = []
+        for item_id, each in self.firm_unit_mw.items() if may_fire(self.case, self.starts[p]) else ():
+            units += [(each, item_id)] * math.floor(float(self.of_item(item_id, "generation")[p]) + 1e-6)
+        able: dict[str, float] = {}
+        for each, item_id in sorted(units, reverse=True)[spares:]:
+            able[item_id] = able.get(item_id, 0.0) + each
+        gas, total = [], 0.0
+        for item_id, mw in able.items():
+            item = self.case.catalog[item_id]
+            if item.fuel == "natural_gas" and self.case.input.site.gas is not None:
+                gas.append((mmbtu_per_mwh(item), np.array([mw])))
+            else:
+                total += mw
+        supply = self.case.input.site.gas
+        if supply is not None and supply.firm and gas:
+            total += float(fed_mw(gas, gas_mmbtu_per_day(self.case, self.starts[p]) / 24.0)[0])
+        return total

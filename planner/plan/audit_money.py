@@ -31,6 +31,9 @@ OPERATING_LINES = (
     "shed compute (value, not paid)",
     "export receipts",
     "coincident peak charge",
+    "gas take-or-pay",
+    "curtailed compute (value, not paid)",
+    "called hours (estimate)",
 )
 CAPITAL_LINES = (
     "equipment",
@@ -140,6 +143,8 @@ def purchases(case: Case, tables: Tables) -> defaultdict[Key, float]:
         monthly = yearly_om_usd(item) / 12.0
         for day in months_from(case, served) if monthly else []:
             rows[day, "fixed O&M", item_id] += monthly * units * dearer(case, "fixed_om", day.year)
+        for day, usd in _tests(case, item, served):
+            rows[day, "standby tests", item_id] += usd * units
         age = (case.timeline.end - served).days / 365.0
         left = annuity_left(case.input.finance.discount_rate, case.economic_life_years(item), age)
         rows[case.timeline.end, "residual value", item_id] -= cost * left * units
@@ -171,7 +176,18 @@ def committed_om(case: Case, site: Site) -> dict[Key, float]:
         installed = add_weeks(bought.on_site, item.get("installation_weeks"))
         for day in months_from(case, installed) if monthly else []:
             rows[day, "fixed O&M", bought.item] += monthly * bought.units * dearer(case, "fixed_om", day.year)
+        for day, usd in _tests(case, item, installed):
+            rows[day, "standby tests", bought.item] += usd * bought.units
     return rows
+
+
+def _tests(case: Case, item: Item, served: date) -> list[tuple[date, float]]:
+    """Fuel of the tests of one emergency set, a twelfth of its year each month. [USD]"""
+    tests = case.input.site.standby_tests
+    if tests is None or item.permit_class != "emergency" or item.family != "generation":
+        return []
+    mwh = item.get("nameplate_power_mw") * tests.hours_per_year / 12.0
+    return [(day, mwh * fuel_usd_per_mwh(case, item, day.year)) for day in months_from(case, served)]
 
 
 def first_charge_usd_per_mwh(case: Case, year: int) -> float:

@@ -19,10 +19,12 @@ from planner.case.weather import Weather
 from planner.plan.audit_base import Array, Checks, Tables, says
 from planner.plan.audit_calendar import Steps, steps_of
 from planner.plan.audit_fade import left_mwh
+from planner.plan.audit_gates import may_fire
 from planner.plan.audit_generation import audit_generation, committed, generation_lines
 from planner.plan.audit_grid import audit_export, ratchets_mw
 from planner.plan.audit_loads import IN_THE_ROOM, Site
 from planner.plan.audit_money import Key, middle
+from planner.plan.audit_permits import permit_lines
 from planner.plan.audit_physics import dearer
 from planner.plan.audit_shift import audit_shift, moved_heat_mw, moved_mw, overstated_loss_mw
 from planner.plan.audit_site import LOOPS, Rack, periods_of
@@ -368,7 +370,7 @@ class _Sources:
             checks.at_most("renewable output", "MW", month.flow(name), able, _MW * (1.0 + able), month.where(name))
         if self.reserve:
             standing = [mw for i, mw in site.firm_unit_mw.items() if site.of_item(i, "generation")[p] > 0.5]
-            largest = max(standing, default=0.0)
+            largest = max(standing, default=0.0) * may_fire(self.case, site.starts[p])
             checks.at_most("spinning reserve", "MW", -room, -largest, _MW * (1.0 + largest), month.where("room"))
 
 
@@ -471,7 +473,7 @@ def _month_lines(case: Case, site: Site, month: Month, ratchet_mw: float, year: 
         lines["demand charge"] = (bill["demand"] + bill["minimum_take"] + bill["ratchet"]) * capacity
         lines["coincident peak charge"] = bill["coincident"] * capacity
         lines["time-of-use demand charge"] = bill["tou_demand"] * capacity
-    for line, usd in generation_lines(case, site, month).items():
+    for line, usd in (*generation_lines(case, site, month).items(), *permit_lines(case, site, month, year).items()):
         lines[line] += usd
     for item in site.family_items("battery"):
         mwh = float(month.flow(f"discharge:{item.id}_mw").sum()) * weight

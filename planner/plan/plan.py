@@ -35,6 +35,8 @@ TABLES = ("orders", "installed", "stages", "capacity", "dispatch", "ledger")
 DETAILS: dict[str, str] = {
     "look_ahead": "Look-ahead",
     "site_limits": "Site limits",
+    "air_permit": "Potential to emit",
+    "gas": "Gas burnt",
 }
 
 

@@ -30,6 +30,9 @@ LIMITS = {
     "fuel_storage": "m3",
     "commissioning": "MW",
     "equipment": "MW",
+    "gas": "MMBtu HHV/day",
+    "air_permit": "short tons/year",
+    "curtailment": "MW kept in a call",
 }
 
 

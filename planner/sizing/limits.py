@@ -11,12 +11,12 @@ from planner.case.case import quarter_bounds
 from planner.case.schema import Milestone
 from planner.operation.events import lost_of
 from planner.sizing.dates import TESTED_ON, most_completed
-from planner.sizing.loads import Loads
+from planner.sizing.permits import Permits
 from planner.sizing.site_limits import site_limits
 from planner.sizing.targets import contribution, grid_steps, target_of
 
 
-class Limits(Loads):
+class Limits(Permits):
     """What holds a plan back."""
 
     def commissioning(self) -> None:
@@ -73,6 +73,7 @@ class Limits(Loads):
                 m.grid_through_substation.add(
                     m.grid[p] <= feeders * (1 - m.substation[p]) + self.capacity(stage, p) + m.slack["grid", p]
                 )
+        self.fired()
         machines = self.plant.generators
         scheme = case.stage_redundancy("onsite_generation")
         spares = scheme.spares if scheme is not None else 0
@@ -90,10 +91,10 @@ class Limits(Loads):
         m.firm_source = pyo.ConstraintList()
         adequate_by_hour = case.load_series_mw is not None and not case.input.target.milestones
         for p in self.periods:
-            total = sum(g.firm_mw * self.units(self.option(g.item.id), p) for g in machines)
+            total = sum(g.firm_mw * self.fires(g, p) for g in machines)
             m.firm_generation_total.add(m.firm_generation[p] <= total)
             for g in machines:
-                if (g.item.id, p) not in m.present:
+                if (g.item.id, p) not in m.present or not self.may_fire(p):
                     continue
                 o = self.option(g.item.id)
                 most = self.most_units(o) + max(o.committed)
@@ -109,6 +110,9 @@ class Limits(Loads):
                 m.grid[p] * (1.0 - loss) - self.standing("main_transformer", p) + m.firm_generation[p]
                 >= self.design["mv_bus", p]
             )
+
+        self.firm_gas(spares)
+        self.potential()
 
     # -- limits --------------------------------------------------------------------------------------------
 

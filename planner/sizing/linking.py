@@ -9,8 +9,10 @@ import pyomo.environ as pyo
 
 from planner.families import power
 from planner.families.battery import Battery
+from planner.operation.called import UNCALLED
 from planner.operation.caps import Cap
 from planner.operation.events import lost_of
+from planner.operation.gas import RATE
 from planner.sizing.limits import Limits
 from planner.sizing.shared import on_path, share
 from planner.sizing.targets import grid_steps
@@ -179,7 +181,14 @@ class Linking(Limits):
         if timeline.repeats_year:
             limited = [of for of in limited if of[0][0] < self.last]
             limited.append([(self.last, k) for k in timeline.places(self.last)])
+        months: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for p, k in self.states:
+            months.setdefault((p, timeline.part_at(p, k)[0]), []).append((p, k))
+        in_turn = list(months.values())  # a year that repeats is there once: each 12 months of its repetitions are it
         for cap, path in product(self.plant.caps, range(len(self.case.paths))):
+            if cap.permitted:
+                self.permitted_rows(cap, [[(m.edge[p, k, on_path(cap.key, path)], p) for p, k in of] for of in in_turn])
+                continue
             for states in limited:
                 self._cap_rows(cap, [(m.edge[p, k, on_path(cap.key, path)], p) for p, k in states])
 
@@ -208,19 +217,23 @@ class Linking(Limits):
                     o = self.option(f"{r.item.id}@{loop}")
                     values[r.key] = r.capacity_mw * self.energised_units(o, p)
         for g in plant.generators:
-            values[g.key] = g.nameplate_mw * self.units(self.option(g.item.id), p)
+            values[g.key] = g.nameplate_mw * self.fires(g, p)
         for source in plant.renewables:
             values[source.key] = source.nameplate_mw * self.units(self.option(source.item.id), p)
         for b in plant.batteries:
             values[b.key] = b.power_mw * self.units(self.option(b.item.id), p)
         for g in plant.generators:
             if lost_of(g) in plant.links:
-                values[lost_of(g)] = g.nameplate_mw * m.present[g.item.id, p]
+                values[lost_of(g)] = g.nameplate_mw * m.present[g.item.id, p] if self.may_fire(p) else 0.0
         if plant.standby:
             values["standby_mw"] = self.capacity("standby_generation", p)
         if plant.spinning_reserve:
             largest = self.reserve(p)
             values["reserve_mw"] = largest
+        if plant.gas is not None:
+            values[RATE] = self.gas_mmbtu_per_h(p)
+        if case.input.site.grid.curtailment is not None:
+            values[UNCALLED] = self.uncalled_mw(p)
         return values
 
     def reserve(self, p: int) -> Any:
@@ -229,7 +242,7 @@ class Linking(Limits):
         if not hasattr(m, "largest"):
             m.largest = pyo.Var(self.periods, within=pyo.NonNegativeReals)
             m.largest_unit = pyo.ConstraintList()
-        for g in self.plant.generators:
+        for g in self.plant.generators if self.may_fire(p) else ():
             m.largest_unit.add(m.largest[p] >= g.firm_mw * m.present[g.item.id, p])
         return m.largest[p]
 

@@ -16,6 +16,7 @@ from planner.ledger import (
     fixed_om,
     on_site_ready,
     present_value,
+    standby_tests,
 )
 from planner.sizing.linking import Linking
 from planner.sizing.options import USD_PER_KUSD
@@ -99,7 +100,8 @@ class Money(Linking):
             item = self.case.catalog[row.item]
             period = self.case.timeline.first_period(on_site_ready(item, row.on_site, 0.0, date.min))
             if period <= self.last:
-                for cash in fixed_om(self.case, item, self.case.timeline.starts[period]):
+                since = self.case.timeline.starts[period]
+                for cash in (*fixed_om(self.case, item, since), *standby_tests(self.case, item, since)):
                     flows.append((row.item, Cash(cash.on, cash.line, cash.usd * row.units)))
         return flows
 

@@ -6,12 +6,15 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from planner.solve.permits import air_permit_table, gas_table
 from planner.solve.reading import Reading
 from planner.solve.site_limits import site_limits_table
 
 # Detail -> its table, of the plan read and its dispatch; no rows where the case has nothing to say.
 _TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {
     "site_limits": site_limits_table,
+    "air_permit": air_permit_table,
+    "gas": gas_table,
 }
 
 

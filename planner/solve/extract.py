@@ -18,6 +18,7 @@ from planner.plan.plan import Plan
 from planner.sizing.options import USD_PER_KUSD, possible_sets
 from planner.sizing.targets import grid_steps, load_scale, target_of
 from planner.solve.details import details_of
+from planner.solve.permits import firm_generation_mw
 from planner.solve.ratchet import tightened
 from planner.solve.reading import (
     CapacityRow,
@@ -119,7 +120,7 @@ def _capacity(read: Reading, stages: list[StageRow]) -> list[CapacityRow]:
             start,
             grid_steps(read.case, p)[1],
             _grid_available(read, p),
-            _firm_generation(read, p),
+            firm_generation_mw(read, p),
             value(read.sizing.design["mv_bus", p]),
             value(read.sizing.design.get(("it", p), 0.0)),
             sum(r.gpus * runs[r.item.id] for r in read.sizing.plant.racks),
@@ -145,15 +146,6 @@ def _grid_available(read: Reading, p: int) -> float:
             firm = sum(o.supplies[stage] * possible_sets(o.group, read.units(o, p)) for o in standing)
             behind = min(behind, firm)
     return max(feeders, min(total, behind))
-
-
-def _firm_generation(read: Reading, p: int) -> float:
-    """Generation that stands, at the hottest hour and with its largest units out. [MW]"""
-    scheme = read.case.stage_redundancy("onsite_generation")
-    spares = scheme.spares if scheme is not None else 0
-    standing = [(g.firm_mw, read.units(read.sizing.option(g.item.id), p)) for g in read.sizing.plant.generators]
-    largest = max((mw for mw, units in standing if units > 0), default=0.0)
-    return max(0.0, sum(mw * units for mw, units in standing) - spares * largest)
 
 
 def _binding(read: Reading, p: int, now: CapacityRow, stages: list[StageRow]) -> str:
@@ -208,7 +200,7 @@ def _dispatch(read: Reading, s: State) -> pd.DataFrame:
     supply = np.zeros(len(hours))
     for name, columns in block.columns.items():
         whole = len(columns.index) == 1 and columns.hours[0] == 0  # of the block; sun may shine in one hour alone
-        if whole or name.startswith(("shortage", "square_throughput")):
+        if whole or name.startswith(("shortage", "square_throughput", "gas_untaken")):
             continue
         series = np.zeros(len(hours))
         series[columns.hours] = primal[columns.index]

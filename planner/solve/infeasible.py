@@ -39,6 +39,9 @@ _WORDS = {
     "fuel_storage": "diesel kept on site",
     "commissioning": "commissioning capacity",
     "equipment": "equipment that can arrive in time",
+    "gas": "gas supply",
+    "air_permit": "air permit",
+    "curtailment": "curtailment",
 }
 
 

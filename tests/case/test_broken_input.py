@@ -405,23 +405,16 @@ ROWS: dict[str, Row] = {
     ),
     "curtailment": (
         "    power_factor",
-        "    curtailment: {hours_per_year: 60}\n    power_factor",
-        "site.grid.curtailment",
+        "    curtailment: {hours_per_year: 60, event_h: 4}\n    power_factor",
+        "site.grid.curtailment.notice_min",
         "curtail",
-        "not supported yet",
+        "is required",
     ),
-    "gas": ("  fuel:", "  gas: {from: 2027-06-01}\n  fuel:", "site.gas", "gas: {from", "not supported yet"),
-    "air permit": (
-        "  fuel:",
-        "  air_permit: {from: 2027-06-01}\n  fuel:",
-        "site.air_permit",
-        "air_permit",
-        "not supported yet",
-    ),
+    "gas": ("  fuel:", "  gas: {from: 2027-06-01}\n  fuel:", "site.gas.mmbtu_hhv_per_day", "gas: {from", "required"),
     "water": ("  fuel:", "  water: {m3_per_day: 2000}\n  fuel:", "site.water", "water", "not supported yet"),
-    "firm air permit": (
+    "firm water": (
         "  milestones:",
-        "  firm: [air_permit]\n  milestones:",
+        "  firm: [water]\n  milestones:",
         "target.firm[0]",
         "firm",
         "not supported yet",
@@ -1080,7 +1073,6 @@ site:
   air_permit: {from: 2027-08-01, nox_tons_per_year: 87}
   water: {m3_per_day: 2000}
   fibre: {from: 2027-07-01}
-  fuel: {natural_gas_usd_per_mmbtu_hhv: 4.8}
 workload: {kind: training, largest_job_fraction: 1.0, swing_fraction: 0.30, average_load_fraction: 0.85}
 target:
   milestones:
@@ -1117,20 +1109,16 @@ NORMALS = (ROOT / "examples/memphis/weather_normals.csv").read_text()
 def test_every_field_of_the_shape_is_understood_or_refused_by_name(tmp_path: Path) -> None:
     faults = faults_of(write(tmp_path, SHAPE, {"weather_normals.csv": NORMALS}))
     assert {f.field for f in faults} == {
-        "site.grid.curtailment",
         "site.grid.load_rules",
-        "site.gas",
-        "site.air_permit",
         "site.water",
-        "target.firm[1]",
         "candidates.bridge_power[0]",
     }
     assert all("not supported yet" in f.rule for f in faults)
 
 
 def test_the_shape_without_what_is_refused_is_a_sound_case(tmp_path: Path) -> None:
-    text = re.sub(r"\n +(curtailment|load_rules|gas|air_permit|water): .*", "", SHAPE)
-    text = text.replace(", air_permit]", "]").replace("mobile_turbine_rental, ", "")
+    text = re.sub(r"\n +(load_rules|water): .*", "", SHAPE)
+    text = text.replace("mobile_turbine_rental, ", "")
     load_case(write(tmp_path, text, {"weather_normals.csv": NORMALS}))
 
 
