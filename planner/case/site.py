@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from planner.case.base import Day, Finite, NonNegative, Positive, Rule, Series, Strict, require
+from planner.case.swing import LoadRules
 from planner.case.tariff import TariffInput
 from planner.case.uncertain import WeatherFile
 
@@ -82,7 +83,7 @@ class Grid(Strict):
     tariff: TariffInput | None = None
     export: Export | None = None
     curtailment: NotYet = None
-    load_rules: NotYet = None
+    load_rules: LoadRules = []  # how the load may swing at the meter
 
     @model_validator(mode="after")
     def _order(self) -> Grid:

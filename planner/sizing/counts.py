@@ -25,6 +25,7 @@ LIMITS = {
     "land": "m2",
     "commissioning": "MW",
     "equipment": "MW",
+    "load_rules": "MW",
 }
 
 

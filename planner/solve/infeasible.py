@@ -34,6 +34,7 @@ _WORDS = {
     "land": "land",
     "commissioning": "commissioning capacity",
     "equipment": "equipment that can arrive in time",
+    "load_rules": "limit of the load's swing at the meter",
 }
 
 
