@@ -55,6 +55,8 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
         "project_cost_usd_per_mw": ("project cost without IT", "{:,.2f} M$/MW", 1e-6),
         "usd_per_gpu_hour": ("cost of compute", "{:,.2f} $/GPU-h (energised)", 1.0),
         "unsmoothed_swing_mw": ("load swing of the largest job, unsmoothed", "{:,.1f} MW", 1.0),
+        "swing_battery_mw": ("battery power kept for it", "{:,.1f} MW", 1.0),
+        "smoothing_loss_mw": ("loss of smoothing it", "{:,.2f} MW", 1.0),
     }
     values = {**key, "gpus_energised": s["gpus_energised"]}
     rows += [

@@ -6,15 +6,15 @@ of charge counts from what is kept stored. So a block needs no rows for it and c
 Symbols, by period (A MW of swing at the meter, s MW that rules let pass at once, R MW/h of the rule on a minute's
 change, T h and d the period of compute and communication and its share at the crest, eta one way, a availability):
     swing                B + slack >= A - s          A = residual fraction x largest job fraction x IT design MW
-    swing_power          sum over fast items of swing_i >= B
+    swing_power          sum over fast items of swing_i = B
     swing_energy         Q >= secant_k(B) + d (1 - d) T B       of (B^2 + 2 s B) / (2 R): a step of A of which s passes
                          at once and the rest at R takes ((A^2 - s^2) / (2 R)). Secants lie above it between their
                          points, by at most their length squared over 8 R.
-    spinning             uncovered >= largest unit - sum over fast items of spinning_i
+    spinning             uncovered = largest unit - sum over fast items of spinning_i
     held_power           held_i >= swing_i, spinning_i       the wave and the lost unit share the power
                          held_i <= a_i P_i n_i
-    held_energy          eta_i up_i >= swing_energy_i + spinning_i x hours to start the next unit
-                         down_i / eta_i >= swing_energy_i;  sum of swing_energy_i >= Q
+    held_energy          eta_i up_i = swing_energy_i + spinning_i x hours to start the next unit
+                         down_i / eta_i = swing_energy_i;  sum of swing_energy_i = Q
                          swing_energy_i <= most energy a MW of swing can need x swing_i
 Smoothing takes a wave's crests and fills its troughs: a battery with round trip r that keeps its charge gives
     d ((1 - d) B - l)  on average and loses  l = (1 - r) d (1 - d) B / (d + r (1 - d))
@@ -111,13 +111,14 @@ class Held(Limits):
             standing = store.power_mw * self.units(self.option(store.item.id), p)
             m.held.add(m.held_mw[key] >= m.swing_of_mw[key])
             m.held.add(m.held_mw[key] >= m.spinning_of_mw[key])
+            m.held.add(m.held_mw[key] <= m.swing_of_mw[key] + m.spinning_of_mw[key])  # and nothing for nothing
             m.held.add(m.held_mw[key] <= store.availability * standing)
-            m.held.add(eta * m.held_up_mwh[key] >= m.swing_of_mwh[key] + start_h * m.spinning_of_mw[key])
-            m.held.add(m.held_down_mwh[key] >= eta * m.swing_of_mwh[key])
+            m.held.add(eta * m.held_up_mwh[key] == m.swing_of_mwh[key] + start_h * m.spinning_of_mw[key])
+            m.held.add(m.held_down_mwh[key] == eta * m.swing_of_mwh[key])
             if not (self.plant.spinning_reserve and store.covers_unit):
                 m.spinning_of_mw[key].fix(0.0)
-        m.held.add(sum(m.swing_of_mw[store.item.id, p] for store in self.fast) >= m.swing_mw[p])
-        m.held.add(sum(m.swing_of_mwh[store.item.id, p] for store in self.fast) >= m.swing_mwh[p])
+        m.held.add(sum(m.swing_of_mw[store.item.id, p] for store in self.fast) == m.swing_mw[p])
+        m.held.add(sum(m.swing_of_mwh[store.item.id, p] for store in self.fast) == m.swing_mwh[p])
 
     def start_h(self) -> float:
         """Hours until the unit that starts slowest carries load."""
@@ -134,7 +135,7 @@ class Held(Limits):
         for g in self.plant.generators:
             m.largest_unit.add(m.largest[p] >= g.firm_mw * m.present[g.item.id, p])
         covered = sum(m.spinning_of_mw[store.item.id, p] for store in self.fast)
-        m.largest_unit.add(m.uncovered[p] >= m.largest[p] - covered)
+        m.largest_unit.add(m.uncovered[p] == m.largest[p] - covered)
         return m.uncovered[p]
 
     def held_power(self, store: Battery, p: int) -> Any:

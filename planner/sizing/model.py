@@ -97,6 +97,8 @@ class Sizing:
     shared_costs: list[SharedCost]  # billed peaks of months that are several blocks
     first_charge: Callable[[Battery, int], Any]  # energy that units of a battery bring in a period
     swing_limits: Callable[[int], SwingLimits]  # of the load, in a period
+    smoothing_loss_mw: Callable[[int], Any]  # of batteries, in a period
+    start_h: float  # until the generator that starts slowest carries load
     risk_kusd: Any = 0.0  # what risk adds to the expected cost
     levels: dict[str, Any] = field(default_factory=dict)  # objective name -> expression
 
@@ -148,6 +150,8 @@ def build_sizing(
         s.shared_costs,
         s.first_charge,
         s.swing_limits,
+        s.smoothing_loss_mw,
+        s.start_h(),
     )
     _objectives(s, sizing)
     return sizing

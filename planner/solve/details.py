@@ -6,10 +6,15 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from planner.solve.jobs import battery_held, battery_jobs, load_swings
 from planner.solve.reading import Reading
 
 # Detail -> its table, of the plan read and its dispatch; no rows where the case has nothing to say.
-_TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {}
+_TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {
+    "load_swings": load_swings,
+    "battery_held": battery_held,
+    "battery_jobs": battery_jobs,
+}
 
 
 def details_of(read: Reading, dispatch: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -398,10 +398,10 @@ ROWS: dict[str, Row] = {
     ),
     "load rules": (
         "    power_factor",
-        "    load_rules: {ramp_mw_per_min: 20}\n    power_factor",
-        "site.grid.load_rules",
-        "load_rules",
-        "not supported yet|remove",
+        "    load_rules: {ramp_mw_per_min: 0}\n    power_factor",
+        "site.grid.load_rules[0].ramp_mw_per_min",
+        "ramp_mw_per_min",
+        "more than 0|MW/min",
     ),
     "curtailment": (
         "    power_factor",
@@ -1118,7 +1118,6 @@ def test_every_field_of_the_shape_is_understood_or_refused_by_name(tmp_path: Pat
     faults = faults_of(write(tmp_path, SHAPE, {"weather_normals.csv": NORMALS}))
     assert {f.field for f in faults} == {
         "site.grid.curtailment",
-        "site.grid.load_rules",
         "site.gas",
         "site.air_permit",
         "site.water",
@@ -1129,7 +1128,7 @@ def test_every_field_of_the_shape_is_understood_or_refused_by_name(tmp_path: Pat
 
 
 def test_the_shape_without_what_is_refused_is_a_sound_case(tmp_path: Path) -> None:
-    text = re.sub(r"\n +(curtailment|load_rules|gas|air_permit|water): .*", "", SHAPE)
+    text = re.sub(r"\n +(curtailment|gas|air_permit|water): .*", "", SHAPE)
     text = text.replace(", air_permit]", "]").replace("mobile_turbine_rental, ", "")
     load_case(write(tmp_path, text, {"weather_normals.csv": NORMALS}))
 
