@@ -212,6 +212,8 @@ def _swing_defaults(given: CaseInput, catalog: Catalog, candidates: dict[str, tu
         shaped = ("period_s", "duty_fraction", "shallow_cycle_fraction")
         left = [name for name in shaped if name not in smoothing.model_fields_set]
         lines += [f"workload.smoothing.{name}: {getattr(smoothing, name):g} (engineering judgement)" for name in left]
+        if smoothing.step_fraction is None:
+            lines.append("workload.smoothing.step_fraction: no more than the swing (GPUs ramp a job that stops)")
     scheme = given.redundancy.get("onsite_generation")
     if scheme is not None and scheme.spinning_reserve == "largest_unit":
         fast = any(catalog[i].fast for i in candidates.get("battery", ()))

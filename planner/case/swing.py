@@ -122,6 +122,13 @@ class SwingLimits:
         given = [v for v in (self.ramp_mw_per_min, self.step_mw_per_5s, self.oscillation_mw) if v is not None]
         return min(given, default=None)
 
+    @property
+    def pace_mw_per_min(self) -> float | None:
+        """How fast the meter may follow a change that lasts: no more in a minute or in 5 s than allowed. [MW/min]"""
+        within_5s = [12.0 * v for v in (self.step_mw_per_5s, self.oscillation_mw) if v]
+        given = [v for v in (self.ramp_mw_per_min, *within_5s) if v is not None]
+        return min(given, default=None)
+
 
 def limits_in_force(rules: Sequence[LoadRule], before: date, start: date, connection_mw: float) -> SwingLimits:
     """What holds in a stretch from `start` to `before`: a rule that begins inside it holds in all of it.
@@ -157,6 +164,7 @@ class Smoothing(Strict):
     power_floor_fraction: Fraction = 0.0  # of design power, below which the GPUs are not let fall
     period_s: Annotated[Finite, Field(gt=0, le=3600)] = 2.0  # of compute and communication in turn; 0.2-3 Hz is usual
     duty_fraction: Annotated[Finite, Field(gt=0, lt=1)] = 0.5  # of the period at the crest
+    step_fraction: Fraction | None = None  # of design power, that goes at once when a job stops; absent: the swing
     shallow_cycle_fraction: Fraction = 0.3  # wear of a MWh in small cycles over that of one in full ones; 0.1-1
 
     def left_fraction(self, swing_fraction: float) -> float:
@@ -166,6 +174,10 @@ class Smoothing(Strict):
         0.1
         """
         return round(min(swing_fraction, 1.0 - self.power_floor_fraction) * (1.0 - self.rack_storage_fraction), 12)
+
+    def step_left_fraction(self, swing_fraction: float) -> float:
+        """The largest change at once that leaves the racks, of the job's design power: its swing, or its stop."""
+        return max(self.left_fraction(swing_fraction), self.step_fraction or 0.0)
 
     def floor_waste_fraction(self, swing_fraction: float) -> float:
         """Mean power burnt to hold the floor, of the job's design power: (floor - trough) of the time in the trough.

@@ -84,4 +84,21 @@ class Kept:
             return 0.0, 0.0
         d, r = workload.smoothing.duty_fraction, item.get("round_trip_efficiency_fraction")
         level = d / (d + (1.0 - d) * r)
-        return (1.0 - d) * level, -d * (1.0 - level)
+        wave = self.wave_share()
+        return wave * (1.0 - d) * level, -wave * d * (1.0 - level)
+
+    def wave_share(self) -> float:
+        """Of the largest change at once, what comes back with every period."""
+        wave, stop = residual_fractions(self.case)
+        return wave / max(wave, stop) if wave > 0 else 0.0
+
+
+def residual_fractions(case: Case) -> tuple[float, float]:
+    """(swing of every period, change of a job that stops) behind the racks, of the job's design power."""
+    workload = case.input.workload
+    if workload is None or workload.swing_fraction is None:
+        return 0.0, 0.0
+    given = workload.smoothing
+    trough = max(1.0 - workload.swing_fraction, given.power_floor_fraction)
+    wave = (1.0 - trough) * (1.0 - given.rack_storage_fraction)
+    return wave, given.step_fraction if given.step_fraction is not None else wave

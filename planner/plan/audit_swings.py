@@ -18,7 +18,7 @@ from planner.case.swing import DEFAULT_START_MINUTES, KNOWN_RULES, LoadRule
 from planner.plan.audit_base import Array, Checks, Tables, says
 from planner.plan.audit_events import begins_of, need_mw, steps_ahead
 from planner.plan.audit_fade import left_mwh
-from planner.plan.audit_held import HELD
+from planner.plan.audit_held import HELD, residual_fractions
 from planner.plan.audit_loads import Site
 from planner.plan.audit_power import LOSS_TOLERANCE, Month
 from planner.plan.audit_site import periods_of
@@ -122,9 +122,8 @@ def _swings(checks: Checks, case: Case, tables: Tables, site: Site, p: int) -> N
             "load swings", row is None or not len(row), f"a swing is shown where no rule holds, {site.starts[p]}"
         )
         return
-    given = workload.smoothing
-    crest_to_trough = min(workload.swing_fraction, 1.0 - given.power_floor_fraction)
-    swing = crest_to_trough * (1.0 - given.rack_storage_fraction) * workload.largest_job_fraction * it_mw
+    given, job_mw = workload.smoothing, workload.largest_job_fraction * it_mw
+    swing = max(residual_fractions(case)) * job_mw
     stores = [(item, site.kept.of(item.id, p)) for item in site.family_items("battery")]
     taken = sum(held.swing_mw for _, held in stores)
     tolerance = _MW * (1.0 + swing)
@@ -134,8 +133,10 @@ def _swings(checks: Checks, case: Case, tables: Tables, site: Site, p: int) -> N
     passes = min(limits.values())
     beyond, duty = max(0.0, swing - passes), given.duty_fraction
     mwh = duty * (1.0 - duty) * given.period_s / 3600.0 * beyond
-    if "minute" in limits and beyond > 0:
-        mwh += (swing**2 - passes**2) / (2.0 * 60.0 * limits["minute"])
+    # A lasting change may go on as fast as a minute and as five seconds, of which there are twelve, each let it.
+    paces = [limit * (1.0 if scale == "minute" else 12.0) for scale, limit in limits.items() if limit > 0]
+    if paces and beyond > 0:
+        mwh += (swing**2 - passes**2) / (2.0 * 60.0 * min(paces))
     one_way = {item.id: item.get("round_trip_efficiency_fraction") ** 0.5 for item, _ in stores}
     ups = sum(one_way[i.id] * held.up_mwh - start_h(site) * held.spinning_mw for i, held in stores)
     downs = sum(held.down_mwh / one_way[i.id] for i, held in stores)
@@ -146,7 +147,7 @@ def _swings(checks: Checks, case: Case, tables: Tables, site: Site, p: int) -> N
         checks.true("load swings", False, f"no row, or several, from {site.starts[p]}")
         return
     want = {
-        "unsmoothed_mw": workload.swing_fraction * workload.largest_job_fraction * it_mw,
+        "unsmoothed_mw": workload.swing_fraction * job_mw,
         "leaves_racks_mw": swing,
         "allowed_mw": passes,
         "battery_mw": taken,

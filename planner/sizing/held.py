@@ -3,9 +3,9 @@
 What is kept back is no part of the operating blocks: they see the power and the energy that are left, and their state
 of charge counts from what is kept stored. So a block needs no rows for it and cuts hold in every case.
 
-Symbols, by period (A MW of swing at the meter, s MW that rules let pass at once, R MW/h of the rule on a minute's
-change, T h and d the period of compute and communication and its share at the crest, eta one way, a availability):
-    swing                B + slack >= A - s          A = residual fraction x largest job fraction x IT design MW
+Symbols, by period (A MW that come or go at once, s MW that rules let pass at once, R MW/h at which they let the meter
+follow, T h and d the period of compute and communication and its share at the crest, eta one way, a availability):
+    swing                B + slack >= A - s          A = step fraction left x largest job fraction x IT design MW
     swing_power          sum over fast items of swing_i = B
     swing_energy         Q >= secant_k(B) + d (1 - d) T B       of (B^2 + 2 s B) / (2 R): a step of A of which s passes
                          at once and the rest at R takes ((A^2 - s^2) / (2 R)). Secants lie above it between their
@@ -17,7 +17,9 @@ change, T h and d the period of compute and communication and its share at the c
                          down_i / eta_i = swing_energy_i;  sum of swing_energy_i = Q
                          swing_energy_i <= most energy a MW of swing can need x swing_i
 Smoothing takes a wave's crests and fills its troughs: a battery with round trip r that keeps its charge gives
-    d ((1 - d) B - l)  on average and loses  l = (1 - r) d (1 - d) B / (d + r (1 - d))
+    d ((1 - d) w - l)  on average and loses  l = (1 - r) d (1 - d) w / (d + r (1 - d))
+where w is the wave's part of B: what rules let pass is left to pass. The racks' design power stands for the swing at
+the meter: losses of the power chain, which would add their few per cent to it, are left out.
 """
 
 from __future__ import annotations
@@ -62,11 +64,11 @@ class Held(Limits):
         return limits_in_force(rules, ends[p + 1], ends[p], connection)
 
     def swing_per_it(self) -> float:
-        """Swing that leaves the racks per MW of IT design power."""
+        """Most that comes or goes at once behind the racks, per MW of IT design power."""
         workload = self.case.input.workload
         if workload is None or workload.swing_fraction is None:
             return 0.0
-        return workload.largest_job_fraction * workload.smoothing.left_fraction(workload.swing_fraction)
+        return workload.largest_job_fraction * workload.smoothing.step_left_fraction(workload.swing_fraction)
 
     def _swing(self, p: int) -> None:
         """Power and energy that smoothing takes in a period."""
@@ -81,7 +83,7 @@ class Held(Limits):
         duty, wave_h = smoothing.duty_fraction, smoothing.period_s / SECONDS_PER_HOUR
         wave = duty * (1.0 - duty) * wave_h * m.swing_mw[p]
         most = self._most_swing_mw(allowed)
-        points = np.linspace(0.0, most, _SECANTS + 1) if limits.ramp_mw_per_min and most > 0 else np.zeros(0)
+        points = np.linspace(0.0, most, _SECANTS + 1) if limits.pace_mw_per_min and most > 0 else np.zeros(0)
         for a, b in zip(points[:-1].tolist(), points[1:].tolist(), strict=True):
             low, high = (_ramp_mwh(x, allowed, limits) for x in (a, b))
             slope = (high - low) / (b - a)
@@ -173,7 +175,7 @@ class Held(Limits):
         if workload is None:
             return 0.0
         duty = workload.smoothing.duty_fraction
-        given = duty * (1.0 - duty - self._loss_per_mw(store))
+        given = duty * (self._wave_share() * (1.0 - duty) - self._loss_per_mw(store))
         return workload.smoothing.shallow_cycle_fraction * given
 
     def _loss_per_mw(self, store: Battery) -> float:
@@ -182,7 +184,16 @@ class Held(Limits):
         if workload is None:
             return 0.0
         duty, back = workload.smoothing.duty_fraction, store.efficiency**2
-        return (1.0 - back) * duty * (1.0 - duty) / (duty + back * (1.0 - duty))
+        return self._wave_share() * (1.0 - back) * duty * (1.0 - duty) / (duty + back * (1.0 - duty))
+
+    def _wave_share(self) -> float:
+        """Part of what batteries take that comes with every period; the rest with a job that stops."""
+        workload = self.case.input.workload
+        if workload is None or not workload.swing_fraction:
+            return 0.0
+        given, swing = workload.smoothing, workload.swing_fraction
+        step = given.step_left_fraction(swing)
+        return given.left_fraction(swing) / step if step > 0 else 0.0
 
 
 def _ramp_mwh(battery_mw: float, allowed_mw: float, limits: SwingLimits) -> float:
@@ -190,6 +201,5 @@ def _ramp_mwh(battery_mw: float, allowed_mw: float, limits: SwingLimits) -> floa
 
     100 MW at 20 MW/min with nothing passing at once take 100^2 / (2 x 20 x 60) = 4.17 MWh.
     """
-    if limits.ramp_mw_per_min is None:
-        return 0.0
-    return battery_mw * (battery_mw + 2.0 * allowed_mw) / (2.0 * limits.ramp_mw_per_min * MINUTES_PER_HOUR)
+    pace = limits.pace_mw_per_min
+    return battery_mw * (battery_mw + 2.0 * allowed_mw) / (2.0 * pace * MINUTES_PER_HOUR) if pace else 0.0

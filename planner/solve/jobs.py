@@ -56,7 +56,7 @@ def load_swings(read: Reading, _: pd.DataFrame) -> pd.DataFrame:
                 "step_mw_per_5s": limits.step_mw_per_5s,
                 "oscillation_mw": limits.oscillation_mw,
                 "unsmoothed_mw": workload.swing_fraction * job_mw,
-                "leaves_racks_mw": workload.smoothing.left_fraction(workload.swing_fraction) * job_mw,
+                "leaves_racks_mw": workload.smoothing.step_left_fraction(workload.swing_fraction) * job_mw,
                 "allowed_mw": limits.allowed_mw,
                 "battery_mw": value(read.model.swing_mw[p]),
                 "battery_each_way_mwh": value(read.model.swing_mwh[p]),

@@ -269,6 +269,24 @@ def test_fast_batteries_cover_the_largest_unit_of_an_island(
         assert jobs.loc["largest generating unit", "sets_the_count"] == "yes"
 
 
+def test_a_job_that_stops_outright_needs_power_and_energy_but_no_cycles(make_case: Make, plan: Plan) -> None:
+    """A stop of .9 of 1.42 MW: 1.178 MW above what passes, six units; the wave of .71 loses its .71/1.278 of that."""
+    stops = solved(make_case, {"workload": {"smoothing": {"step_fraction": 0.9}}})
+    found = stops.details["load_swings"].iloc[-1]
+    assert found["battery_mw"] == pytest.approx(0.9 * 1.42 - 0.1)
+    assert found["battery_each_way_mwh"] >= (1.278**2 - 0.01) / 60
+    assert stops.summary["units"]["own_fast"] == 6
+    wave_mw = 1.178 * 0.71 / 1.278
+    assert found["battery_loss_mw"] == pytest.approx(0.25 * wave_mw * 0.19 / 0.905)
+
+
+def test_rules_on_seconds_alone_ask_for_energy_too(make_case: Make) -> None:
+    """.1 MW in 5 s is 1.2 MW/min for a change that lasts."""
+    found = solved(make_case, {"site": {"grid": {"load_rules": [{"oscillation_mw": 0.1}]}}}).details["load_swings"]
+    true = (0.71**2 - 0.1**2) / (2 * 1.2 * 60) + 0.25 * 0.61 * 2 / 3600
+    assert true - 1e-9 <= found["battery_each_way_mwh"].iloc[-1] <= true * 1.02
+
+
 # -- what is refused ---------------------------------------------------------------------------------------
 
 
