@@ -5,6 +5,7 @@ from __future__ import annotations
 HOURS_PER_YEAR = 8760
 DAYS_PER_WEEK = 7
 MINUTES_PER_HOUR = 60
+SECONDS_PER_HOUR = 3600
 KW_PER_MW = 1000.0
 HHV_OVER_LHV_GAS = 1.108  # pipeline gas; gas is sold on HHV, heat rates are often LHV
 BTU_PER_MMBTU = 1.0e6
@@ -19,6 +20,8 @@ CO2_KG_PER_MMBTU_HHV = {"natural_gas": 53.06, "diesel": 73.96}
 SUFFIXES = (
     ("usd_per_mw_month", "USD/MW-month"),
     ("l_per_kwh", "L/kWh"),
+    ("mw_per_min", "MW/min"),
+    ("mw_per_5s", "MW/5 s"),
     ("usd_per_mwh", "USD/MWh"),
     ("usd_per_kwh", "USD/kWh"),
     ("usd_per_kw_month", "USD/kW-month"),
@@ -49,6 +52,7 @@ SUFFIXES = (
     ("fraction_per_k", "1/K"),
     ("fraction_per_300m", "1/300 m"),
     ("fraction", "fraction"),
+    ("minutes", "min"),
     ("weeks", "weeks"),
     ("months", "months"),
     ("minutes", "min"),
@@ -65,6 +69,7 @@ SUFFIXES = (
     ("_kg", "kg"),
     ("_gb", "GB"),
     ("_c", "degC"),
+    ("_s", "s"),
     ("_k", "K"),
     ("_m", "m"),
     ("pflops", "PFLOPS"),

@@ -36,8 +36,9 @@ MAY_IMPORT = {
     "sizing": MODEL | {"operation", "sizing"},
     "plan": INPUT | {"plan"},
     "solve": MODEL | {"operation", "sizing", "plan", "solve"},
-    "report": INPUT | {"ledger", "plan", "report"},
-    "cli": MODEL | {"sizing", "plan", "solve", "report"},
+    "swing": INPUT | {"swing"},
+    "report": INPUT | {"ledger", "plan", "report", "swing"},
+    "cli": MODEL | {"sizing", "plan", "solve", "report", "swing"},
     "__init__": INPUT | {"plan", "solve"},
 }
 

@@ -36,6 +36,7 @@ from planner.case.reader import Reader
 from planner.case.scenarios import Scenario, with_scenarios
 from planner.case.schema import GATES, QUARTER, CaseInput, Redundancy
 from planner.case.site_limits import check_noise
+from planner.case.swing import DEFAULT_START_MINUTES
 from planner.case.tariff import Tariff
 from planner.case.weather import Weather
 from planner.case.whole import whole_case_rules
@@ -74,13 +75,18 @@ class Case:
         return self.scenarios or (Scenario("", 1.0, self),)
 
     def average_fraction(self, item: Item) -> float:
-        """Mean power of a compute item over its design power."""
+        """Mean power of a compute item over its design power, with what holds a floor under the largest job."""
         workload = self.input.workload
-        if workload is not None and workload.average_load_fraction is not None:
-            return workload.average_load_fraction
-        if workload is not None and workload.series is not None:
-            return self.series_mean
-        return min(1.0, item.get("average_power_kw") / item.design_kw)
+        if workload is None:
+            return min(1.0, item.get("average_power_kw") / item.design_kw)
+        if workload.average_load_fraction is not None:
+            mean = workload.average_load_fraction
+        elif workload.series is not None:
+            mean = self.series_mean
+        else:
+            mean = min(1.0, item.get("average_power_kw") / item.design_kw)
+        waste = workload.largest_job_fraction * workload.smoothing.floor_waste_fraction(workload.swing_fraction or 0.0)
+        return min(1.0, mean + waste) if waste else mean
 
     def stage_redundancy(self, stage: str) -> Redundancy | None:
         """Scheme of a stage; N where nothing is said."""
@@ -181,7 +187,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         redundancy=redundancy,
         activity_dates=activity_dates,
         gates=gates,
-        defaults_used=tuple(chooser.defaults),
+        defaults_used=(*chooser.defaults, *_swing_defaults(given, catalog, candidates)),
         warnings=tuple(reader.warnings),
         export_usd_per_mwh=export,
         series_mean=mean,
@@ -200,6 +206,24 @@ def _at(data: Any, path: Path_) -> Any:
         except (KeyError, IndexError, TypeError):
             return None
     return data
+
+
+def _swing_defaults(given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]]) -> list[str]:
+    """Defaults that decide how much batteries keep for swings and for the largest unit."""
+    lines = []
+    if given.site.grid.load_rules and given.workload is not None:
+        smoothing = given.workload.smoothing
+        shaped = ("period_s", "duty_fraction", "shallow_cycle_fraction")
+        left = [name for name in shaped if name not in smoothing.model_fields_set]
+        lines += [f"workload.smoothing.{name}: {getattr(smoothing, name):g} (engineering judgement)" for name in left]
+        if smoothing.step_fraction is None:
+            lines.append("workload.smoothing.step_fraction: no more than the swing (GPUs ramp a job that stops)")
+    scheme = given.redundancy.get("onsite_generation")
+    if scheme is not None and scheme.spinning_reserve == "largest_unit":
+        fast = any(catalog[i].fast for i in candidates.get("battery", ()))
+        unsaid = [i for i in candidates.get("generation", ()) if fast and catalog[i].start_time_minutes is None]
+        lines += [f"{i}.start_time_minutes: {DEFAULT_START_MINUTES:g} (engineering judgement)" for i in unsaid]
+    return lines
 
 
 def _check_dates(reader: Reader, given: CaseInput, timeline: Timeline) -> None:

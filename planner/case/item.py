@@ -48,6 +48,8 @@ POWER_STAGES = (
 )
 COOLING_STAGES = ("cdu", "air_unit", "heat_rejection")
 
+FAST_S = 0.1  # a third of the period of 3 Hz: slower storage arrives when the swing has turned
+
 # Values an item may take from the generic item of its class. Those per unit of rating scale with it.
 INHERITED_PER_RATING = ("price_usd", "footprint_m2", "auxiliary_power_kw")
 INHERITED_AS_IS = (
@@ -202,6 +204,8 @@ class Item(Strict):
     wear_cost_usd_per_mwh: Figure | None = None  # of energy discharged
     energy_retention_fraction: Curve | None = None  # of the nameplate energy, by years since commissioning
     warranty_cycles_per_year: Figure | None = None  # full ones, of the nameplate energy
+    response_s: Figure | None = None  # to full power; see `fast`
+    grid_forming: bool = False  # can hold voltage and frequency of an island by itself
 
     @model_validator(mode="after")
     def _consistent(self) -> Item:
@@ -225,7 +229,7 @@ class Item(Strict):
             remedy = "leave it out: it is bought beside the pod"
             at = ("brings", self.brings.index("heat_rejection"))
             found.append(Rule("only cooling items may bring heat_rejection", remedy, at))
-        for name in ("energy_retention_fraction", "warranty_cycles_per_year"):
+        for name in ("energy_retention_fraction", "warranty_cycles_per_year", "response_s"):
             if getattr(self, name) is not None and self.family != "battery":
                 found.append(Rule("is for batteries", "remove it", (name,)))
         if self.heat_rate_btu_per_kwh_lhv and self.heat_rate_btu_per_kwh_hhv:
@@ -280,6 +284,11 @@ class Item(Strict):
     def evaporates(self) -> bool:
         """Whether it takes water to reject heat: towers, their machines, and coolers with pads."""
         return self.evaporation_l_per_kwh is not None or self.adiabatic_effectiveness_fraction is not None
+
+    @property
+    def fast(self) -> bool:
+        """Whether it follows the swings of AI load, of which most lie below 3 Hz: full power within FAST_S."""
+        return self.response_s is not None and self.response_s.planning <= FAST_S
 
     @property
     def missing(self) -> tuple[str, ...]:

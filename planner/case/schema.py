@@ -32,6 +32,7 @@ from planner.case.event import EventInput, promised
 from planner.case.item import STAGES
 from planner.case.money import BudgetStep, Finance
 from planner.case.site import Site, not_yet
+from planner.case.swing import Smoothing
 from planner.case.uncertain import Risk, ScenarioInput
 
 QUARTER = re.compile(r"(20[0-9]{2})Q([1-4])\Z")
@@ -75,7 +76,8 @@ class Workload(Strict):
     average_load_fraction: Annotated[Finite, Field(gt=0, le=1)] | None = None  # of design power
     series: Series | None = None  # fraction of design power, by hour or by step
     largest_job_fraction: Fraction = 1.0
-    swing_fraction: Fraction | None = None
+    swing_fraction: Fraction | None = None  # between crest and trough, of the job's design power
+    smoothing: Smoothing = Smoothing()
     shed: Shed | None = None
     shift: Shift | None = None
 
@@ -121,9 +123,9 @@ class Milestone(Strict):
 FIRM_NAMES = (
     *("grid", "milestones", "budget", "supply", "activities", "hall", "yard", "land", "commissioning"),
     *("buildings", "solar", "parcel", "noise", "fuel_storage"),  # the fields of site.land, site.noise, on_site_fuel
-    *("gas", "air_permit", "curtailment"),
+    *("gas", "air_permit", "curtailment", "load_rules"),
 )
-FIRM_LATER = ("water", "load_rules")  # with the fields of those names
+FIRM_LATER = ("water",)  # with the fields of those names
 
 
 def _firm(value: Any) -> Any:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from planner.case.base import Day, Finite, NonNegative, Positive, Rule, Series, Strict, require
 from planner.case.permits import AirPermit, Curtailment, GasSupply, StandbyTests
 from planner.case.site_limits import Land, Noise, OnSiteFuel
+from planner.case.swing import LoadRules
 from planner.case.tariff import TariffInput
 from planner.case.uncertain import WeatherFile
 
@@ -85,7 +86,7 @@ class Grid(Strict):
     tariff: TariffInput | None = None
     export: Export | None = None
     curtailment: Curtailment | None = None
-    load_rules: NotYet = None
+    load_rules: LoadRules = []  # how the load may swing at the meter
 
     @model_validator(mode="after")
     def _order(self) -> Grid:

@@ -64,6 +64,7 @@ def whole_case_rules(given: CaseInput) -> list[Rule]:
             if not QUARTER.match(quarter):
                 remedy = "write it like 2027Q3, the quarter from 1 to 4"
                 rule(("supply", item, quarter), "must be a quarter", remedy, "supply")
+    found += _swing_rules(given)
     for i, (a, b) in enumerate(pairwise(given.budget), 1):
         if b.by <= a.by:
             text = f"budget rows must be in order of date (the one before is {a.by})"
@@ -71,6 +72,28 @@ def whole_case_rules(given: CaseInput) -> list[Rule]:
         if b.usd < a.usd:
             text = f"is cumulative and may not fall (the row before has {a.usd:,.0f})"
             rule(("budget", i, "usd"), text, "write the total up to that date", "budget")
+    return found
+
+
+def _swing_rules(given: CaseInput) -> list[Rule]:
+    """Load rules need a swing to limit, and a floor under it a swing to cut."""
+    found, workload = [], given.workload
+    swing = None if workload is None else workload.swing_fraction
+    if given.site.grid.load_rules and swing is None:
+        field = ("workload", "swing_fraction")
+        at = field if workload is not None else ("site", "grid", "load_rules")
+        remedy = "write swing_fraction: 0.5 where nothing smooths it, 0.3 behind shelf storage, or remove load_rules"
+        text = "load_rules limit the swing of a workload, and none is given"
+        found.append(Rule(text, remedy, at, ("site", "workload")))
+    if workload is None or not workload.smoothing.power_floor_fraction:
+        return found
+    floor = ("workload", "smoothing", "power_floor_fraction")
+    if swing is None:
+        remedy = "write swing_fraction, or remove the floor"
+        found.append(Rule("a power floor cuts a swing, and none is given", remedy, floor, ("workload",)))
+    if workload.series is not None:
+        remedy = "put the floor into the series, or remove one of the two"
+        found.append(Rule("a floor under a series of loads is not modelled", remedy, floor, ("workload",)))
     return found
 
 

@@ -15,7 +15,13 @@ An item with a curve h of retention by age fades: energy alone, by purchase, in 
 so that no hour counts on more than is left, and buying later is augmentation. Blocks see the sum alone, and so cuts
 hold in every year. Wear is a cost per MWh discharged and a ledger line. Not modelled yet: fade by the cycles that are
 run (the curve holds what the maker promises at the warranty's cycles), fade of power and efficiency, self-discharge,
-the minutes an engine takes to start.
+the minutes an engine takes to start in an event.
+
+An item that answers fast may keep power and energy back, for the swings of AI load and for the loss of the largest
+unit: what it keeps back in every hour is taken from the linking components, so that P n is the power and E n the
+energy that is left, and soc counts from what is kept stored (`sizing.held`). An island counts grid-forming items alone.
+
+    smoothing_wear:              worn >= smoothing_usd_per_h      a link: wear of smoothing in every hour
 """
 
 from __future__ import annotations
@@ -42,6 +48,18 @@ class Battery:
     efficiency: float  # one way
     wear_usd_per_mwh: float
     retention: tuple[tuple[float, float], ...] = ()  # (age in years, share of the energy left); none: no fade
+    holding: bool = False  # whether it may keep power and energy back, for swings or for the largest unit
+    covers_unit: bool = False  # whether what it keeps back may cover a generating unit that is lost
+
+    @property
+    def availability(self) -> float:
+        """Share of its power that reserves may count on."""
+        return self.item.get("availability_fraction", 1.0)
+
+    @property
+    def own_energy(self) -> bool:
+        """Whether its energy is a linking component of its own, not in proportion to its power."""
+        return self.fades or self.holding
 
     @property
     def fades(self) -> bool:
@@ -50,7 +68,7 @@ class Battery:
 
     @property
     def energy(self) -> str:
-        """Linking component of a battery that fades: energy that is left. [MWh]"""
+        """Linking component of a battery that fades or keeps some back: energy that is left. [MWh]"""
         return f"energy:{self.item.id}"
 
     @property
@@ -76,10 +94,12 @@ class Battery:
     @property
     def holds(self) -> tuple[float, str]:
         """Most energy it may hold: MWh per unit of a linking component, and that component."""
-        return (1.0, self.energy) if self.fades else (self.hours, self.key)
+        return (1.0, self.energy) if self.own_energy else (self.hours, self.key)
 
     def left(self, age_years: float) -> float:
         """Share of its energy that is left at an age, straight between the years of the curve."""
+        if not self.fades:
+            return 1.0
         ages, shares = zip(*self.retention, strict=True)
         return float(np.interp(age_years, ages, shares))
 
@@ -88,6 +108,10 @@ def batteries(case: Case) -> tuple[Battery, ...]:
     """Every battery candidate or committed battery."""
     ids = [*case.candidates.get("battery", ())]
     ids += [c.item for c in case.input.committed if case.catalog[c.item].family == "battery"]
+    scheme = case.stage_redundancy("onsite_generation")
+    reserve = scheme is not None and scheme.spinning_reserve == "largest_unit"
+    asked = reserve or bool(case.input.site.grid.load_rules)
+    island = not case.input.site.grid.interconnection
     return tuple(
         Battery(
             f"battery:{i}",
@@ -97,6 +121,8 @@ def batteries(case: Case) -> tuple[Battery, ...]:
             item.get("round_trip_efficiency_fraction") ** 0.5,
             item.get("wear_cost_usd_per_mwh", 0.0),
             item.energy_retention_fraction.points if item.energy_retention_fraction is not None else (),
+            asked and item.fast,
+            reserve and item.fast and (item.grid_forming or not island),
         )
         for i in dict.fromkeys(ids)
     )
@@ -107,7 +133,7 @@ def operate(
 ) -> None:
     """Charge and discharge in a block.
 
-    Links: battery:<item> in MW; energy:<item> of what fades, soc_start:<item> and soc_end:<item> in MWh.
+    Links: battery:<item> in MW; energy:<item> of what fades or holds, soc_start:<item> and soc_end:<item> in MWh.
     held: steps at whose start reserve_mwh:<item> is held; None where the case has no events.
     """
     for store in stores:
@@ -123,6 +149,13 @@ def operate(
             builder.rows(name, [(-1.0, before), (-1.0, np.repeat(short.index, len(before)))], [(1.0, store.reserve)])
         if held[0]:
             builder.total(name, [(-1.0, short.index)], [(1.0, store.reserve), (-1.0, store.soc_start)])
+
+
+def smooth(builder: BlockBuilder, hours: Hours) -> None:
+    """Wear of smoothing the load's swings, the same in every hour. Link: smoothing_usd_per_h."""
+    worn = builder.add_single("smoothing_wear")
+    builder.price("battery wear", worn, hours.weight * len(hours))
+    builder.total("smoothing_wear", [(-1.0, worn.index)], [(1.0, "smoothing_usd_per_h")])
 
 
 def ride(builder: BlockBuilder, hours: Hours, stores: tuple[Battery, ...]) -> None:

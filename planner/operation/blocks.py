@@ -60,6 +60,11 @@ class Plant:
         scheme = self.case.stage_redundancy("onsite_generation")
         return bool(self.generators) and scheme is not None and scheme.spinning_reserve == "largest_unit"
 
+    @cached_property
+    def smooths(self) -> bool:
+        """Whether batteries smooth the load's swings."""
+        return bool(self.racks and self.case.input.site.grid.load_rules) and any(b.holding for b in self.batteries)
+
     @property
     def has_ratchet(self) -> bool:
         """Whether peaks of one month are billed in others."""
@@ -86,13 +91,14 @@ class Plant:
             names += [r.key for r in options] if len(options) > 1 else []
         names += [g.key for g in self.generators] + [r.key for r in self.renewables]
         for store in self.batteries:
-            names += [store.key, *([store.energy] if store.fades else [])]
+            names += [store.key, *([store.energy] if store.own_energy else [])]
             names += [store.reserve] if self.events else []
         names += [lost_of(g) for g in self.generators if any(e.lost == lost_of(g) for e in self.events)]
         names += ["standby_mw"] if self.standby else []
         names += ["reserve_mw"] if self.spinning_reserve else []
         names += [gas.RATE] if self.gas is not None else []
         names += [called.UNCALLED] if self.case.input.site.grid.curtailment is not None else []
+        names += ["smoothing_usd_per_h"] if self.smooths else []
         return (*names, *self.peaks, *self.edges)
 
     @cached_property
@@ -138,8 +144,8 @@ class Plant:
 
     @cached_property
     def energies(self) -> tuple[str, ...]:
-        """Links that belong to a year of a period: the energy that is left of batteries that fade."""
-        return tuple(store.energy for store in self.batteries if store.fades)
+        """Links that belong to a year of a period: the energy left of batteries that fade or keep some back."""
+        return tuple(store.energy for store in self.batteries if store.own_energy)
 
     @cached_property
     def shared(self) -> dict[int, tuple[Shared, ...]]:
@@ -274,6 +280,8 @@ def build_block(plant: Plant, key: str) -> Block:
     held = plant.strikes[hours.step_of_year] if plant.events else None
     battery.operate(builder, hours, plant.batteries, held)
     caps.operate(builder, hours, case.load_shape, plant.caps, heat)
+    if plant.smooths:
+        battery.smooth(builder, hours)
     if plant.spinning_reserve:
         _spinning_reserve(builder, hours, plant)
     return builder.build()
@@ -316,7 +324,7 @@ def _event_block(plant: Plant, key: str) -> Block:
 
 
 def _spinning_reserve(builder: BlockBuilder, hours: Hours, plant: Plant) -> None:
-    """spinning_reserve[t]: unused grid + unused site rating >= largest unit. Batteries are not counted yet.
+    """spinning_reserve[t]: unused grid + unused site rating >= largest unit, less what batteries cover.
 
     Of a committed item, only the rating of what is online can step in.
     """

@@ -23,6 +23,7 @@ from planner.plan.audit_money import Key, audit_money, audit_results, first_char
 from planner.plan.audit_permits import audit_permits
 from planner.plan.audit_power import audit_power, months_of
 from planner.plan.audit_scenarios import audit_scenarios, on_paths
+from planner.plan.audit_swings import audit_swings
 from planner.plan.plan import Plan
 
 __all__ = ["Check", "audit", "require"]
@@ -40,16 +41,19 @@ def audit(plan: Plan, case: Case) -> list[Check]:
     audit_left(checks, case, tables, site)
     bills: defaultdict[Key, float] = defaultdict(float)
     paths: list[dict[Key, float]] = []
+    operated = []
     brought = {item.id: first_charges(case, tables, item) for item in site.family_items("battery")}
     for path, of_path in zip(case.paths, on_paths(checks, case, tables), strict=True):
         there = Site(path.case, of_path)
         months = months_of(checks, path.case, of_path, there)
+        operated.append((path.case, there, months))
         paths.append(audit_power(checks, path.case, of_path, there, months, brought))
         audit_caps(checks, path.case, there, months)
         audit_permits(checks, path.case, of_path, there, months)
         audit_events(checks, path.case, of_path, there, months, brought)
         for key, usd in paths[-1].items():
             bills[key] += path.probability * usd
+    audit_swings(checks, case, tables, site, operated)
     audit_money(checks, case, tables, site, bills, audit_scenarios(checks, case, tables, paths))
     audit_results(checks, case, tables, site)
     audit_look_ahead(checks, case, tables)

@@ -39,7 +39,7 @@ def needed_mwh(
     steps = len(may_begin)
     in_hour = steps // HOURS_PER_YEAR
     there = [(item, float(site.of_item(item.id)[p])) for item in stores if site.of_item(item.id)[p] > 0]
-    power = sum(units * item.get("nameplate_power_mw") for item, units in there)
+    power = sum(units * item.get("nameplate_power_mw") - site.kept.of(item.id, p).power_mw for item, units in there)
     one_way = min((item.get("round_trip_efficiency_fraction") for item, _ in there), default=1.0) ** 0.5
 
     def before(called: bool, energy: Array) -> Array:

@@ -8,6 +8,7 @@ the path at hand. The year that follows is the input year: nothing of an event i
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +42,9 @@ def audit_events(
     ends = {(m.p, m.year): max(m.days) for m in months}
     steps = {at: np.concatenate([m.hours.step_of_year for m in months if (m.p, m.year) == at]) for at in sorted(ends)}
     charge = {item.id: _before(months, item, brought[item.id]) for item in stores}
-    left = {at: {i.id: left_mwh(case, tables, site, i, at[0], end) for i in stores} for at, end in ends.items()}
-    begins = [_begins(case, event) for event in case.input.events]
+    charge = {i: {at: soc - site.kept.of(i, at[0]).up_mwh for at, soc in of.items()} for i, of in charge.items()}
+    left = {at: {i.id: _free_mwh(case, tables, site, i, at[0], end) for i in stores} for at, end in ends.items()}
+    begins = [begins_of(case, event) for event in case.input.events]
     struck = {at: np.isin(known, np.concatenate(begins)) for at, known in steps.items()}
     _reserves(checks, tables, site, charge, struck, left)
     for event, wanted in zip(case.input.events, begins, strict=True):
@@ -53,8 +55,8 @@ def audit_events(
                 machines = site.family_items("generation")
                 lost = [m for m in machines if site.of_item(m.id, "generation")[p] > 0.5]
             for unit in lost if len(at) else ():
-                need, load = _need(case, site, event, p, unit)
-                ahead = _ahead(known[at], event.length_h, len(need))
+                need, load = need_mw(case, site, event, p, unit)
+                ahead = steps_ahead(known[at], event.length_h, len(need))
                 step_h = HOURS_PER_YEAR / len(need)
                 held = {item: of[p, year][at] for item, of in charge.items()}
                 short = _unserved(p, site, need[ahead] * step_h, step_h, stores, held, left[p, year])
@@ -63,26 +65,32 @@ def audit_events(
                 where = _from_hour(name, known[at] * step_h)
                 checks.at_most(f"event {event.kind}", "MWh", short, 0.0, allowed, where)
                 if event.calls is not None:
-                    rest, _ = _need(case, site, event, p, unit, called=False)
+                    rest, _ = need_mw(case, site, event, p, unit, called=False)
                     may_begin = np.isin(np.arange(len(need)), wanted)
                     of = {True: need, False: rest}
                     wants = needed_mwh(event.calls, p, site, stores, of, may_begin, sum(left[p, year].values()))
-                    through = load[_ahead(known[at], event.calls.horizon_h, len(need))]
+                    through = load[steps_ahead(known[at], event.calls.horizon_h, len(need))]
                     tried = f"event {event.kind}, {patterns_of(event.calls):,} patterns of calls from every start"
                     allowed = LOSS_TOLERANCE * step_h * through.sum(axis=1) + 1e-3
                     checks.at_most(tried, "MWh", wants[known[at]], sum(held.values(), 0.0 * short), allowed, where)
+
+
+def _free_mwh(case: Case, tables: Tables, site: Site, item: Item, p: int, end: date) -> float:
+    """Energy a battery may hold beyond what it keeps back for swings and the largest unit. [MWh]"""
+    kept = site.kept.of(item.id, p)
+    return left_mwh(case, tables, site, item, p, end) - kept.up_mwh - kept.down_mwh
 
 
 def _from_hour(name: str, hours: Array) -> Callable[[int], str]:
     return lambda i: f"{name} from hour of year {hours[i]:g}: not served"
 
 
-def _ahead(starts: Index, length_h: int, steps: int) -> Index:
+def steps_ahead(starts: Index, length_h: int, steps: int) -> Index:
     """Steps of the year an event goes through, from each start; the year begins again after its last."""
     return (starts[:, None] + np.arange(length_h * steps // HOURS_PER_YEAR)) % steps
 
 
-def _begins(case: Case, event: EventInput) -> Index:
+def begins_of(case: Case, event: EventInput) -> Index:
     """Steps of the year at which an event may begin, of those that are operated."""
     horizon = case.input.horizon
     in_hour = 60 // horizon.step_minutes
@@ -139,7 +147,7 @@ def _reserves(
             )
 
 
-def _need(
+def need_mw(
     case: Case, site: Site, event: EventInput, p: int, lost: Item | None, *, called: bool = True
 ) -> tuple[Array, Array]:
     """(load that must be carried less all that can carry it, that load) by step of the year. [MW]
@@ -237,6 +245,7 @@ def _unserved(
     there = [i for i in stores if site.of_item(i.id)[p] > 0]
     units = np.array([float(site.of_item(i.id)[p]) for i in there])
     power = units * np.array([i.get("nameplate_power_mw") for i in there])
+    power = np.maximum(power - np.array([site.kept.of(i.id, p).power_mw for i in there]), 1e-9)
     energy = np.array([left[i.id] for i in there])
     one_way = np.sqrt(np.array([i.get("round_trip_efficiency_fraction") for i in there]))
     soc = np.array([held[i.id] for i in there]).T.reshape(len(need_mwh), len(there))

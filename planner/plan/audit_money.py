@@ -216,14 +216,15 @@ def first_charges(case: Case, tables: Tables, item: Item) -> list[float]:
 
 
 def _first_charge_lines(checks: Checks, case: Case, tables: Tables, site: Site) -> dict[Key, float]:
-    """Lines of energy that new batteries bring: only to reserves for events, no more than new units hold."""
+    """Lines of energy that new batteries bring: only to what is held in reserve, no more than new units hold."""
     rows: dict[Key, float] = {}
     held = {(str(r["item"]), str(r["period"])): float(r["reserve_mwh"]) for r in tables.summary.get("reserves", ())}
-    for item in site.family_items("battery") if case.input.events else ():
+    for item in site.family_items("battery"):
         energy = [left_mwh(case, tables, site, item, p, day, new=True) for p, day in enumerate(case.timeline.starts)]
         brought = first_charges(case, tables, item)
         for start, mwh, new in zip(case.timeline.starts, brought, energy, strict=True):
-            most = min(held.get((item.id, str(start)), 0.0), max(new, 0.0))
+            kept = site.kept.of(item.id, case.timeline.starts.index(start)).up_mwh
+            most = min(held.get((item.id, str(start)), 0.0) + kept, max(new, 0.0))
             text = f"first charge of {item.id} on {start}"
             checks.between("first charge", "MWh", mwh, 0.0, most, 1e-5 * (1.0 + most), says(text))
             rows[start, "first charge", item.id] = mwh * first_charge_usd_per_mwh(case, start.year)
@@ -384,6 +385,10 @@ def _key_results(case: Case, tables: Tables, site: Site) -> dict[str, float | No
     workload = case.input.workload
     if workload is not None and workload.swing_fraction is not None:
         result["unsmoothed_swing_mw"] = workload.swing_fraction * workload.largest_job_fraction * float(design)
+        if case.input.site.grid.load_rules:
+            stores = site.family_items("battery")
+            result["swing_battery_mw"] = sum(site.kept.of(i.id, site.last).swing_mw for i in stores)
+            result["smoothing_loss_mw"] = site.kept.loss_mw(site.last)
     return result
 
 

@@ -208,6 +208,7 @@ def losses_mw(site: Site, p: int, shape: Array, month: Month | None = None) -> A
             "main_transformer",
         )
     )
+    constant += site.kept.loss_mw(p)
     constant += sum(site.auxiliary_mw(s, p) for s in ("cdu", "air_unit", "heat_rejection:liquid", "heat_rejection:air"))
     total = np.full(len(shape), float(constant))
     on_pdu = float(site.sum_racks({r.item.id: r.mean_mw for r in site.racks if r.uses("rack_pdu")})[p])
@@ -370,7 +371,8 @@ class _Sources:
             checks.at_most("renewable output", "MW", month.flow(name), able, _MW * (1.0 + able), month.where(name))
         if self.reserve:
             standing = [mw for i, mw in site.firm_unit_mw.items() if site.of_item(i, "generation")[p] > 0.5]
-            largest = max(standing, default=0.0) * may_fire(self.case, site.starts[p])
+            covered = sum(site.kept.of(i.id, p).spinning_mw for i in site.family_items("battery"))
+            largest = max(max(standing, default=0.0) * may_fire(self.case, site.starts[p]) - covered, 0.0)
             checks.at_most("spinning reserve", "MW", -room, -largest, _MW * (1.0 + largest), month.where("room"))
 
 
@@ -397,16 +399,13 @@ def _battery(
         charge, discharge, soc = (
             month.flow(f"{k}:{item.id}_{u}") for k, u in (("charge", "mw"), ("discharge", "mw"), ("soc", "mwh"))
         )
-        n = float(site.of_item(item.id)[month.p])
+        n, kept = float(site.of_item(item.id)[month.p]), site.kept.of(item.id, month.p)
         text = f"{item.id} {month.start}"
-        checks.at_most(
-            "battery power",
-            "MW",
-            charge + discharge,
-            power * n,
-            _MW * (1.0 + power * n),
-            month.where(item.id),
-        )
+        able = power * n - kept.power_mw
+        checks.at_most("battery power", "MW", charge + discharge, able, _MW * (1.0 + power * n), month.where(item.id))
+        energy -= kept.down_mwh
+        short = kept.up_mwh - soc
+        checks.at_most("battery keeps energy", "MWh", short, 0.0, _MW * (1.0 + energy), month.where(item.id))
         checks.at_most("battery energy", "MWh", soc, energy, _MW * (1.0 + energy), month.where(item.id))
         if month.place == 0:
             built = before + brought[month.p]
@@ -478,6 +477,7 @@ def _month_lines(case: Case, site: Site, month: Month, ratchet_mw: float, year: 
     for item in site.family_items("battery"):
         mwh = float(month.flow(f"discharge:{item.id}_mw").sum()) * weight
         lines["battery wear"] += item.get("wear_cost_usd_per_mwh", 0.0) * mwh
+    lines["battery wear"] += site.kept.wear_usd_per_h(month.p) * weight * len(hours)
     for rack in site.racks:
         lines["shed compute (value, not paid)"] += (
             _shed_usd_per_mwh(case, rack) * weight * float(month.flow(f"compute_shed:{rack.item.id}_mw").sum())

@@ -17,6 +17,7 @@ from planner.case.case import Case
 from planner.case.item import POWER_STAGES, Item
 from planner.case.schema import Redundancy
 from planner.plan.audit_base import Array, Tables, first_start
+from planner.plan.audit_held import Kept
 from planner.plan.audit_physics import active_units, rejection_performance
 from planner.timeline import add_weeks
 
@@ -81,6 +82,7 @@ class Standing:
         self.periods = range(len(self.starts))
         self.last = len(self.starts) - 1
         self.power_factor = case.input.site.grid.power_factor
+        self.kept = Kept(case, tables)
         self.units: dict[tuple[str, str], Array] = {}
         self.on: dict[tuple[str, str], Array] = {}  # switched on, spares of their groups included
         place = {start: p for p, start in enumerate(self.starts)}

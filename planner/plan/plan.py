@@ -37,6 +37,9 @@ DETAILS: dict[str, str] = {
     "site_limits": "Site limits",
     "air_permit": "Potential to emit",
     "gas": "Gas burnt",
+    "load_swings": "Load swings",
+    "battery_held": "Battery reserves",
+    "battery_jobs": "Battery jobs",
 }
 
 

@@ -38,6 +38,8 @@ _LABELS = {
     "undiscounted_cost_usd": ("all payments, not discounted", "USD"),
     "usd_per_gpu_hour": ("cost of an energised GPU-hour", "USD/GPU-h"),
     "unsmoothed_swing_mw": ("load swing of the largest job, unsmoothed", "MW"),
+    "swing_battery_mw": ("battery power kept for it", "MW"),
+    "smoothing_loss_mw": ("loss of smoothing it", "MW"),
 }
 
 

@@ -21,6 +21,20 @@ def _console(least_width: int = 300) -> Console:
     return Console(highlight=False, soft_wrap=True, width=max(Console().width, least_width))
 
 
+def print_swing(name: str, text: str, heads: Sequence[str], rows: Sequence[Sequence[str]], page: Path) -> None:
+    """What was simulated, every rule's verdict, and where the load is drawn. rows: numbers from the third column on."""
+    console = _console()
+    console.print(Text(name, style="bold"))
+    console.print(Text(text))
+    table = Table(box=None, pad_edge=False)
+    for i, head in enumerate(heads):
+        table.add_column(head, justify="right" if 2 <= i < len(heads) - 1 else "left")
+    for row in rows:
+        table.add_row(*(Text(cell, style="red" if cell.startswith("FAIL") else "") for cell in row))
+    console.print(table)
+    console.print(Text(f"drawn in {page}"))
+
+
 def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
     """The plan in one screen, and where its files are."""
     s, key, console = plan.summary, plan.summary["key_results"], _console()
@@ -55,6 +69,8 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
         "project_cost_usd_per_mw": ("project cost without IT", "{:,.2f} M$/MW", 1e-6),
         "usd_per_gpu_hour": ("cost of compute", "{:,.2f} $/GPU-h (energised)", 1.0),
         "unsmoothed_swing_mw": ("load swing of the largest job, unsmoothed", "{:,.1f} MW", 1.0),
+        "swing_battery_mw": ("battery power kept for it", "{:,.1f} MW", 1.0),
+        "smoothing_loss_mw": ("loss of smoothing it", "{:,.2f} MW", 1.0),
     }
     values = {**key, "gpus_energised": s["gpus_energised"]}
     rows += [

@@ -33,6 +33,7 @@ LIMITS = {
     "gas": "MMBtu HHV/day",
     "air_permit": "short tons/year",
     "curtailment": "MW kept in a call",
+    "load_rules": "MW",
 }
 
 

@@ -13,17 +13,18 @@ from planner.operation.called import UNCALLED
 from planner.operation.caps import Cap
 from planner.operation.events import lost_of
 from planner.operation.gas import RATE
-from planner.sizing.limits import Limits
+from planner.sizing.held import Held
 from planner.sizing.shared import on_path, share
 from planner.sizing.targets import grid_steps
 
 RATCHET_MONTHS = 11  # before the month that is billed
 
 
-class Linking(Limits):
+class Linking(Held):
     """Linking components of every period, and what ties states together: charge, promised peaks, annual limits."""
 
     def linking(self) -> None:
+        self.hold()
         m, edges = self.m, self.plant.edges
         own = {*edges, *self.plant.peaks, *self.plant.energies}
         m.link = pyo.Var(self.periods, [n for n in self.plant.links if n not in own], within=pyo.NonNegativeReals)
@@ -43,13 +44,14 @@ class Linking(Limits):
                 m.linking[p, name] = m.link[p, name] == value
 
     def _energies(self) -> None:
-        """Energy left of batteries that fade, at the end of every year of a period."""
+        """Energy left of batteries that fade or keep some back, at the end of every year of a period."""
         m, timeline = self.m, self.case.timeline
         years = [(p, year) for p in self.periods for year in timeline.years_in(p)]
         m.energy = pyo.Var([(*at, name) for at in years for name in self.plant.energies], within=pyo.NonNegativeReals)
-        for store in (b for b in self.plant.batteries if b.fades):
+        for store in (b for b in self.plant.batteries if b.own_energy):
             for p, year in years:
-                m.linking[p, year, store.energy] = m.energy[p, year, store.energy] == self._left(store, p, year)
+                free = self._left(store, p, year) - self.held_energy(store, p) - self.held_room(store, p)
+                m.linking[p, year, store.energy] = m.energy[p, year, store.energy] == free
 
     def _left(self, store: Battery, p: int, year: int, since: int = 0) -> Any:
         """Energy left, at the end of a year of a period, of purchases in service since a period. [MWh]"""
@@ -64,27 +66,28 @@ class Linking(Limits):
 
     def energy(self, store: Battery, p: int, year: int) -> Any:
         """Energy that a battery may hold in a year of a period. [MWh]"""
-        return self.m.energy[p, year, store.energy] if store.fades else store.hours * self.m.link[p, store.key]
+        return self.m.energy[p, year, store.energy] if store.own_energy else store.hours * self.m.link[p, store.key]
 
     def _reserves(self) -> None:
-        """Energy held for events, by battery and period, and what new units hold of it when they arrive."""
+        """Energy held for events, by battery and period, and what new units bring of it and of what is kept stored."""
         m = self.m
-        self.held = self.plant.batteries if self.plant.events else ()
+        self.held = self.plant.batteries if self.plant.events else self.fast
         m.first_charge = pyo.Var([(b.item.id, p) for b in self.held for p in self.periods], within=pyo.NonNegativeReals)
         m.reserves = pyo.ConstraintList()
         for store in self.held:
             for p in self.periods:
-                reserve = m.link[p, store.reserve]
-                m.reserves.add(reserve <= self.energy(store, p, self.case.timeline.years_in(p)[-1]))
+                reserve = m.link[p, store.reserve] if self.plant.events else 0.0
+                if self.plant.events:
+                    m.reserves.add(reserve <= self.energy(store, p, self.case.timeline.years_in(p)[-1]))
                 brought = m.first_charge[store.item.id, p]
-                m.reserves.add(brought <= reserve)
-                before = m.link[p - 1, store.key] if p else 0.0  # only what is new brings energy
-                new = store.hours * (m.link[p, store.key] - before)
+                m.reserves.add(brought <= reserve + self.held_energy(store, p))
+                before = self.units(self.option(store.item.id), p - 1) if p else 0.0  # only what is new brings energy
+                new = store.energy_mwh * (self.units(self.option(store.item.id), p) - before)
                 m.reserves.add(brought <= (self._left(store, p, 0, p) if store.fades else new))
 
     def first_charge(self, store: Battery, p: int) -> Any:
         """Energy that units bring with them at the start of a period. [MWh]"""
-        return self.m.first_charge[store.item.id, p] if self.held else 0.0
+        return self.m.first_charge[store.item.id, p] if store in self.held else 0.0
 
     def _edges(self) -> None:
         """State of charge between states: from empty at the start, build months in a row, each year in a circle."""
@@ -95,15 +98,15 @@ class Linking(Limits):
         self.edges: list[tuple[Any, str, float, tuple[Any, ...], Any]] = []
         for store, path in product(self.plant.batteries, range(len(self.case.paths))):
             start, end = on_path(store.soc_start, path), on_path(store.soc_end, path)
-            if self.held:
-                m.edges.add(m.edge[0, 0, start] == self.first_charge(store, 0))
+            if store in self.held:
+                m.edges.add(m.edge[0, 0, start] + self.held_energy(store, 0) == self.first_charge(store, 0))
             else:
                 m.edge[0, 0, start].fix(0.0)
             for p, k in self.states:
                 year = timeline.year_at(p, k)
                 m.edges.add(m.edge[p, k, end] <= self.energy(store, p, year))
                 begins = k == 0 or timeline.year_at(p, k - 1) != year
-                if store.fades and begins:  # less is left than in the year before
+                if store.own_energy and begins:  # less is left than in the year before
                     m.edges.add(m.edge[p, k, start] <= self.energy(store, p, year))
                 last = k == timeline.places(p)[-1]
                 if sampled and (last or month[p, k + 1] != month[p, k]):
@@ -114,8 +117,10 @@ class Linking(Limits):
                     m.edges.add(m.edge[p, k, end] == m.edge[p, 0 if last else k + 1, start])
             for p in self.periods[1:]:
                 before = m.edge[p - 1, timeline.places(p - 1)[-1], end] + self.first_charge(store, p)
+                before = before + self.held_energy(store, p - 1)
+                now = m.edge[p, 0, start] + self.held_energy(store, p)  # edges count from what is kept stored
                 # A year starts, whenever it repeats, from no more than was charged before it.
-                m.edges.add(m.edge[p, 0, start] <= before if timeline.is_yearly(p) else m.edge[p, 0, start] == before)
+                m.edges.add(now <= before if timeline.is_yearly(p) else now == before)
             if not sampled:
                 self._edge_columns(store, path)
 
@@ -132,12 +137,12 @@ class Linking(Limits):
             before = (timeline.build_months if yearly else p) - 1
             for name, first, at in ((store.soc_start, k == 0, (p, k)), (store.soc_end, yearly and last, after)):
                 inside = yearly and not (last if name == store.soc_end else k == 0)
-                if inside if self.held else not first or before >= 0:  # the horizon starts empty
+                if inside if store in self.held else not first or before >= 0:  # the horizon starts empty
                     month, part = timeline.part_at(*at)
                     edge = on_path(f"{store.key} {timeline.first_day(month).month}.{part or 0}", path)
-                    held = m.link[p, store.reserve] if self.held else None
+                    held = m.link[p, store.reserve] if self.plant.events else None
                     limits: tuple[Any, ...] = (m.link[before if first else p, store.key],)
-                    if store.fades:  # it fits both states, and where it is passed on every year from the first it is in
+                    if store.own_energy:  # it fits both states, and where it is passed on all years from its first
                         fits = {(q, timeline.year_at(q, j)) for q, j in ((p, k), at)}
                         passed = range(before, p + 1) if first else range(0)
                         fits |= {(q, year) for q in passed for year in timeline.years_in(q)}
@@ -198,7 +203,11 @@ class Linking(Limits):
         for i, (_, p) in enumerate(shares, 1):
             if i == len(shares) or (cap.rating is not None and shares[i][1] != p):
                 rated = 1.0 if cap.rating is None else m.link[p, cap.rating]
-                m.caps.add(sum(allowance for allowance, _ in shares[:i]) <= cap.per_year * rated)
+                most = cap.per_year * rated
+                store = next((b for b in self.fast if cap.rating == b.key), None)
+                if store is not None:  # what it keeps back is not in its link, and smoothing cycles too
+                    most += cap.per_year * self.held_power(store, p) - self.smoothing_cycled_mwh(store, p)
+                m.caps.add(sum(allowance for allowance, _ in shares[:i]) <= most)
 
     def _components(self, p: int) -> dict[str, Any]:
         """Linking component -> expression in the counts of a period."""
@@ -221,30 +230,21 @@ class Linking(Limits):
         for source in plant.renewables:
             values[source.key] = source.nameplate_mw * self.units(self.option(source.item.id), p)
         for b in plant.batteries:
-            values[b.key] = b.power_mw * self.units(self.option(b.item.id), p)
+            values[b.key] = b.power_mw * self.units(self.option(b.item.id), p) - self.held_power(b, p)
         for g in plant.generators:
             if lost_of(g) in plant.links:
                 values[lost_of(g)] = g.nameplate_mw * m.present[g.item.id, p] if self.may_fire(p) else 0.0
         if plant.standby:
             values["standby_mw"] = self.capacity("standby_generation", p)
         if plant.spinning_reserve:
-            largest = self.reserve(p)
-            values["reserve_mw"] = largest
+            values["reserve_mw"] = self.uncovered_mw(p)
         if plant.gas is not None:
             values[RATE] = self.gas_mmbtu_per_h(p)
         if case.input.site.grid.curtailment is not None:
             values[UNCALLED] = self.uncalled_mw(p)
+        if plant.smooths:
+            values["smoothing_usd_per_h"] = self.smoothing_wear_usd_per_h(p)
         return values
-
-    def reserve(self, p: int) -> Any:
-        """MW of the largest generating unit standing."""
-        m = self.m
-        if not hasattr(m, "largest"):
-            m.largest = pyo.Var(self.periods, within=pyo.NonNegativeReals)
-            m.largest_unit = pyo.ConstraintList()
-        for g in self.plant.generators if self.may_fire(p) else ():
-            m.largest_unit.add(m.largest[p] >= g.firm_mw * m.present[g.item.id, p])
-        return m.largest[p]
 
     def _load_components(self, p: int) -> dict[str, Any]:
         m, plant = self.m, self.plant
@@ -260,7 +260,7 @@ class Linking(Limits):
             standing = standing + self.auxiliaries(position, p)
         for name in (*power.CHAIN, "main_transformer"):
             standing = standing + self.standing(name, p)
-        values["standing_mw"] = standing
+        values["standing_mw"] = standing + self.smoothing_loss_mw(p)
         if plant.has_pdu:
             values["pdu_mw"] = sum(r.average_mw * run[r.item.id] for r in plant.racks if "rack_pdu" in r.item.consumes)
         pf = self.case.input.site.grid.power_factor

@@ -21,6 +21,7 @@ Variables
     path_cost[p,k,w] the same on path w
     value_at_risk, excess[w] of operation over the horizon, and what a path costs beyond it, where risk is asked for
     first_charge[i,p] energy that new units of battery i bring to their reserve       MWh
+    held_mw[i,p], held_up_mwh[i,p], held_down_mwh[i,p]  what batteries keep back in every hour: see `held`
 
 Constraints (each under this name in the model and the LP file)
     bought_in_order          cumulative orders never fall
@@ -49,6 +50,7 @@ Constraints (each under this name in the model and the LP file)
     ratchet                  the highest promised peak of the eleven months before
     caps                     the blocks' allowances of a year within its annual limit
     path_excess              excess of a path over the value at risk
+    held                     what batteries keep back for swings and for the largest unit
     reserves                 energy held for events within the energy of what stands; a free component of the vector
 """
 
@@ -62,6 +64,8 @@ import pyomo.environ as pyo
 
 from planner.case.case import Case
 from planner.case.schema import Milestone
+from planner.case.swing import SwingLimits
+from planner.families.battery import Battery
 from planner.finance import discount_factor
 from planner.ledger import Cash, operating_weights
 from planner.operation.blocks import Plant
@@ -91,6 +95,10 @@ class Sizing:
     # States of charge between states: edge in the year, MWh per unit of its bounds, the bounds, the reserve below it.
     edges: list[tuple[Any, str, float, tuple[Any, ...], Any]]
     shared_costs: list[SharedCost]  # billed peaks of months that are several blocks
+    first_charge: Callable[[Battery, int], Any]  # energy that units of a battery bring in a period
+    swing_limits: Callable[[int], SwingLimits]  # of the load, in a period
+    smoothing_loss_mw: Callable[[int], Any]  # of batteries, in a period
+    start_h: float  # until the generator that starts slowest carries load
     risk_kusd: Any = 0.0  # what risk adds to the expected cost
     levels: dict[str, Any] = field(default_factory=dict)  # objective name -> expression
 
@@ -140,6 +148,10 @@ def build_sizing(
         s.committed_om(),
         s.edges,
         s.shared_costs,
+        s.first_charge,
+        s.swing_limits,
+        s.smoothing_loss_mw,
+        s.start_h(),
     )
     _objectives(s, sizing)
     return sizing

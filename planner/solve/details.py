@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from planner.solve.jobs import battery_held, battery_jobs, load_swings
 from planner.solve.permits import air_permit_table, gas_table
 from planner.solve.reading import Reading
 from planner.solve.site_limits import site_limits_table
@@ -15,6 +16,9 @@ _TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {
     "site_limits": site_limits_table,
     "air_permit": air_permit_table,
     "gas": gas_table,
+    "load_swings": load_swings,
+    "battery_held": battery_held,
+    "battery_jobs": battery_jobs,
 }
 
 

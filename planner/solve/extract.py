@@ -224,12 +224,14 @@ def _dispatch(read: Reading, s: State) -> pd.DataFrame:
         it, heat = _it_and_heat(read, s, hours, flows)
         shown |= {"it_mw": it, "heat_rejection_mw": heat, "losses_and_fans_mw": supply - it - heat}
     shown["site_load_mw"] = supply
+    kept_mwh = {store.item.id: read.held_mwh(store, s.period) for store in read.sizing.plant.batteries}
     for name, series in flows.items():
         kind, _, item = name.partition(":")
         if kind in ("online", "started"):
             shown[f"{name}_units"] = (series / case.catalog[item].get("nameplate_power_mw")).round(6)
         else:
-            shown[f"{name}_{'mwh' if kind == 'soc' else 'mw'}"] = series
+            kept = kept_mwh.get(item, 0.0) if kind == "soc" else 0.0  # a block counts from what is kept stored
+            shown[f"{name}_{'mwh' if kind == 'soc' else 'mw'}"] = series + kept
     return pd.DataFrame(shown)
 
 
@@ -268,9 +270,9 @@ def _payments(read: Reading) -> Iterator[Payment]:
                 yield from (Payment(cash.on, cash.line, o.item.id, cash.usd * units) for cash in order.flows)
     for name, cash in (*fixed_flows(read.case), *read.sizing.committed_om):
         yield Payment(cash.on, cash.line, name, cash.usd)
-    for store in read.sizing.plant.batteries if read.sizing.plant.events else ():
+    for store in read.sizing.plant.batteries:
         for p in range(read.last + 1):
-            mwh = value(read.model.first_charge[store.item.id, p])
+            mwh = value(read.sizing.first_charge(store, p))
             if mwh > 1e-6:
                 usd = mwh * first_charge_usd_per_mwh(read.case, read.starts[p].year)
                 yield Payment(read.starts[p], "first charge", store.item.id, usd)

@@ -42,6 +42,7 @@ _WORDS = {
     "gas": "gas supply",
     "air_permit": "air permit",
     "curtailment": "curtailment",
+    "load_rules": "limit of the load's swing at the meter",
 }
 
 

@@ -116,7 +116,12 @@ class Reading:
         """Energy that a battery holds at the end of a year of a period."""
         if not store.fades:
             return store.energy_mwh * self.units(self.sizing.option(store.item.id), p)
-        return value(self.model.energy[p, year, store.energy])
+        held = self.held_mwh(store, p) + (value(self.model.held_down_mwh[store.item.id, p]) if store.holding else 0.0)
+        return value(self.model.energy[p, year, store.energy]) + held
+
+    def held_mwh(self, store: Battery, p: int) -> float:
+        """Energy that a battery keeps stored in every hour of a period."""
+        return value(self.model.held_up_mwh[store.item.id, p]) if store.holding else 0.0
 
     def network_mw(self, p: int) -> float:
         """Draw of the network units switched on in a period."""

@@ -228,6 +228,9 @@ def _key_results(
     workload = case.input.workload
     if workload is not None and workload.swing_fraction is not None:
         result["unsmoothed_swing_mw"] = workload.swing_fraction * workload.largest_job_fraction * end.it_design_mw
+        if case.input.site.grid.load_rules:
+            result["swing_battery_mw"] = value(read.model.swing_mw[read.last])
+            result["smoothing_loss_mw"] = value(read.sizing.smoothing_loss_mw(read.last))
     return result
 
 

@@ -398,10 +398,10 @@ ROWS: dict[str, Row] = {
     ),
     "load rules": (
         "    power_factor",
-        "    load_rules: {ramp_mw_per_min: 20}\n    power_factor",
-        "site.grid.load_rules",
-        "load_rules",
-        "not supported yet|remove",
+        "    load_rules: {ramp_mw_per_min: 0}\n    power_factor",
+        "site.grid.load_rules[0].ramp_mw_per_min",
+        "ramp_mw_per_min",
+        "more than 0|MW/min",
     ),
     "curtailment": (
         "    power_factor",
@@ -1109,7 +1109,6 @@ NORMALS = (ROOT / "examples/memphis/weather_normals.csv").read_text()
 def test_every_field_of_the_shape_is_understood_or_refused_by_name(tmp_path: Path) -> None:
     faults = faults_of(write(tmp_path, SHAPE, {"weather_normals.csv": NORMALS}))
     assert {f.field for f in faults} == {
-        "site.grid.load_rules",
         "site.water",
         "candidates.bridge_power[0]",
     }
@@ -1117,7 +1116,7 @@ def test_every_field_of_the_shape_is_understood_or_refused_by_name(tmp_path: Pat
 
 
 def test_the_shape_without_what_is_refused_is_a_sound_case(tmp_path: Path) -> None:
-    text = re.sub(r"\n +(load_rules|water): .*", "", SHAPE)
+    text = re.sub(r"\n +water: .*", "", SHAPE)
     text = text.replace("mobile_turbine_rental, ", "")
     load_case(write(tmp_path, text, {"weather_normals.csv": NORMALS}))
 

@@ -174,6 +174,22 @@ def spinning(make: Make) -> Case:
     )
 
 
+def swings(make: Make) -> Case:
+    """A battery that shaves the peaks keeps back what smooths the load and covers the largest engine."""
+    steps = [{"from": "2027-06-01", "mw": 1, "via": "existing_feeders"}]
+    rules = [{"ramp_mw_per_min": 1}, {"rule": "lipa", "oscillation_mw": 0.5}]
+    return make(
+        {
+            "site": {"grid": {"interconnection": steps, "load_rules": rules, "tariff": {**TOU, **DEAR}}},
+            "workload": {"swing_fraction": 0.5, "smoothing": {"duty_fraction": 0.7}},
+            "target": MANY,
+            "candidates": {"generation": ["jenbacher_j620"], "battery": ["tesla_megapack_2xl_4h"]},
+            "redundancy": {"onsite_generation": {"scheme": "N", "spinning_reserve": "largest_unit"}},
+        },
+        set=["catalog.tesla_megapack_2xl_4h.price_usd=2e5"],
+    )
+
+
 def export_of_sun(make: Make) -> Case:
     """An index tariff from -500 to 10,000 $/MWh; sun is used, sold within the limit, or left."""
     hour = np.arange(8760)
@@ -349,6 +365,7 @@ CASES: dict[Callable[[Make], Case], tuple[str, ...]] = {
     shift: ("nvidia_gb300_nvl72", "dry_cooler_adiabatic@liquid"),
     shift_and_shed: ("shed compute (value, not paid)",),
     spinning: ("jenbacher_j620", "fuel"),
+    swings: ("jenbacher_j620", "tesla_megapack_2xl_4h", "battery wear"),
     most_gpus: ("nvidia_gb300_nvl72",),
     earliest: ("nvidia_gb300_nvl72",),
     redundant: ("ups_generic", "lv_switchboard_generic"),
