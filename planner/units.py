@@ -5,9 +5,12 @@ from __future__ import annotations
 HOURS_PER_YEAR = 8760
 DAYS_PER_WEEK = 7
 MINUTES_PER_HOUR = 60
+SECONDS_PER_MINUTE = 60
+SECONDS_PER_HOUR = 3600
 KW_PER_MW = 1000.0
 HHV_OVER_LHV_GAS = 1.108  # pipeline gas; gas is sold on HHV, heat rates are often LHV
 BTU_PER_MMBTU = 1.0e6
+GB_PER_TB = 1000.0
 KG_PER_T = 1000.0
 # Carbon dioxide of burning, by fuel: 40 CFR 98, table C-1 (pipeline gas; distillate fuel oil no. 2).
 CO2_KG_PER_MMBTU_HHV = {"natural_gas": 53.06, "diesel": 73.96}
@@ -56,6 +59,7 @@ SUFFIXES = (
     ("m2", "m2"),
     ("_kg", "kg"),
     ("_gb", "GB"),
+    ("_tb", "TB"),
     ("_c", "degC"),
     ("_k", "K"),
     ("_m", "m"),

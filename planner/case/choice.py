@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from planner.case.base import suggest
 from planner.case.catalog import Catalog
+from planner.case.fabric_design import TOP
 from planner.case.item import STAGES, Item
 from planner.case.marks import Path_
 from planner.case.offers import is_orderable, refusal
@@ -80,6 +81,9 @@ class Chooser:
                         self._add(role, item)
                 elif (chosen := self._candidate(role, name, ("candidates", role, i))) is not None:
                     self._add(role, chosen)
+        if self.given.network is not None:
+            fabric = self.given.network.fabric
+            self.by_stage |= {"network": [fabric], "network_top_layer": [fabric + TOP]}
         self._committed()
         if self.reader.sound(("candidates",), ("redundancy",), ("committed",)):
             self._fill_defaults()
@@ -203,8 +207,10 @@ class Chooser:
         unclear = any(fault.field.startswith("candidates") for fault in self.reader.faults)
         for field in ("supply", "order_multiples"):
             for name in getattr(self.given, field):
+                if name in offered:
+                    continue
                 item = self._item(name, (field, name))
-                if item is not None and name not in offered and not unclear:
+                if item is not None and not unclear:
                     remedy = "add it to candidates, or remove the row"
                     self.reader.fault((field, name), name, "is no candidate, so the row would do nothing", remedy)
 
@@ -231,6 +237,7 @@ class Chooser:
         for item_id in self.by_stage.get("compute", []):
             needed += [stage for stage in catalog[item_id].consumes if stage not in catalog[item_id].brings]
         if needed:
+            needed += ["white_space", "fit_out", "air_unit"] if given.network is not None else []
             needed += [
                 "busway",
                 "ups",

@@ -11,6 +11,7 @@ import numpy as np
 
 from planner.case.item import Item
 from planner.plan.audit_base import Array
+from planner.plan.audit_network import Recount, joins_on_floor, recounted
 from planner.plan.audit_physics import floor_m2, site_rating
 from planner.plan.audit_site import FLOW, LOOPS, Standing
 from planner.units import HOURS_PER_YEAR
@@ -160,15 +161,27 @@ class Site(Standing):
             if rack.uses("white_space"):
                 floor += runs * floor_m2(rack.item)
         floor += float(sum(floor_m2(i) * n[p] for i, parts, n in self.standing() if "rack_space" in parts))
+        floor += float(sum(floor_m2(i) * n[p] for i, _, n in self.standing() if joins_on_floor(i)))
         it = float(self.sum_racks({r.item.id: r.design_mw for r in self.racks})[p])
         ports = float(self.sum_racks({r.item.id: r.gpus for r in self.racks if r.uses("network")})[p])
         return {
             "it": it,
             "network": ports,
+            **({"network_top_layer": self._top_layer(p)} if self.case.input.network is not None else {}),
             "rack_space": racks,
             "white_space": floor,
             "fit_out": it + float(self.network_mw[p]),
         }
+
+    def _top_layer(self, p: int) -> float:
+        """Switches that join the fabric's units switched on."""
+        units = sum(on[p] for (i, _), on in self.on.items() if self.case.catalog[i].fabric is not None)
+        return float(self.fabric.top(round(float(units))))
+
+    @cached_property
+    def fabric(self) -> Recount:
+        """The counted fabric of the case."""
+        return recounted(self.case)
 
     def rejection_power(self, loop: str, heat: float, p: int) -> tuple[float, float]:
         """(least, most) power of heat rejection at design for a heat. [MW]"""

@@ -8,16 +8,17 @@ from typing import Any
 import pyomo.environ as pyo
 
 from planner.families import compute, power
-from planner.sizing.counts import Counts
+from planner.sizing.top_layer import TopLayer
 
 
-class Loads(Counts):
+class Loads(TopLayer):
     """The chain at design load."""
 
     def stages(self) -> None:
         """Design load of every position, from the rack to the medium-voltage bus, and its capacity row."""
         m = self.m
         self.design: dict[tuple[str, int], Any] = {}
+        self.top_layer_steps()
         m.stage_capacity = pyo.Constraint(pyo.Any)
         loops = {loop: [r for r in self.plant.rejections if r.loop == loop] for loop in ("liquid", "air")}
         m.heat_assigned = pyo.Var(
@@ -102,6 +103,8 @@ class Loads(Counts):
         it = sum(r.design_mw * run[r.item.id] for r in racks)
         design["it", p] = it
         design["network", p] = sum(r.gpus * run[r.item.id] for r in racks if "network" in r.item.consumes)
+        if self.case.fabric is not None:
+            design["network_top_layer", p] = self.top_layer(self.case.fabric, p)
         rack_item = next((self.case.catalog[i] for i in self.case.candidates.get("rack_space", ())), None)
         in_racks = {
             r.item.id: compute.nodes_per_rack(r.item, rack_item)
@@ -117,7 +120,7 @@ class Loads(Counts):
         area = area + sum(
             o.item.get("planning_area_m2", o.item.get("footprint_m2")) * self.units(o, p)
             for o in self.options
-            if "rack_space" in o.supplies
+            if "rack_space" in o.supplies or (o.item.family == "network" and "white_space" in o.item.consumes)
         )
         design["white_space", p] = area
         design["fit_out", p] = it + network

@@ -6,10 +6,14 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from planner.solve.it_tables import compute_table, network_table
 from planner.solve.reading import Reading
 
 # Detail -> its table, of the plan read and its dispatch; no rows where the case has nothing to say.
-_TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {}
+_TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {
+    "compute": compute_table,
+    "network": network_table,
+}
 
 
 def details_of(read: Reading, dispatch: pd.DataFrame) -> dict[str, pd.DataFrame]:
