@@ -33,6 +33,7 @@ from planner.case.hours import (
 )
 from planner.case.item import STAGES, Item
 from planner.case.marks import Path_
+from planner.case.node_racks import check_racks
 from planner.case.overrides import override, override_catalog
 from planner.case.reader import Reader
 from planner.case.scenarios import Scenario, with_scenarios
@@ -154,6 +155,8 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     chooser = Chooser(reader, given, catalog, timeline)
     candidates, redundancy = chooser.candidates(), chooser.redundancy()
     compute = [catalog[name] for name in _compute(given, candidates, catalog)]
+    racks = [*candidates.get("rack_space", ()), *(row.item for row in given.committed)]
+    check_racks(reader, compute, [i for i in racks if i in catalog and "rack_space" in catalog[i].brings], catalog)
     catalog, fabric = with_fabric(reader, given.network, catalog, compute, _gpus_asked(given, compute))
     # What a battery that fades can hold changes from year to year, and so no year repeats another.
     if _check_batteries(reader, given, catalog, candidates, timeline):

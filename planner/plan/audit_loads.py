@@ -12,6 +12,7 @@ import numpy as np
 from planner.case.item import Item
 from planner.plan.audit_base import Array
 from planner.plan.audit_network import Recount, joins_on_floor, recounted
+from planner.plan.audit_node_racks import racks_filled
 from planner.plan.audit_physics import floor_m2, site_rating
 from planner.plan.audit_site import FLOW, LOOPS, Standing
 from planner.units import HOURS_PER_YEAR
@@ -107,6 +108,7 @@ class Site(Standing):
             peak = float(self.load_by_step(p).max()) * max(factors, default=1.0)
             return loads | {"mv_bus": (peak, peak)}
         loads |= {name: (value, value) for name, value in self._space(p).items()}
+        loads["rack_space"] = racks_filled(self, p)
         loss = {s.stage: s.proportional + s.square for s in self.losses}
 
         def upstream(stage: str, load: float) -> float:
@@ -145,21 +147,11 @@ class Site(Standing):
         return loads
 
     def _space(self, p: int) -> dict[str, float]:
-        """IT design power, ports, racks, floor and fit-out the running racks need."""
-        rack_item = next((self.case.catalog[i] for i in self.case.candidates.get("rack_space", ())), None)
-        racks = floor = 0.0
+        """IT design power, ports, floor and fit-out the running racks need."""
+        floor = 0.0
         for rack in self.racks:
-            runs = float(self.runs(rack)[p])
-            if rack.uses("rack_space") and rack_item is not None:
-                fit = int(
-                    min(
-                        rack_item.get("rack_units", 48.0) / max(rack.item.get("rack_units", 1.0), 1.0),
-                        rack_item.get("rack_power_max_kw", 1e9) / rack.item.design_kw,
-                    )
-                )
-                racks += runs / fit if fit else 0.0
             if rack.uses("white_space"):
-                floor += runs * floor_m2(rack.item)
+                floor += float(self.runs(rack)[p]) * floor_m2(rack.item)
         floor += float(sum(floor_m2(i) * n[p] for i, parts, n in self.standing() if "rack_space" in parts))
         floor += float(sum(floor_m2(i) * n[p] for i, _, n in self.standing() if joins_on_floor(i)))
         it = float(self.sum_racks({r.item.id: r.design_mw for r in self.racks})[p])
@@ -168,7 +160,6 @@ class Site(Standing):
             "it": it,
             "network": ports,
             **({"network_top_layer": self._top_layer(p)} if self.case.input.network is not None else {}),
-            "rack_space": racks,
             "white_space": floor,
             "fit_out": it + float(self.network_mw[p]),
         }

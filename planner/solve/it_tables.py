@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -73,9 +74,9 @@ def goodput_of(read: Reading) -> dict[str, Any]:
     }
 
 
-def _times(item: Item, name: str, units: float) -> float | None:
-    """A figure of an item times units; None where it has none."""
-    return item.get(name) * units if getattr(item, name) is not None else None
+def _times(item: Item, name: str, units: float) -> float:
+    """A figure of an item times units; NaN where it has none."""
+    return item.get(name) * units if getattr(item, name) is not None else math.nan
 
 
 def network_table(read: Reading, _: pd.DataFrame) -> pd.DataFrame:
