@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,7 @@ import pytest
 
 from planner.case.case import Case
 from planner.plan.audit import audit
-from planner.plan.plan import Plan
+from planner.plan.plan import Plan, read_plan, write_plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
 from planner.solve.monolithic import Monolithic
@@ -261,3 +262,46 @@ def test_another_rack_model_changes_everything_downstream(make_case: Make) -> No
         assert units(plan, "mv_padmount_transformer") == math.ceil(load(plan, "mv_lv_transformer") / (2.5 * 0.95))
     # The air loop runs at 22 C, the liquid one at 35 C: the same heat takes more power to reject, and more chillers.
     assert load(air, "mv_lv_transformer") > load(liquid, "mv_lv_transformer")
+
+
+# --- other fabrics ----------------------------------------------------------------------------------------
+
+DRAWN: dict[str, tuple[dict[str, Any], ...]] = {
+    "ethernet, two planes, earliest": ({"network": {"fabric": "spectrum_x_rail_optimised"}, "objective": "earliest"},),
+    "three tiers, most GPUs": (
+        {"network": {"fabric": "ndr_rail_optimised", "gpus": 4096}, "objective": "{max_gpus: 2028-05-01}"},
+        {"supply": {GB300: {"2028Q1": 9}}},
+    ),
+    "oversubscribed, PFLOPS of two kinds": (
+        {"network": {"fabric": FABRIC, "oversubscription": 3.0, "front_end": "none"}},
+        {"target": {"milestones": [{"pflops": 6000, "precision": "fp8", "by": "2028-05-01"}]}},
+        {"candidates": {"compute": [GB300, "intel_gaudi3_platform"]}, "supply": {GB300: {"2028Q1": 16}}},
+    ),
+    "small fabrics side by side, MW": (
+        {"network": {"fabric": "ndr_rail_optimised", "cluster_gpus": 512}},
+        {"target": {"milestones": [{"it_mw": 1.0, "by": "2028-03-01"}, {"it_mw": 2.5, "by": "2028-05-01"}]}},
+    ),
+    "committed generic units first": (
+        {"network": {"fabric": FABRIC}},
+        {"committed": [{"item": "fabric_unit_576", "units": 1, "on_site": "2027-03-01"}]},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(DRAWN))
+def test_other_fabrics_agree_with_the_whole_model(make_case: Make, name: str) -> None:
+    case = make_case(*DRAWN[name])
+    solution, plan = planned(case)
+    assert case.fabric is not None
+    assert units(plan, case.fabric.top) >= case.fabric.top_switches(round(units(plan, case.fabric.unit)))
+    agree(case, solution)
+    if name.startswith("committed"):  # 720 GPUs: 576 ports stand, one unit and its four spines for the rest
+        assert (units(plan, case.fabric.unit), units(plan, case.fabric.top)) == (1, 4)
+
+
+def test_a_plan_read_back_is_audited_the_same(grown: tuple[Case, Solution, Plan], tmp_path: Path) -> None:
+    case, _, plan = grown
+    write_plan(plan, tmp_path / "plan")
+    back = read_plan(tmp_path / "plan")
+    assert set(back.details) >= {"compute", "network"}
+    assert [check.message for check in audit(back, case) if not check.ok] == []
