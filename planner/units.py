@@ -60,6 +60,7 @@ SUFFIXES = (
     ("_kg", "kg"),
     ("_gb", "GB"),
     ("_tb", "TB"),
+    ("_gbps", "Gb/s"),
     ("_c", "degC"),
     ("_k", "K"),
     ("_m", "m"),

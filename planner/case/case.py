@@ -17,7 +17,7 @@ from planner.case.base import suggest
 from planner.case.catalog import Catalog, default_catalog_folder, holds_catalog, read_catalog
 from planner.case.choice import FAMILIES, Chooser
 from planner.case.event import modelled_hours
-from planner.case.fabric import Fabric, with_fabric
+from planner.case.fabric import Fabric, declared, with_fabric
 from planner.case.goodput import spares_fraction
 from planner.case.hours import (
     Ambient,
@@ -152,6 +152,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         years_apart=given.finance.escalation_fraction_per_year.of_operation,
     )
     _check_dates(reader, given, timeline)
+    catalog = declared(given.network, catalog)
     chooser = Chooser(reader, given, catalog, timeline)
     candidates, redundancy = chooser.candidates(), chooser.redundancy()
     compute = [catalog[name] for name in _compute(given, candidates, catalog)]

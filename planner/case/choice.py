@@ -110,6 +110,9 @@ class Chooser:
 
     def _item(self, item_id: str, path: Path_, *, bought: bool = False) -> Item | None:
         """An item that may be used; None and a fault otherwise. What is bought may be discontinued since."""
+        chosen = self.given.network
+        if chosen is not None and item_id in self.catalog and item_id in (chosen.fabric, chosen.fabric + TOP):
+            return self.catalog[item_id]  # counted later
         if item_id not in self.catalog:
             if item_id not in self.catalog.broken:
                 remedy = suggest(item_id, self.catalog.entries, "see planner catalog list")

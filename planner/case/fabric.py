@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.case.base import Rule, suggest
-from planner.case.catalog import Catalog, Entry
+from planner.case.catalog import Catalog
 from planner.case.fabric_design import TOP, FabricDesign, Layers, Network, layers_of, side_counts
 from planner.case.figure import Figure
 from planner.case.item import Item
@@ -66,6 +66,17 @@ class Fabric:
         return found
 
 
+def declared(chosen: Network | None, catalog: Catalog) -> Catalog:
+    """The catalog with the top layer's item by name, so that rows of a case may speak of it before it is counted."""
+    if chosen is None or chosen.fabric not in catalog:
+        return catalog
+    entry = catalog.entries[chosen.fabric]
+    model = f"top layer of {entry.item.id}"
+    changed = {"id": entry.item.id + TOP, "model": model, "brings": ("network_top_layer",), "fabric": None, "notes": ()}
+    top = replace(entry, item=entry.item.model_copy(update=changed))
+    return replace(catalog, entries=catalog.entries | {top.item.id: top})
+
+
 def with_fabric(
     reader: Reader, chosen: Network | None, catalog: Catalog, compute: list[Item], gpus: float | None
 ) -> tuple[Catalog, Fabric | None]:
@@ -102,7 +113,7 @@ def with_fabric(
     if reader.faults:
         return catalog, None
     fabric = replace(fabric, unit_bill=tuple(bill), top_bill=top)
-    entry, entries = catalog.entries[item.id], dict(catalog.entries)
+    entries = dict(catalog.entries)
     racks = [line for line in bill if line.item.id in (design.network_rack, design.management_rack)]
     whole = _sums(fabric.unit_bill) | {
         name: _figure(sum(line.count * line.item.get(name) for line in racks), racks)
@@ -110,10 +121,13 @@ def with_fabric(
     }
     unit = item.model_copy(update={**whole, "gpu_ports": _figure(layers.gpus, bill)})
     alone = _sums(top) | {name: _figure(0.0, top) for name in ("footprint_m2", "planning_area_m2", "gpu_ports")}
-    model = f"{top[0].item.model}, top layer of {item.id}"
-    changed = {"id": fabric.top, "model": model, "brings": ("network_top_layer",), "fabric": None, "notes": ()}
-    entries[item.id] = Entry(unit, entry.file, entry.line, entry.sources)
-    entries[fabric.top] = Entry(item.model_copy(update={**alone, **changed}), entry.file, entry.line, entry.sources)
+    for name, made in ((item.id, unit), (fabric.top, catalog[fabric.top].model_copy(update=alone))):
+        entries[name] = replace(catalog.entries[name], item=made)
+    reader.warnings += [
+        f"{i.id} has NICs of {i.get('nic_gbps'):g} Gb/s, {item.id} ports of {design.port_gbps:g}: its bandwidth is less"
+        for i in compute
+        if i.nic_gbps is not None and i.get("nic_gbps") > design.port_gbps
+    ]
     return replace(catalog, entries=entries), fabric
 
 

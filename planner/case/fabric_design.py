@@ -32,6 +32,7 @@ class FabricDesign(Strict):
     gpus_per_unit: PositiveCount
     rails: PositiveCount
     planes: PositiveCount = 1
+    port_gbps: Positive  # of a port, all planes together
     oversubscription: Oversubscription = 1.0
     switch: str  # leaf, spine and core alike
     transceiver: str  # at a switch

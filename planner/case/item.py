@@ -155,6 +155,7 @@ class Item(Strict):
     planning_area_m2: Figure | None = None  # of hall floor, with aisles and service space
     rack_units: Figure | None = None
     includes: tuple[Included, ...] = Field(default=("scale_up", "nics"), strict=False)  # of compute: in its price
+    nic_gbps: Figure | None = None  # of compute: to the scale-out fabric, for one GPU
     switch_ports: Figure | None = None  # of the rate its fabric counts in
     fabric: FabricDesign | None = None
     side_network: SideNetwork | None = None

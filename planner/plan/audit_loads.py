@@ -153,7 +153,8 @@ class Site(Standing):
             if rack.uses("white_space"):
                 floor += float(self.runs(rack)[p]) * floor_m2(rack.item)
         floor += float(sum(floor_m2(i) * n[p] for i, parts, n in self.standing() if "rack_space" in parts))
-        floor += float(sum(floor_m2(i) * n[p] for i, _, n in self.standing() if joins_on_floor(i)))
+        racked = [(self.case.catalog[i], on) for (i, _), on in self.on.items() if joins_on_floor(self.case.catalog[i])]
+        floor += float(sum(floor_m2(i) * on[p] for i, on in racked))
         it = float(self.sum_racks({r.item.id: r.design_mw for r in self.racks})[p])
         ports = float(self.sum_racks({r.item.id: r.gpus for r in self.racks if r.uses("network")})[p])
         return {

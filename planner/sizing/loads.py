@@ -115,8 +115,9 @@ class Loads(RackSpace):
         area = area + sum(
             o.item.get("planning_area_m2", o.item.get("footprint_m2")) * self.units(o, p)
             for o in self.options
-            if "rack_space" in o.supplies or (o.item.family == "network" and "white_space" in o.item.consumes)
+            if "rack_space" in o.supplies
         )
+        area = area + self.network_floor_m2(p)
         design["white_space", p] = area
         design["fit_out", p] = it + network
         stages = {stage.name: stage for stage in self.plant.stages}

@@ -43,6 +43,14 @@ class TopLayer(Counts):
                 if k:
                     m.top_layer_units.add(more[k] <= more[k - 1])
 
+    def network_floor_m2(self, p: int) -> Any:
+        """Floor of the network's own racks, of units switched on: what waits for its hall stands elsewhere."""
+        return sum(
+            o.item.get("planning_area_m2") * self.energised_units(o, p)
+            for o in self.options
+            if o.item.family == "network" and "white_space" in o.item.consumes
+        )
+
     def top_layer(self, fabric: Fabric, p: int) -> Any:
         """Switches of the top layer that the units switched on in a period need."""
         return sum(rise * self.m.more_units[str(k), p] for k, rise in enumerate(self._rises))

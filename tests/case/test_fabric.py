@@ -114,6 +114,9 @@ def test_side_network_by_hand() -> None:
 # --- cases ------------------------------------------------------------------------------------------------
 
 
+GB200 = {"candidates": {"compute": ["nvidia_gb200_nvl72"]}}
+
+
 def network(**fields: Any) -> dict[str, Any]:
     return {"network": {"fabric": "xdr_rail_optimised", **fields}}
 
@@ -171,9 +174,7 @@ def test_power_and_price_lie_in_the_bands_of_planning_ratios(make_case: Make) ->
 
 def test_a_gb200_unit_draws_the_published_power(make_case: Make) -> None:
     """DGX SuperPOD GB200: 8 racks, 576 GPUs, 1,200 kW a unit. 8 x 132 kW and the network come to within 5 % of it."""
-    case = make_case(
-        {"candidates": {"compute": ["nvidia_gb200_nvl72"]}, "network": {"fabric": "ndr_rack_scale"}},
-    )
+    case = make_case(GB200, {"network": {"fabric": "ndr_rack_scale"}})
     assert case.fabric is not None
     rack = case.catalog["nvidia_gb200_nvl72"]
     assert case.fabric.layers.gpus == 8 * rack.get("gpus") == 576
@@ -294,6 +295,14 @@ def test_what_a_network_may_not_say(make_case: Make, changes: dict[str, Any], fi
     with pytest.raises(InputError) as caught:
         make_case(changes)
     assert any(fault.field == field and rule in fault.rule for fault in caught.value.faults), str(caught.value)
+
+
+def test_a_fabric_slower_than_the_nics_is_said(make_case: Make) -> None:
+    """GB300 has 800 Gb/s a GPU, GB200 400: on an NDR fabric of 400 the first is told, the second is not."""
+    slow = make_case({"network": {"fabric": "ndr_rack_scale"}})
+    assert any("NICs of 800 Gb/s" in text for text in slow.warnings)
+    for case in (make_case(network()), make_case({"network": {"fabric": "ndr_rack_scale"}}, GB200)):
+        assert not any("Gb/s" in text for text in case.warnings)
 
 
 def test_items_that_include_different_parts_are_refused(make_case: Make) -> None:

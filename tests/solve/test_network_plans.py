@@ -165,6 +165,14 @@ def test_less_network_costs_less(make_case: Make, grown: tuple[Case, Solution, P
     assert bare.upper_kusd < solution.lower_kusd
 
 
+def test_spares_by_quantile_are_bought(make_case: Make) -> None:
+    """720 GPUs are 90 nodes, .68 in repair on average: P(X <= 3) = .995. 3 / 90 more is 744 GPUs, 11 racks for 10."""
+    auto = {"workload": GROWS["workload"], "spares": {"racks_fraction": "auto"}}
+    _, plan = planned(make_case(auto))
+    assert units(plan, GB300) == 11
+    assert plan.summary["goodput"]["gpus_net"] == pytest.approx(792 / (1 + 3 / 90))
+
+
 # --- nodes in racks, mixed fleets -------------------------------------------------------------------------
 
 
@@ -281,6 +289,15 @@ DRAWN: dict[str, tuple[dict[str, Any], ...]] = {
         {"network": {"fabric": "ndr_rail_optimised", "cluster_gpus": 512}},
         {"target": {"milestones": [{"it_mw": 1.0, "by": "2028-03-01"}, {"it_mw": 2.5, "by": "2028-05-01"}]}},
     ),
+    "committed, counted units": (
+        {"network": {"fabric": FABRIC}},
+        {
+            "committed": [
+                {"item": FABRIC, "units": 1, "on_site": "2027-03-01"},
+                {"item": TOP, "units": 4, "on_site": "2027-03-01"},
+            ]
+        },
+    ),
     "committed generic units first": (
         {"network": {"fabric": FABRIC}},
         {"committed": [{"item": "fabric_unit_576", "units": 1, "on_site": "2027-03-01"}]},
@@ -295,7 +312,10 @@ def test_other_fabrics_agree_with_the_whole_model(make_case: Make, name: str) ->
     assert case.fabric is not None
     assert units(plan, case.fabric.top) >= case.fabric.top_switches(round(units(plan, case.fabric.unit)))
     agree(case, solution)
-    if name.startswith("committed"):  # 720 GPUs: 576 ports stand, one unit and its four spines for the rest
+    if name == "committed, counted units":  # two units and eight spines, half of them bought before
+        assert (units(plan, case.fabric.unit), units(plan, case.fabric.top)) == (2, 8)
+        assert plan.orders.set_index("item").loc[[FABRIC, TOP], "units"].tolist() == [1, 4]
+    if name.startswith("committed generic"):  # 720 GPUs: 576 ports stand, one unit and its four spines for the rest
         assert (units(plan, case.fabric.unit), units(plan, case.fabric.top)) == (1, 4)
 
 
