@@ -5,10 +5,12 @@ from __future__ import annotations
 HOURS_PER_YEAR = 8760
 DAYS_PER_WEEK = 7
 MINUTES_PER_HOUR = 60
+SECONDS_PER_MINUTE = 60
 SECONDS_PER_HOUR = 3600
 KW_PER_MW = 1000.0
 HHV_OVER_LHV_GAS = 1.108  # pipeline gas; gas is sold on HHV, heat rates are often LHV
 BTU_PER_MMBTU = 1.0e6
+GB_PER_TB = 1000.0
 KG_PER_T = 1000.0
 HHV_OVER_LHV_DIESEL = 1.07  # Argonne GREET: 138,490 over 129,488 Btu/gal, low-sulfur diesel
 DIESEL_MMBTU_HHV_PER_M3 = 0.138 / 0.003785411784  # 0.138 MMBtu/US gal HHV: 40 CFR 98, table C-1
@@ -68,6 +70,8 @@ SUFFIXES = (
     ("m2", "m2"),
     ("_kg", "kg"),
     ("_gb", "GB"),
+    ("_tb", "TB"),
+    ("_gbps", "Gb/s"),
     ("_c", "degC"),
     ("_s", "s"),
     ("_k", "K"),

@@ -20,7 +20,8 @@ import yaml
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TABLES = ("orders", "installed", "stages", "capacity", "dispatch", "ledger")
-FILES = {"plan.json", "plan.xlsx", *(f"{table}.csv" for table in TABLES)}
+DETAILS = ("compute",)  # what the examples have details of
+FILES = {"plan.json", "plan.xlsx", *(f"{table}.csv" for table in (*TABLES, *DETAILS))}
 QUICK = ("--set", "horizon.sample_days_per_month=1")
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from planner.case.base import suggest
 from planner.case.catalog import Catalog, default_catalog_folder, holds_catalog, read_catalog
 from planner.case.choice import FAMILIES, Chooser
 from planner.case.event import modelled_hours
+from planner.case.fabric import Fabric, declared, with_fabric
+from planner.case.goodput import spares_fraction
 from planner.case.hours import (
     Ambient,
     ambient_of,
@@ -30,6 +33,7 @@ from planner.case.hours import (
 )
 from planner.case.item import STAGES, Item
 from planner.case.marks import Path_
+from planner.case.node_racks import check_racks
 from planner.case.overrides import override, override_catalog
 from planner.case.permitted import check_permits
 from planner.case.reader import Reader
@@ -68,6 +72,7 @@ class Case:
     hashes: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     scenarios: tuple[Scenario, ...] = ()
+    fabric: Fabric | None = None
 
     @property
     def paths(self) -> tuple[Scenario, ...]:
@@ -87,6 +92,11 @@ class Case:
             mean = min(1.0, item.get("average_power_kw") / item.design_kw)
         waste = workload.largest_job_fraction * workload.smoothing.floor_waste_fraction(workload.swing_fraction or 0.0)
         return min(1.0, mean + waste) if waste else mean
+
+    @cached_property
+    def spares_fraction(self) -> float:
+        """Spare racks over racks that must run."""
+        return _spares(self.input)
 
     def stage_redundancy(self, stage: str) -> Redundancy | None:
         """Scheme of a stage; N where nothing is said."""
@@ -150,8 +160,13 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         years_apart=given.finance.escalation_fraction_per_year.of_operation,
     )
     _check_dates(reader, given, timeline)
+    catalog = declared(given.network, catalog)
     chooser = Chooser(reader, given, catalog, timeline)
     candidates, redundancy = chooser.candidates(), chooser.redundancy()
+    compute = [catalog[name] for name in _compute(given, candidates, catalog)]
+    racks = [*candidates.get("rack_space", ()), *(row.item for row in given.committed)]
+    check_racks(reader, compute, [i for i in racks if i in catalog and "rack_space" in catalog[i].brings], catalog)
+    catalog, fabric = with_fabric(reader, given.network, catalog, compute, _gpus_asked(given, compute))
     # What a battery that fades can hold changes from year to year, and so no year repeats another.
     if _check_batteries(reader, given, catalog, candidates, timeline):
         timeline = replace(timeline, years_apart=True)
@@ -191,12 +206,43 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         warnings=tuple(reader.warnings),
         export_usd_per_mwh=export,
         series_mean=mean,
+        fabric=fabric,
     )
     case = with_scenarios(reader, case)
     if reader.faults:
         raise InputError(reader.faults)
     files = [*reader.files, *(Path(f) for f in catalog.files)]
     return replace(case, hashes={_label(f, reader.folder): _sha256(f) for f in files})
+
+
+def _compute(given: CaseInput, candidates: dict[str, tuple[str, ...]], catalog: Catalog) -> list[str]:
+    """Compute items that may stand: candidates and what is already bought."""
+    bought = [row.item for row in given.committed if row.item in catalog and catalog[row.item].family == "compute"]
+    return list(dict.fromkeys([*candidates.get("compute", ()), *bought]))
+
+
+def _gpus_asked(given: CaseInput, compute: list[Item]) -> float | None:
+    """Most GPUs that milestones ask for, spares included; None where no milestone says it."""
+    if given.objective.kind == "max_gpus":
+        return None
+    asked = 0.0
+    for milestone in given.target.milestones:
+        measure = f"pflops_{milestone.precision}" if milestone.pflops else "design_power_kw"
+        for item in compute:
+            each = item.design_kw if milestone.it_mw else item.get(measure, 0.0)
+            wanted = milestone.pflops or 1000.0 * (milestone.it_mw or 0.0)
+            gpus = milestone.gpus or (wanted * item.get("gpus") / each if each else 0.0)
+            asked = max(asked, gpus * (1.0 + _spares(given)))
+    return asked or None
+
+
+def _spares(given: CaseInput) -> float:
+    """Spare racks over racks that must run; 0 where their rule has a fault."""
+    written, workload = given.spares.racks_fraction, given.workload
+    if isinstance(written, float | int):
+        return written
+    gpus = [m.gpus for m in given.target.milestones if m.gpus]
+    return spares_fraction(workload.goodput, gpus) if workload is not None and workload.goodput and gpus else 0.0
 
 
 def _at(data: Any, path: Path_) -> Any:

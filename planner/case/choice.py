@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from planner.case.base import suggest
 from planner.case.catalog import Catalog
+from planner.case.fabric_design import TOP
 from planner.case.item import STAGES, Item
 from planner.case.marks import Path_
 from planner.case.offers import is_orderable, refusal
@@ -81,6 +82,9 @@ class Chooser:
                         self._add(role, item)
                 elif (chosen := self._candidate(role, name, ("candidates", role, i))) is not None:
                     self._add(role, chosen)
+        if self.given.network is not None:
+            fabric = self.given.network.fabric
+            self.by_stage |= {"network": [fabric], "network_top_layer": [fabric + TOP]}
         self._committed()
         if self.reader.sound(("candidates",), ("redundancy",), ("committed",)):
             self._fill_defaults()
@@ -107,6 +111,9 @@ class Chooser:
 
     def _item(self, item_id: str, path: Path_, *, bought: bool = False) -> Item | None:
         """An item that may be used; None and a fault otherwise. What is bought may be discontinued since."""
+        chosen = self.given.network
+        if chosen is not None and item_id in self.catalog and item_id in (chosen.fabric, chosen.fabric + TOP):
+            return self.catalog[item_id]  # counted later
         if item_id not in self.catalog:
             if item_id not in self.catalog.broken:
                 remedy = suggest(item_id, self.catalog.entries, "see planner catalog list")
@@ -209,8 +216,10 @@ class Chooser:
         unclear = any(fault.field.startswith("candidates") for fault in self.reader.faults)
         for field in ("supply", "order_multiples"):
             for name in getattr(self.given, field):
+                if name in offered:
+                    continue
                 item = self._item(name, (field, name))
-                if item is not None and name not in offered and not unclear:
+                if item is not None and not unclear:
                     remedy = "add it to candidates, or remove the row"
                     self.reader.fault((field, name), name, "is no candidate, so the row would do nothing", remedy)
 
@@ -239,6 +248,7 @@ class Chooser:
         for item_id in self.by_stage.get("compute", []):
             needed += [stage for stage in catalog[item_id].consumes if stage not in catalog[item_id].brings]
         if needed:
+            needed += ["white_space", "fit_out", "air_unit"] if given.network is not None else []
             needed += [
                 "busway",
                 "ups",

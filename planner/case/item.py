@@ -9,10 +9,13 @@ from pydantic import Field, model_validator
 
 from planner.case.base import Rule, Strict, require, suggest
 from planner.case.commitment import commitment_faults
+from planner.case.fabric_design import FabricDesign, SideNetwork
 from planner.case.figure import Curve, Figure, Sourced
 from planner.units import KW_PER_MW
 
 Family = Literal["compute", "network", "enclosure", "power", "cooling", "generation", "renewable", "battery"]
+# Parts of the network that a rack or node may come with: NVLink or its like, NICs, their transceivers.
+Included = Literal["scale_up", "nics", "transceivers"]
 Status = Literal["available", "announced", "discontinued", "hypothetical"]
 
 # Stages of the power and cooling chain an item may bring or consume, with the unit of their capacity.
@@ -21,6 +24,7 @@ STAGES: dict[str, str] = {
     "fit_out": "kW",
     "rack_space": "racks",
     "network": "GPU ports",
+    "network_top_layer": "switches",
     "rack_pdu": "kW",
     "busway": "kW",
     "ups": "kW",
@@ -146,6 +150,7 @@ class Item(Strict):
     design_power_kw: Figure | None = None
     average_power_kw: Figure | None = None
     peak_power_kw: Figure | None = None
+    idle_power_kw: Figure | None = None  # switched on, without a job
     pflops_fp4: Figure | None = None  # dense
     pflops_fp8: Figure | None = None
     pflops_bf16: Figure | None = None
@@ -154,6 +159,11 @@ class Item(Strict):
     coolant_supply_max_c: Figure | None = None
     planning_area_m2: Figure | None = None  # of hall floor, with aisles and service space
     rack_units: Figure | None = None
+    includes: tuple[Included, ...] = Field(default=("scale_up", "nics"), strict=False)  # of compute: in its price
+    nic_gbps: Figure | None = None  # of compute: to the scale-out fabric, for one GPU
+    switch_ports: Figure | None = None  # of the rate its fabric counts in
+    fabric: FabricDesign | None = None
+    side_network: SideNetwork | None = None
     # enclosures
     white_space_m2: Figure | None = None
     it_power_kw: Figure | None = None

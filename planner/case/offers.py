@@ -20,6 +20,8 @@ def refusal(entry: Entry) -> tuple[str, str] | None:
     item = entry.item
     if item.status == "discontinued":
         return "is discontinued and cannot be ordered", "choose an available item"
+    if item.fabric is not None:
+        return "is a fabric design, counted and bought by its units", f"write network: {{fabric: {item.id}}}"
     if item.missing:
         names = ", ".join(item.missing)
         return f"is not sizeable: the catalog has no {names}", (

@@ -29,6 +29,8 @@ from planner.case.base import (
     unknown_key_remedy,
 )
 from planner.case.event import EventInput, promised
+from planner.case.fabric_design import Network
+from planner.case.goodput import Goodput
 from planner.case.item import STAGES
 from planner.case.money import BudgetStep, Finance
 from planner.case.site import Site, not_yet
@@ -80,6 +82,7 @@ class Workload(Strict):
     smoothing: Smoothing = Smoothing()
     shed: Shed | None = None
     shift: Shift | None = None
+    goodput: Goodput | None = None
 
     @model_validator(mode="after")
     def _series(self) -> Workload:
@@ -277,7 +280,11 @@ class Redundancy(Strict):
 
 
 REDUNDANCY_KEYS = (
-    *[s for s in STAGES if s not in ("white_space", "fit_out", "rack_space", "renewable", "battery", "generation")],
+    *[
+        s
+        for s in STAGES
+        if s not in ("white_space", "fit_out", "rack_space", "network_top_layer", "renewable", "battery", "generation")
+    ],
     "power_lineup",
     "onsite_generation",
     "standby_generation",
@@ -307,7 +314,7 @@ def _redundancy(value: Any) -> Any:
 
 
 class Spares(Strict):
-    racks_fraction: Fraction = 0.0
+    racks_fraction: Fraction | Literal["auto"] = 0.0  # auto: the quantile of nodes in repair, by workload.goodput
 
 
 class Commissioning(Strict):
@@ -331,6 +338,7 @@ class CaseInput(Strict):
     target: Target
     objective: Annotated[Objective, BeforeValidator(_objective)] = Objective(kind="min_cost")
     candidates: Candidates
+    network: Network | None = None  # the fabric, counted; None: what candidates or class defaults say
     supply: dict[str, dict[str, Count]] = {}  # item -> quarter -> units the vendor delivers
     order_multiples: dict[str, PositiveCount] = {}
     committed: list[Committed] = []

@@ -39,6 +39,26 @@ def whole_case_rules(given: CaseInput) -> list[Rule]:
             "write supply: or budget: (without, there is no most)",
         )
         rule(("objective",), text, remedy, "objective", "supply", "budget")
+    if given.spares.racks_fraction == "auto":
+        spares = ("spares", "racks_fraction")
+        if given.workload is None or given.workload.goodput is None:
+            rule(spares, "auto needs workload.goodput", "write its failure rate and times", "spares", "workload")
+        if any(m.gpus is None for m in target.milestones) or not target.milestones:
+            rule(spares, "auto needs milestones in GPUs", "write the fraction", "spares", "target")
+    if given.network is not None:
+        if not target.milestones:
+            rule(("network",), "there is no compute to join", "remove it", "network", "target")
+        if given.candidates.network:
+            remedy = "remove one of the two"
+            rule(("network",), "candidates.network names a network already", remedy, "network", "candidates")
+        if given.redundancy.get("network", "") is None:
+            rule(
+                ("network",),
+                "redundancy says that no network is built",
+                "remove one of the two",
+                "network",
+                "redundancy",
+            )
     if given.site.grid.interconnection and given.site.grid.tariff is None:
         rule(("site", "grid", "tariff"), "a grid needs a tariff", "write tariff:", "site")
     if given.site.grid.export is not None and not given.site.grid.interconnection:

@@ -16,6 +16,7 @@ from planner.plan.audit_build import audit_build
 from planner.plan.audit_caps import audit_caps
 from planner.plan.audit_events import audit_events
 from planner.plan.audit_fade import audit_left
+from planner.plan.audit_it import audit_compute, audit_fabric
 from planner.plan.audit_limits import audit_limits
 from planner.plan.audit_loads import Site
 from planner.plan.audit_lookahead import audit_look_ahead
@@ -38,6 +39,8 @@ def audit(plan: Plan, case: Case) -> list[Check]:
     site = Site(case, tables)
     audit_build(checks, case, tables, site)
     audit_limits(checks, case, tables, site)
+    audit_compute(checks, case, tables, site)
+    audit_fabric(checks, case, tables, site)
     audit_left(checks, case, tables, site)
     bills: defaultdict[Key, float] = defaultdict(float)
     paths: list[dict[Key, float]] = []

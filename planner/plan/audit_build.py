@@ -12,11 +12,12 @@ from planner.case.case import Case, quarter_bounds
 from planner.case.item import STAGES, Item
 from planner.case.schema import Milestone
 from planner.plan.audit_base import Array, Checks, Tables, as_date, first_start, says, says_when
+from planner.plan.audit_goodput import spares_fraction
 from planner.plan.audit_loads import Site
 from planner.plan.audit_site import FUELLED, LOOPS
 from planner.timeline import add_weeks
 
-STAGE_UNITS = {"white_space": "m2", "network": "GPU ports", "rack_space": "racks"}
+STAGE_UNITS = {"white_space": "m2", "network": "GPU ports", "network_top_layer": "switches", "rack_space": "racks"}
 _MW = 1e-6
 
 
@@ -358,7 +359,7 @@ def _measure(site: Site, milestone: Milestone) -> tuple[float, Array]:
         else:
             each[rack.item.id] = rack.design_mw
     target = float(milestone.gpus or milestone.pflops or milestone.it_mw or 0.0)
-    return target, site.sum_racks(each) / (1.0 + site.case.input.spares.racks_fraction)
+    return target, site.sum_racks(each) / (1.0 + spares_fraction(site.case))
 
 
 def _milestones(checks: Checks, case: Case, tables: Tables, site: Site) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 from planner.case.item import Item
 from planner.plan.audit_base import Array
 from planner.plan.audit_gates import fed_mw, gas_mmbtu_per_day, may_fire
+from planner.plan.audit_network import Recount, joins_on_floor, recounted
+from planner.plan.audit_node_racks import racks_filled
 from planner.plan.audit_physics import floor_m2, mmbtu_per_mwh, site_rating
 from planner.plan.audit_site import FLOW, LOOPS, Standing
 from planner.units import HOURS_PER_YEAR
@@ -107,6 +109,7 @@ class Site(Standing):
             peak = float(self.load_by_step(p).max()) * max(factors, default=1.0)
             return loads | {"mv_bus": (peak, peak)}
         loads |= {name: (value, value) for name, value in self._space(p).items()}
+        loads["rack_space"] = racks_filled(self, p)
         loss = {s.stage: s.proportional + s.square for s in self.losses}
 
         def upstream(stage: str, load: float) -> float:
@@ -145,31 +148,33 @@ class Site(Standing):
         return loads
 
     def _space(self, p: int) -> dict[str, float]:
-        """IT design power, ports, racks, floor and fit-out the running racks need."""
-        rack_item = next((self.case.catalog[i] for i in self.case.candidates.get("rack_space", ())), None)
-        racks = floor = 0.0
+        """IT design power, ports, floor and fit-out the running racks need."""
+        floor = 0.0
         for rack in self.racks:
-            runs = float(self.runs(rack)[p])
-            if rack.uses("rack_space") and rack_item is not None:
-                fit = int(
-                    min(
-                        rack_item.get("rack_units", 48.0) / max(rack.item.get("rack_units", 1.0), 1.0),
-                        rack_item.get("rack_power_max_kw", 1e9) / rack.item.design_kw,
-                    )
-                )
-                racks += runs / fit if fit else 0.0
             if rack.uses("white_space"):
-                floor += runs * floor_m2(rack.item)
+                floor += float(self.runs(rack)[p]) * floor_m2(rack.item)
         floor += float(sum(floor_m2(i) * n[p] for i, parts, n in self.standing() if "rack_space" in parts))
+        racked = [(self.case.catalog[i], on) for (i, _), on in self.on.items() if joins_on_floor(self.case.catalog[i])]
+        floor += float(sum(floor_m2(i) * on[p] for i, on in racked))
         it = float(self.sum_racks({r.item.id: r.design_mw for r in self.racks})[p])
         ports = float(self.sum_racks({r.item.id: r.gpus for r in self.racks if r.uses("network")})[p])
         return {
             "it": it,
             "network": ports,
-            "rack_space": racks,
+            **({"network_top_layer": self._top_layer(p)} if self.case.input.network is not None else {}),
             "white_space": floor,
             "fit_out": it + float(self.network_mw[p]),
         }
+
+    def _top_layer(self, p: int) -> float:
+        """Switches that join the fabric's units switched on."""
+        units = sum(on[p] for (i, _), on in self.on.items() if self.case.catalog[i].fabric is not None)
+        return float(self.fabric.top(round(float(units))))
+
+    @cached_property
+    def fabric(self) -> Recount:
+        """The counted fabric of the case."""
+        return recounted(self.case)
 
     def rejection_power(self, loop: str, heat: float, p: int) -> tuple[float, float]:
         """(least, most) power of heat rejection at design for a heat. [MW]"""

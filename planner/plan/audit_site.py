@@ -22,7 +22,7 @@ from planner.plan.audit_physics import active_units, rejection_performance
 from planner.timeline import add_weeks
 
 FLOW = ("rack_pdu", "busway", "ups", "lv_switchboard", "mv_lv_transformer", "mv_switchgear")
-PLAIN = ("white_space", "network", "fit_out", "rack_space")  # counted without spares
+PLAIN = ("white_space", "network", "network_top_layer", "fit_out", "rack_space")  # counted without spares
 FUELLED = ("generation", "renewable", "battery")
 LOOPS = ("liquid", "air")
 COMMISSIONED = (

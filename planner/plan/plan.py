@@ -40,6 +40,8 @@ DETAILS: dict[str, str] = {
     "load_swings": "Load swings",
     "battery_held": "Battery reserves",
     "battery_jobs": "Battery jobs",
+    "compute": "Compute",
+    "network": "Network",
 }
 
 

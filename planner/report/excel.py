@@ -126,6 +126,11 @@ def _summary(sheet: Any, style: Formats, plan: Plan, case: Case) -> None:
             kind = "text" if isinstance(value, str) else "count" if abs(value) >= 1000 else "number"
             lines.line(label, value, kind, unit)
 
+    if s.get("goodput"):
+        lines.section("Goodput of the largest job")
+        for name, value in s["goodput"].items():
+            lines.line(name.replace("_", " "), value, "count" if abs(value) >= 1000 else "number")
+
     lines.section("Milestones", "reached", "", "promised by")
     for m in s["milestones"]:
         label = f"{m['target']:,.6g} {m['unit']}"
@@ -418,7 +423,8 @@ def _sources(sheet: Any, style: Formats, plan: Plan, case: Case) -> None:
     ]
     rows = []
     entries = case.catalog.entries
-    for name in sorted({*plan.summary["units"], *plan.orders["item"]}):
+    parts = plan.details["network"]["item"] if "network" in plan.details else ()  # of a bill of materials
+    for name in sorted({*plan.summary["units"], *plan.orders["item"], *parts}):
         if name not in entries:
             continue
         for field, figure in entries[name].item.sourced():

@@ -60,6 +60,7 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
     ]
     formats = {
         "gpus_energised": ("GPUs running at the end, spares included", "{:,.0f}", 1.0),
+        "gpus_effective": ("GPUs without spares, failures, checkpoints", "{:,.0f}", 1.0),
         "it_design_mw": ("IT design power", "{:,.1f} MW", 1.0),
         "peak_site_load_mw": ("peak site load", "{:,.1f} MW", 1.0),
         "peak_import_mw": ("peak import", "{:,.1f} MW", 1.0),
@@ -72,7 +73,7 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
         "swing_battery_mw": ("battery power kept for it", "{:,.1f} MW", 1.0),
         "smoothing_loss_mw": ("loss of smoothing it", "{:,.2f} MW", 1.0),
     }
-    values = {**key, "gpus_energised": s["gpus_energised"]}
+    values = {**key, **s.get("goodput", {}), "gpus_energised": s["gpus_energised"]}
     rows += [
         (label, text.format(values[name] * factor))
         for name, (label, text, factor) in formats.items()
@@ -97,12 +98,8 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
     for line in s["defaults_used"]:
         console.print(Text(f"default: {line}", style="dim"))
     console.print(f"audit: {checks} checks over {checked:,} values passed; {s['rounds']} rounds, {s['seconds']:.1f} s")
-    console.print(
-        Text(
-            f"files: {folder}/plan.json, plan.xlsx, orders.csv, capacity.csv, stages.csv, installed.csv, "
-            "dispatch.csv, ledger.csv"
-        )
-    )
+    tables = ("orders", "capacity", "stages", "installed", "dispatch", "ledger", *plan.details)
+    console.print(Text(f"files: {folder}/plan.json, plan.xlsx, " + ", ".join(f"{name}.csv" for name in tables)))
 
 
 def _print_paths(plan: Plan, console: Console) -> None:
@@ -221,7 +218,11 @@ def print_item(entry: Entry) -> None:
     for label, stages in (("brings", item.brings), ("consumes", item.consumes)):
         if stages:
             console.print(Text(f"{label} " + ", ".join(f"{s} ({STAGES[s]})" for s in stages)))
-    if item.missing:
+    design = item.fabric or item.side_network
+    if design is not None:
+        console.print(Text("counted where a case says network:", style="bold"))
+        console.print(Text(", ".join(f"{name} {v}" for name, v in design.model_dump(exclude_none=True).items())))
+    elif item.missing:
         console.print(Text(f"not sizeable: no {', '.join(item.missing)}", style="yellow"))
     for name, figure in item.sourced():
         source = entry.sources.get(figure.source, figure.source)

@@ -170,7 +170,7 @@ class Counts:
         supplied = math.inf if supply is None else sum(supply.values())
         if self.case.input.objective.kind == "max_gpus" and supply is not None:
             return int(supplied) + committed
-        spares = 1.0 + self.case.input.spares.racks_fraction
+        spares = 1.0 + self.case.spares_fraction
         needed = [
             target_of(milestone) * spares / per_rack
             for milestone in self.case.input.target.milestones
@@ -187,12 +187,21 @@ class Counts:
         racks = [(r, self.most_racks(i)) for i, r in self.racks.items()]
         if position == "network":
             return float(sum(r.gpus * n for r, n in racks))
+        if position == "network_top_layer":
+            assert self.case.fabric is not None
+            unit = next(o for o in self.options if o.key == self.case.fabric.unit)
+            return float(self.case.fabric.top_switches(self.most_sets(unit)))
         if position == "rack_space":
             return float(sum(n for _, n in racks))
         if position == "white_space":
             area = sum(r.item.get("planning_area_m2", r.item.get("footprint_m2")) * n for r, n in racks)
             holders = [o.item for o in self.options if "rack_space" in o.supplies]
             per_rack = max((i.get("planning_area_m2", i.get("footprint_m2")) for i in holders), default=0.0)
+            area += sum(
+                o.item.get("planning_area_m2") * self.most_sets(o)
+                for o in self.options
+                if o.item.family == "network" and "white_space" in o.item.consumes
+            )
             return area + per_rack * sum(n for _, n in racks)
         if position == "battery_transformer":
             return 6.0 * self.most_mw()

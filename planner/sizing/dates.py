@@ -28,7 +28,17 @@ from planner.timeline import NEVER
 
 TESTED_ON = ("fit_out", "ups", "mv_lv_transformer")  # positions a block is commissioned on
 # Positions that serve racks alone, at design load: what stands there has no use of its own.
-FOR_LOAD = ("white_space", "fit_out", "rack_space", "network", *power.CHAIN, "cdu", "air_unit", "standby_generation")
+FOR_LOAD = (
+    "white_space",
+    "fit_out",
+    "rack_space",
+    "network",
+    "network_top_layer",
+    *power.CHAIN,
+    "cdu",
+    "air_unit",
+    "standby_generation",
+)
 
 
 def only_for_load(positions: Collection[str]) -> bool:
@@ -115,7 +125,7 @@ def most_it_mw(plant: Plant, milestones: Sequence[Milestone]) -> float:
     for milestone in milestones:
         serving = [(contribution(r, milestone), r) for r in plant.racks if contribution(r, milestone) > 0]
         over = max((each * case.input.order_multiples.get(r.item.id, 1) for each, r in serving), default=0.0)
-        needed = target_of(milestone) * (1.0 + case.input.spares.racks_fraction) + over
+        needed = target_of(milestone) * (1.0 + case.spares_fraction) + over
         mw = needed * max((r.design_mw / each for each, r in serving), default=0.0)
         measure = (milestone.gpus is None, milestone.pflops is None, milestone.precision)
         by_measure[measure] = max(by_measure.get(measure, 0.0), mw)

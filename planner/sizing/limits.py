@@ -167,5 +167,5 @@ class Limits(Permits):
 
     def running(self, milestone: Milestone, p: int) -> Any:
         """What runs in a period in the milestone's measure, net of spares."""
-        spares = 1.0 + self.case.input.spares.racks_fraction
+        spares = 1.0 + self.case.spares_fraction
         return sum(contribution(r, milestone) / spares * self.m.energised[r.item.id, p] for r in self.plant.racks)

@@ -7,17 +7,19 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from planner.families import compute, power
-from planner.sizing.counts import Counts
+from planner.families import power
+from planner.sizing.rack_space import RackSpace
 
 
-class Loads(Counts):
+class Loads(RackSpace):
     """The chain at design load."""
 
     def stages(self) -> None:
         """Design load of every position, from the rack to the medium-voltage bus, and its capacity row."""
         m = self.m
         self.design: dict[tuple[str, int], Any] = {}
+        self.top_layer_steps()
+        self.node_racks()
         m.stage_capacity = pyo.Constraint(pyo.Any)
         loops = {loop: [r for r in self.plant.rejections if r.loop == loop] for loop in ("liquid", "air")}
         m.heat_assigned = pyo.Var(
@@ -102,13 +104,9 @@ class Loads(Counts):
         it = sum(r.design_mw * run[r.item.id] for r in racks)
         design["it", p] = it
         design["network", p] = sum(r.gpus * run[r.item.id] for r in racks if "network" in r.item.consumes)
-        rack_item = next((self.case.catalog[i] for i in self.case.candidates.get("rack_space", ())), None)
-        in_racks = {
-            r.item.id: compute.nodes_per_rack(r.item, rack_item)
-            for r in racks
-            if rack_item is not None and "rack_space" in r.item.consumes
-        }
-        design["rack_space", p] = sum(run[i] / n for i, n in in_racks.items() if n)
+        if self.case.fabric is not None:
+            design["network_top_layer", p] = self.top_layer(self.case.fabric, p)
+        design["rack_space", p] = self.racks_needed(p)
         area = sum(
             r.item.get("planning_area_m2", r.item.get("footprint_m2")) * run[r.item.id]
             for r in racks
@@ -119,6 +117,7 @@ class Loads(Counts):
             for o in self.options
             if "rack_space" in o.supplies
         )
+        area = area + self.network_floor_m2(p)
         design["white_space", p] = area
         design["fit_out", p] = it + network
         stages = {stage.name: stage for stage in self.plant.stages}

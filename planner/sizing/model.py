@@ -8,6 +8,8 @@ Variables
     sets[o,p]        smallest firm additions of o that carry load (one unit, a pair, 4 to make 3) integer
     groups[o,p]      groups those sets are in, each with its spares                   integer
     energised[i,p]   racks or nodes of compute option i that run                      integer
+    more_units[k,p]  whether more scalable units of a counted fabric run than its k-th step of top-layer switches serves
+    nodes_in_racks[i,r,p] nodes of i in racks of r, where there are several kinds of racks     integer
     blocks[p]        commissioning blocks completed                                   integer
     present[j,p]     whether generator type j stands                                  binary
     substation[p]    whether import goes through the substation                       binary
@@ -32,6 +34,8 @@ Constraints (each under this name in the model and the LP file)
     energised_on_site        racks run after delivery, installation and burn-in
     energised_stay           racks that run keep running
     stage_capacity           firm capacity of a position covers the design load there
+    top_layer_units          the steps of a fabric's top layer follow its units
+    nodes_racked             every node that runs stands in a rack in use
     commissioned_blocks      design IT power fits the completed blocks
     commissioned_equipment   a block is tested on equipment that stands
     commissioning_crews      no more blocks in any stretch of time than crews can do

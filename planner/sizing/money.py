@@ -120,7 +120,7 @@ class Money(Linking):
         if case.input.objective.kind != "min_cost" or not case.input.target.milestones:
             return 0.0
         total, served = 0.0, 0.0
-        spares = 1.0 + case.input.spares.racks_fraction
+        spares = 1.0 + case.spares_fraction
         kinds = {("gpus" if t.gpus else "pflops" if t.pflops else "it_mw") for t in case.input.target.milestones}
         if len(kinds) > 1 or len({t.precision for t in case.input.target.milestones}) > 1:
             return 0.0

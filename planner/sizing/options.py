@@ -29,6 +29,7 @@ WAITS_FOR_COMMISSIONING = (
     "fit_out",
     "rack_space",
     "network",
+    "network_top_layer",
     *power.CHAIN,  # the substation has erection and tests of its own in its installation weeks
     "cdu",
     "air_unit",
@@ -233,7 +234,7 @@ def _stage_items(case: Case) -> dict[str, list[str]]:
 
 def _grouped(case: Case, plant: Plant, item: Item, stage: str) -> tuple[dict[str, float], Group]:
     """Capacities of one set in every position an item fills, and its group."""
-    if "white_space" in item.brings or stage in ("network", "fit_out", "rack_space"):
+    if "white_space" in item.brings or stage in ("network", "network_top_layer", "fit_out", "rack_space"):
         return {s: _capacity(case, item, s) for s in item.brings if s not in SERVED_ONCE}, Group(1, 1.0)
     lead = next((s for s in power.CHAIN if s in item.brings), stage)
     scheme = case.stage_redundancy(lead)

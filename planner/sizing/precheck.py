@@ -37,7 +37,7 @@ def precheck(case: Case) -> None:
 
 def _least_design_mw(case: Case, racks: tuple[compute.Compute, ...], milestone: Milestone) -> float:
     """IT design power of the leanest compute that meets a milestone; the site needs more. [MW]"""
-    spares = 1.0 + case.input.spares.racks_fraction
+    spares = 1.0 + case.spares_fraction
     each = [r.design_mw / contribution(r, milestone) for r in racks if contribution(r, milestone) > 0]
     return min(each, default=0.0) * target_of(milestone) * spares
 
@@ -70,7 +70,7 @@ def _budget(
 ) -> list[Shortfall]:
     """Budget rows below the compute alone that must be paid by then."""
     period = case.timeline.period_of(milestone.by)
-    spares = 1.0 + case.input.spares.racks_fraction
+    spares = 1.0 + case.spares_fraction
     found = []
     for row in case.input.budget:
         least = []

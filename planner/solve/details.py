@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from planner.solve.it_tables import compute_table, network_table
 from planner.solve.jobs import battery_held, battery_jobs, load_swings
 from planner.solve.permits import air_permit_table, gas_table
 from planner.solve.reading import Reading
@@ -19,6 +20,8 @@ _TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {
     "load_swings": load_swings,
     "battery_held": battery_held,
     "battery_jobs": battery_jobs,
+    "compute": compute_table,
+    "network": network_table,
 }
 
 

@@ -13,6 +13,7 @@ from planner.finance import discount_factor
 from planner.ledger import CAPITAL_LINES, IT_FAMILIES, operating_weights
 from planner.operation.events import AT, Event
 from planner.plan.plan import SCHEMA
+from planner.solve.it_tables import goodput_of
 from planner.solve.reading import CapacityRow, Reading, value
 from planner.timeline import MONTHS_PER_YEAR
 
@@ -66,6 +67,7 @@ def summary_of(
         "reserves": _reserves(read),
         "battery_energy": _battery_energy(read),
         **_scenarios(read),
+        **goodput_of(read),
         "trust": _trust(read, orders),
         "sampled_days_per_month": case.input.horizon.sample_days_per_month,
         "step_minutes": case.input.horizon.step_minutes,

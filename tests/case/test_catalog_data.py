@@ -30,7 +30,8 @@ def test_there_are_enough_items(catalog: Catalog) -> None:
 
 def test_every_stage_can_be_brought_and_every_consumed_stage_has_a_bringer(catalog: Catalog) -> None:
     brought = {stage for item in catalog.items if item.sizeable for stage in item.brings}
-    assert brought == set(STAGES)
+    # The top layer of a fabric is an item of the case, made when its fabric is counted.
+    assert brought == set(STAGES) - {"network_top_layer"}
 
 
 def test_every_class_has_one_generic_item_that_is_sizeable_itself(catalog: Catalog) -> None:
@@ -60,6 +61,31 @@ def test_power_and_cooling_items_carry_what_their_physics_needs(catalog: Catalog
             assert item.permit_class, item.id
             assert item.availability_fraction, item.id
             assert item.nox_kg_per_mwh, f"{item.id}: an air permit needs it"
+
+
+def test_the_parts_of_every_fabric_design_are_in_the_catalog(catalog: Catalog) -> None:
+    designs = [item for item in catalog.items if item.fabric is not None]
+    assert len(designs) >= 4
+    for item in designs:
+        design = item.fabric
+        assert design is not None
+        sides = [catalog[name].side_network for name in (design.front_end, design.storage, design.management)]
+        assert all(sides), item.id
+        names = [design.switch, design.transceiver, design.node_transceiver, design.cable, design.nic, design.scale_up]
+        names += [design.network_rack, design.management_rack]
+        for side in sides:
+            assert side is not None
+            names += [side.switch, side.cable, *filter(None, (side.transceiver, side.node_transceiver))]
+        for name in names:
+            assert catalog[name].price_usd is not None, name
+            assert catalog[name].design_power_kw is not None, name
+            assert catalog[name].lead_time_weeks is not None, name
+
+
+def test_an_idle_item_draws_less_than_a_busy_one(catalog: Catalog) -> None:
+    for item in catalog.items:
+        if item.family == "compute" and item.sizeable:
+            assert 0 < item.get("idle_power_kw") < item.get("average_power_kw"), item.id
 
 
 def test_payments_do_not_exceed_the_price(catalog: Catalog) -> None:
