@@ -9,6 +9,13 @@ One unit of an item ordered on a day causes these lines (USD, payments positive)
                                                    (it and all that operation costs grow with the case's escalation)
     residual value                                 one receipt at the horizon; in the objective, in no budget
 
+A rented unit has lines of its own, at the prices of its contract, without indirects, escalation or residual value:
+
+    mobilisation                                   at delivery
+    rent                                           every month it is held, and to the end of its minimum term, run or
+                                                   not; no month after the horizon
+    demobilisation                                 on its return; at the horizon of what is still held then
+
 A new battery that arrives with energy in its reserve pays for it: first charge, on the first day of the period.
 """
 
@@ -77,6 +84,9 @@ def on_site_ready(item: Item, delivered: date, wait_weeks: float, not_before: da
 
 def purchase(case: Case, item: Item, dates: UnitDates) -> list[Cash]:
     """Payments and residual value of one unit, without its O&M."""
+    if item.tenure == "rented":
+        mobilisation = item.get("mobilisation_usd_per_mw") * item.get("nameplate_power_mw")
+        return [Cash(dates.delivered, "mobilisation", mobilisation)] if mobilisation else []
     price = item.get("price_usd")
     if item.family in IT_FAMILIES:
         line = "IT equipment"
@@ -97,6 +107,16 @@ def purchase(case: Case, item: Item, dates: UnitDates) -> list[Cash]:
     cost = sum(cash.usd for cash in flows)
     left = residual(case, item, cost, dates.in_service)
     return [*flows, Cash(case.timeline.end, "residual value", -left)] if left else flows
+
+
+def rent_usd_per_month(item: Item) -> float:
+    """Rent of one unit, without fuel. [USD/month]"""
+    return item.get("rental_usd_per_mw_month") * item.get("nameplate_power_mw")
+
+
+def demobilisation_usd(item: Item) -> float:
+    """What the return of one rented unit costs. [USD]"""
+    return item.get("demobilisation_usd_per_mw") * item.get("nameplate_power_mw")
 
 
 def residual(case: Case, item: Item, cost_usd: float, in_service: date) -> float:

@@ -129,8 +129,9 @@ class Chooser:
             right = "cooling" if item.family == "cooling" else item.family
             rule = f"is in family {item.family}, not a candidate for {role}"
             remedy = f"move it to candidates.{right}"
-        elif item.tenure == "rented":
-            rule, remedy = "renting is not supported yet", "use an owned item, or remove it"
+        elif item.tenure == "rented" and role == "standby_generation":
+            rule = "is rented: what is rented only to stand by is not planned"
+            remedy = "move it to bridge_power; redundancy.standby_generation.from_bridge lets it stand by"
         elif item.permit_class == "emergency" and role in ("generation", "bridge_power"):
             rule = "has an emergency permit: it may not bridge or shave peaks"
             remedy = "move it to standby_generation"
@@ -159,7 +160,7 @@ class Chooser:
             for item in self.catalog.items
             if item.family in ROLES[role]
             and is_orderable(item, last)
-            and item.tenure == "owned"
+            and (item.tenure == "owned" or role == "bridge_power")
             and (role != "heat_rejection" or "heat_rejection" in item.brings)
             and (role not in ("generation", "bridge_power") or item.permit_class != "emergency")
             and (role != "standby_generation" or item.permit_class == "emergency")
@@ -179,9 +180,6 @@ class Chooser:
             item = self._item(row.item, ("committed", i, "item"), bought=True)
             if item is None:
                 continue
-            if item.tenure == "rented":
-                path: Path_ = ("committed", i, "item")
-                self.reader.fault(path, row.item, "renting is not supported yet", "remove the row")
             if item.orderable_from is not None and row.on_site < item.orderable_from:
                 rule = f"{row.item} cannot be ordered before {item.orderable_from}"
                 self.reader.fault(("committed", i, "on_site"), row.on_site, rule, "correct the date")

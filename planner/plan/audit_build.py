@@ -13,6 +13,7 @@ from planner.case.item import STAGES, Item
 from planner.case.schema import Milestone
 from planner.plan.audit_base import Array, Checks, Tables, as_date, first_start, says, says_when
 from planner.plan.audit_loads import Site
+from planner.plan.audit_rent import rented_items
 from planner.plan.audit_site import FUELLED, LOOPS
 from planner.timeline import add_weeks
 
@@ -157,6 +158,9 @@ def _installed(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
         if home is not None:
             parts = tuple(home.split("+")) if item.family != "compute" or item.brings else ()
             put(item.id, home, site.ready(item, parts, bought.on_site), bought.units)
+    for item in rented_items(case, site):
+        counts = want.setdefault((item.id, "generation"), np.zeros(len(site.starts)))
+        counts -= np.cumsum(site.returned(item.id))
     nothing = np.zeros(len(site.starts))
     for key in sorted({*want, *site.units}):
         checks.equal(

@@ -14,6 +14,7 @@ from planner.plan.audit_base import Checks, Tables, first_start, says
 from planner.plan.audit_fade import left_mwh
 from planner.plan.audit_loads import Site
 from planner.plan.audit_physics import dearer, fuel_usd_per_mwh
+from planner.plan.audit_rent import audit_rent
 from planner.plan.audit_site import periods_of
 from planner.timeline import add_weeks
 
@@ -50,7 +51,8 @@ def audit_money(
     expected = purchases(case, tables)
     _capital(checks, case, tables)
     brought = _first_charge_lines(checks, case, tables, site)
-    for key, usd in [*fixed_lines(case).items(), *committed_om(case, site).items(), *brought.items()]:
+    hired = audit_rent(checks, case, tables, site)
+    for key, usd in [*fixed_lines(case).items(), *committed_om(case, site).items(), *brought.items(), *hired.items()]:
         expected[key] += usd
     _ledger(checks, tables, expected, bills)
     _value(checks, case, tables, risk_usd)
@@ -81,7 +83,9 @@ def present_worth(case: Case, day: date) -> float:
 def unit_payments(
     case: Case, item: Item, ordered: date, delivered: date, served: date
 ) -> list[tuple[date, str, float]]:
-    """Payments for one unit, without O&M and residual value."""
+    """Payments for one unit, without O&M and residual value; of a rented one its mobilisation alone."""
+    if item.tenure == "rented":
+        return [(delivered, "mobilisation", item.get("mobilisation_usd_per_mw") * item.get("nameplate_power_mw"))]
     price = item.get("price_usd")
     line = "IT equipment" if item.family in IT else "shell and civil" if item.family == "enclosure" else "equipment"
     first, second = item.get("payment_order_fraction"), item.get("payment_delivery_fraction")
@@ -135,6 +139,8 @@ def purchases(case: Case, tables: Tables) -> defaultdict[Key, float]:
         monthly = yearly_om_usd(item) / 12.0
         for day in months_from(case, served) if monthly else []:
             rows[day, "fixed O&M", item_id] += monthly * units * dearer(case, "fixed_om", day.year)
+        if item.tenure == "rented":
+            continue
         age = (case.timeline.end - served).days / 365.0
         left = annuity_left(case.input.finance.discount_rate, case.economic_life_years(item), age)
         rows[case.timeline.end, "residual value", item_id] -= cost * left * units
@@ -217,7 +223,7 @@ def _capital(checks: Checks, case: Case, tables: Tables) -> None:
             continue
         item = case.catalog[str(order.item)]
         day = case.timeline.start
-        each = sum(usd for _, _, usd in unit_payments(case, item, day, day, day))
+        each = sum(usd for _, line, usd in unit_payments(case, item, day, day, day) if line != "mobilisation")
         got.append(float(order.capital_usd))  # type: ignore[arg-type]
         units = float(order.units)  # type: ignore[arg-type]
         want.append(each * units)

@@ -83,6 +83,7 @@ class Standing:
         self.power_factor = case.input.site.grid.power_factor
         self.units: dict[tuple[str, str], Array] = {}
         self.on: dict[tuple[str, str], Array] = {}  # switched on, spares of their groups included
+        self._rentals = tables.details.get("rentals")
         place = {start: p for p, start in enumerate(self.starts)}
         for row in tables.installed.itertuples():
             item, p = str(row.item), place.get(row.period)  # type: ignore[arg-type]
@@ -146,6 +147,21 @@ class Standing:
             if i == item_id and (part is None or part in position.split("+")):
                 total = total + counts
         return total
+
+    def returned(self, item_id: str) -> Array:
+        """Units of a rented item given back at the start of each period, as the plan tells it."""
+        given = np.zeros(len(self.starts))
+        if self._rentals is not None:
+            rows = self._rentals[self._rentals["item"] == item_id]
+            for day, units in zip(rows.period, rows.returned_units, strict=True):
+                given[[start == day for start in self.starts]] += units
+        return given
+
+    def ever_there(self, item_id: str, part: str, since: int, p: int) -> float:
+        """Units of an item that stood in a part at some time from one period to another."""
+        counts, left = self.of_item(item_id, part), self.returned(item_id)
+        come = np.diff(counts, prepend=0.0) + left
+        return float(counts[since] + come[since + 1 : p + 1].sum())
 
     def switched_on(self, item_id: str, part: str) -> Array:
         """Units of an item switched on in a part, by period."""

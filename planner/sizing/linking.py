@@ -188,8 +188,17 @@ class Linking(Limits):
         m = self.m
         for i, (_, p) in enumerate(shares, 1):
             if i == len(shares) or (cap.rating is not None and shares[i][1] != p):
-                rated = 1.0 if cap.rating is None else m.link[p, cap.rating]
+                rated = 1.0 if cap.rating is None else self._rated(cap.rating, shares[0][1], p)
                 m.caps.add(sum(allowance for allowance, _ in shares[:i]) <= cap.per_year * rated)
+
+    def _rated(self, key: str, first: int, p: int) -> Any:
+        """What has stood of a link's rating at some time from one period to another, in its unit."""
+        for g in self.plant.generators:
+            if g.key == key and g.item.tenure == "rented":
+                o = self.option(g.item.id)
+                come = self.mobilised(o, p) - self.mobilised(o, first)
+                return g.nameplate_mw * (self.units(o, first) + come)
+        return self.m.link[p, key]
 
     def _components(self, p: int) -> dict[str, Any]:
         """Linking component -> expression in the counts of a period."""

@@ -20,11 +20,14 @@ Variables
     cost[p,k]        operating cost of a place, above the cuts; with scenarios the expectation of
     path_cost[p,k,w] the same on path w
     value_at_risk, excess[w] of operation over the horizon, and what a path costs beyond it, where risk is asked for
+    returned[o,p]    units of what is rented that have gone back by a period          integer (or divisible)
+    billed[o,t]      units of it whose rent is due in a month
     first_charge[i,p] energy that new units of battery i bring to their reserve       MWh
 
 Constraints (each under this name in the model and the LP file)
     bought_in_order          cumulative orders never fall
     bought_multiple          orders come in the vendor's multiples
+    returned_*, rent_*       what is rented: see `rent`
     sets_in_service          units in service cover the sets that carry load and the spares of their groups
     sets_in_groups           no group holds more sets than it may
     sets_stay, blocks_stay   what serves load alone stays as it is between the periods that matter (`dates`)
@@ -67,7 +70,8 @@ from planner.ledger import Cash, operating_weights
 from planner.operation.blocks import Plant
 from planner.sizing.dates import Dates, dates_of
 from planner.sizing.money import Money
-from planner.sizing.options import Option, options_of
+from planner.sizing.options import USD_PER_KUSD, Option, options_of
+from planner.sizing.rent import Billed, Hire
 from planner.sizing.shared import SharedCost
 
 
@@ -91,6 +95,8 @@ class Sizing:
     # States of charge between states: edge in the year, MWh per unit of its bounds, the bounds, the reserve below it.
     edges: list[tuple[Any, str, float, tuple[Any, ...], Any]]
     shared_costs: list[SharedCost]  # billed peaks of months that are several blocks
+    hires: list[Hire]  # rent and returns
+    billed: list[Billed]  # columns of rent that is due
     risk_kusd: Any = 0.0  # what risk adds to the expected cost
     levels: dict[str, Any] = field(default_factory=dict)  # objective name -> expression
 
@@ -140,6 +146,8 @@ def build_sizing(
         s.committed_om(),
         s.edges,
         s.shared_costs,
+        s.hires,
+        s.billed,
     )
     _objectives(s, sizing)
     return sizing
@@ -156,6 +164,7 @@ def _objectives(s: Money, sizing: Sizing) -> None:
     cost = cost + sizing.risk_kusd
     rate, base = case.input.finance.discount_rate, case.timeline.start
     cost = cost + sum(discount_factor(rate, day, base) * usd * mwh for day, usd, mwh in s.first_charges())
+    cost = cost + sum(discount_factor(rate, h.on, base) * h.usd / USD_PER_KUSD * h.units for h in s.hires)
     objective = case.input.objective
     if s.relax:
         sizing.levels["slack"] = sum(m.slack[name, p] for name in s.relax for p in range(s.last + 2))

@@ -19,6 +19,7 @@ from planner.ledger import (
 )
 from planner.sizing.linking import Linking
 from planner.sizing.options import USD_PER_KUSD
+from planner.sizing.rent import rents
 from planner.sizing.targets import contribution, target_of
 from planner.timeline import DAYS_IN_MONTH
 
@@ -32,6 +33,7 @@ class Money(Linking):
         self._operating_cost()
         fixed = [cash for _, cash in fixed_flows(case)] + [cash for _, cash in self.committed_om()]
         self.constant_kusd = present_value(case, fixed) / USD_PER_KUSD
+        self.hires, self.billed = rents(m, case, self.options, self.mobilised, self.units)
         m.budget = pyo.ConstraintList()
         timeline = case.timeline
         for row in case.input.budget:
@@ -41,6 +43,7 @@ class Money(Linking):
                 for k, order in enumerate(o.orders)
             )
             spent = spent + cash_by(fixed, row.by) / USD_PER_KUSD
+            spent = spent + sum(h.usd / USD_PER_KUSD * h.units for h in self.hires if h.on <= row.by)
             spent = spent + sum(kusd * mwh for day, kusd, mwh in self.first_charges() if day <= row.by)
             spent = spent + sum(
                 m.cost[p, k]

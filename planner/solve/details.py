@@ -7,9 +7,12 @@ from collections.abc import Callable
 import pandas as pd
 
 from planner.solve.reading import Reading
+from planner.solve.rentals import rentals
 
 # Detail -> its table, of the plan read and its dispatch; no rows where the case has nothing to say.
-_TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {}
+_TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {
+    "rentals": rentals,
+}
 
 
 def details_of(read: Reading, dispatch: pd.DataFrame) -> dict[str, pd.DataFrame]:

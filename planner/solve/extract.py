@@ -276,6 +276,10 @@ def _payments(read: Reading) -> Iterator[Payment]:
                 yield from (Payment(cash.on, cash.line, o.item.id, cash.usd * units) for cash in order.flows)
     for name, cash in (*fixed_flows(read.case), *read.sizing.committed_om):
         yield Payment(cash.on, cash.line, name, cash.usd)
+    for hire in read.sizing.hires:
+        usd = hire.usd * value(hire.units)
+        if abs(usd) >= 1e-6:
+            yield Payment(hire.on, hire.line, hire.item, usd)
     for store in read.sizing.plant.batteries if read.sizing.plant.events else ():
         for p in range(read.last + 1):
             mwh = value(read.model.first_charge[store.item.id, p])
