@@ -16,6 +16,11 @@ A rented unit has lines of its own, at the prices of its contract, without indir
                                                    not; no month after the horizon
     demobilisation                                 on its return; at the horizon of what is still held then
 
+What stands already has cost what it has cost. A case may say what its leaving costs and brings:
+
+    relocation                                     on the day it leaves for another stage
+    decommissioning, resale                        on the day it is retired; the latter a receipt
+
 A new battery that arrives with energy in its reserve pays for it: first charge, on the first day of the period.
 """
 
@@ -41,6 +46,8 @@ CAPITAL_LINES = (
     "contingency",
     "committed equipment",
     "utility contribution",
+    "relocation",
+    "decommissioning",
 )
 
 
@@ -149,11 +156,17 @@ def unit_flows(case: Case, item: Item, dates: UnitDates) -> list[Cash]:
 
 
 def fixed_flows(case: Case) -> list[tuple[str, Cash]]:
-    """(item or name, cash) of what no decision changes: committed dues, utility works, standing charges."""
+    """(item or name, cash) of what no decision changes: dues, what leaves, utility works, standing charges."""
     flows: list[tuple[str, Cash]] = []
     timeline = case.timeline
     for row in case.input.committed:
         flows.append((row.item, Cash(max(row.on_site, timeline.start), "committed equipment", row.due_usd)))
+    for old in case.input.existing:
+        if old.move is not None:
+            flows.append((old.item, Cash(old.move.from_, "relocation", old.move.cost_usd)))
+        elif old.retire is not None:
+            flows.append((old.item, Cash(old.retire, "decommissioning", old.decommissioning_usd)))
+            flows.append((old.item, Cash(old.retire, "resale", -old.resale_usd)))
     for step in case.input.site.grid.interconnection:
         day = max(step.from_, timeline.start)
         flows.append(("grid", Cash(day, "utility contribution", step.utility_contribution_usd)))

@@ -81,7 +81,8 @@ class Chooser:
                 elif (chosen := self._candidate(role, name, ("candidates", role, i))) is not None:
                     self._add(role, chosen)
         self._committed()
-        if self.reader.sound(("candidates",), ("redundancy",), ("committed",)):
+        self._existing()
+        if self.reader.sound(("candidates",), ("redundancy",), ("committed",), ("existing",)):
             self._fill_defaults()
         self._lives()
         if self.given.target.milestones and not self.by_stage.get("compute"):
@@ -188,6 +189,16 @@ class Chooser:
             for stage in [item.family] if item.family == "compute" else item.brings:
                 self.by_stage.setdefault(stage, [])
 
+    def _existing(self) -> None:
+        for i, row in enumerate(self.given.existing):
+            item = self._item(row.item, ("existing", i, "item"), bought=True)
+            if item is None:
+                continue
+            if item.fuel is not None and item.permit_class != "emergency":
+                self._fuel(item, ("existing", i, "item"))
+            for stage in [item.family] if item.family == "compute" else item.brings:
+                self.by_stage.setdefault(stage, [])
+
     def _lives(self) -> None:
         for family in self.given.finance.economic_life_years:
             if family not in FAMILIES:
@@ -209,7 +220,7 @@ class Chooser:
     def _fill_defaults(self) -> None:
         """Items for stages the case names none for; a fault when it wants no defaults."""
         given, catalog = self.given, self.catalog
-        rows = [row.item for row in given.committed if row.item in catalog]
+        rows = [name for name in given.owned if name in catalog]
         committed_stages = {stage for item_id in rows for stage in catalog[item_id].brings}
         for stage in self._needed_stages():
             if self.by_stage.get(stage) or given.redundancy.get(stage, "") is None:
@@ -237,7 +248,7 @@ class Chooser:
                 "mv_switchgear",
                 "heat_rejection",
             ]
-        batteries = [*self.by_stage.get("battery", []), *[c.item for c in given.committed if c.item in catalog]]
+        batteries = [*self.by_stage.get("battery", []), *[name for name in given.owned if name in catalog]]
         if any(catalog[b].family == "battery" and "mv_lv_transformer" in catalog[b].consumes for b in batteries):
             needed.append("battery_transformer")
         if via_substation and (given.target.milestones or given.candidates.other_stages == "class_defaults"):

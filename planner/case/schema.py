@@ -29,6 +29,7 @@ from planner.case.base import (
     unknown_key_remedy,
 )
 from planner.case.event import EventInput
+from planner.case.existing import Existing
 from planner.case.item import STAGES
 from planner.case.money import BudgetStep, Finance
 from planner.case.site import Site, not_yet
@@ -323,6 +324,7 @@ class CaseInput(Strict):
     supply: dict[str, dict[str, Count]] = {}  # item -> quarter -> units the vendor delivers
     order_multiples: dict[str, PositiveCount] = {}
     committed: list[Committed] = []
+    existing: list[Existing] = []  # stands at the start
     activities: list[Activity] = []
     redundancy: Annotated[dict[str, Redundancy | None], BeforeValidator(_redundancy)] = {}
     spares: Spares = Spares()
@@ -333,6 +335,11 @@ class CaseInput(Strict):
     risk: Risk | None = None
     finance: Finance
     catalogs: list[str] = []  # folders of your own, relative to the case
+
+    @property
+    def owned(self) -> tuple[str, ...]:
+        """Items that stand already or are already bought."""
+        return tuple(dict.fromkeys([*(row.item for row in self.committed), *(row.item for row in self.existing)]))
 
     @model_validator(mode="after")
     def _by(self) -> CaseInput:

@@ -87,7 +87,7 @@ class Battery:
 def batteries(case: Case) -> tuple[Battery, ...]:
     """Every battery candidate or committed battery."""
     ids = [*case.candidates.get("battery", ())]
-    ids += [c.item for c in case.input.committed if case.catalog[c.item].family == "battery"]
+    ids += [name for name in case.input.owned if case.catalog[name].family == "battery"]
     return tuple(
         Battery(
             f"battery:{i}",

@@ -143,11 +143,8 @@ def incremental_mmbtu_hhv_per_mwh(item: Item) -> float:
 def generators(case: Case) -> tuple[Generator, ...]:
     """Every generation item that may run in normal hours."""
     ids = [*case.candidates.get("generation", ())]
-    ids += [
-        c.item
-        for c in case.input.committed
-        if case.catalog[c.item].family == "generation" and case.catalog[c.item].permit_class != "emergency"
-    ]
+    owned = [(name, case.catalog[name]) for name in case.input.owned]
+    ids += [name for name, item in owned if item.family == "generation" and item.permit_class != "emergency"]
     result = []
     elevation = case.weather.elevation_m
     for item_id in dict.fromkeys(ids):

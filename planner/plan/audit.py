@@ -15,6 +15,7 @@ from planner.plan.audit_base import Check, Checks, tables_of
 from planner.plan.audit_build import audit_build
 from planner.plan.audit_caps import audit_caps
 from planner.plan.audit_events import audit_events
+from planner.plan.audit_existing import audit_existing
 from planner.plan.audit_fade import audit_left
 from planner.plan.audit_loads import Site
 from planner.plan.audit_money import Key, audit_money, audit_results, first_charges
@@ -33,6 +34,7 @@ def audit(plan: Plan, case: Case) -> list[Check]:
     checks.true("inputs", same, "the plan was made from other input files than this case")
     site = Site(case, tables)
     audit_build(checks, case, tables, site)
+    audit_existing(checks, case, tables, site)
     audit_left(checks, case, tables, site)
     bills: defaultdict[Key, float] = defaultdict(float)
     paths: list[dict[Key, float]] = []

@@ -40,6 +40,8 @@ CAPITAL_LINES = (
     "contingency",
     "committed equipment",
     "utility contribution",
+    "relocation",
+    "decommissioning",
 )
 _FRACTIONS = 2.0  # USD a ledger row may differ by: fractions of a unit too small for the orders table
 
@@ -148,11 +150,17 @@ def purchases(case: Case, tables: Tables) -> defaultdict[Key, float]:
 
 
 def fixed_lines(case: Case) -> dict[Key, float]:
-    """Committed dues, contributions to the utility's works, and the tariff's fixed charge."""
+    """Committed dues, what leaves, contributions to the utility's works, and the tariff's fixed charge."""
     rows: defaultdict[Key, float] = defaultdict(float)
     timeline = case.timeline
     for bought in case.input.committed:
         rows[max(bought.on_site, timeline.start), "committed equipment", bought.item] += bought.due_usd
+    for row in case.input.existing:
+        if row.leaves is not None:
+            moving = row.move.cost_usd if row.move is not None else 0.0
+            rows[row.leaves, "relocation", row.item] += moving
+            rows[row.leaves, "decommissioning", row.item] += row.decommissioning_usd
+            rows[row.leaves, "resale", row.item] -= row.resale_usd
     steps = case.input.site.grid.interconnection
     for step in steps:
         rows[max(step.from_, timeline.start), "utility contribution", "grid"] += step.utility_contribution_usd
@@ -172,6 +180,11 @@ def committed_om(case: Case, site: Site) -> dict[Key, float]:
         installed = add_weeks(bought.on_site, item.get("installation_weeks"))
         for day in months_from(case, installed) if monthly else []:
             rows[day, "fixed O&M", bought.item] += monthly * bought.units * dearer(case, "fixed_om", day.year)
+    for old in case.input.existing:
+        monthly = yearly_om_usd(case.catalog[old.item]) / 12.0
+        for day in months_from(case, case.timeline.start) if monthly else []:
+            if old.retire is None or day < old.retire:
+                rows[day, "fixed O&M", old.item] += monthly * old.units * dearer(case, "fixed_om", day.year)
     return rows
 
 
@@ -181,7 +194,7 @@ def first_charge_usd_per_mwh(case: Case, year: int) -> float:
     if case.tariff is not None and case.tariff.energy_usd_per_mwh is not None:
         tiers = [float(case.tariff.energy_usd_per_mwh.max())]
     offered = [case.catalog[i] for i in case.candidates.get("generation", ())]
-    bought = [case.catalog[row.item] for row in case.input.committed]
+    bought = [case.catalog[name] for name in case.input.owned]
     burn = [
         i for i in (*offered, *bought) if i.family == "generation" and (i in offered or i.permit_class != "emergency")
     ]

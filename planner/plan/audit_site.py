@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from planner.case.case import Case
+from planner.case.existing import Existing
 from planner.case.item import POWER_STAGES, Item
 from planner.case.schema import Redundancy
 from planner.plan.audit_base import Array, Tables, first_start
@@ -97,13 +98,13 @@ class Standing:
 
     def items_for(self, stage: str) -> tuple[Item, ...]:
         """Items that may stand in a stage: candidates and what is already bought."""
-        bought = [c.item for c in self.case.input.committed if stage in self.case.catalog[c.item].brings]
+        bought = [i for i in self.case.input.owned if stage in self.case.catalog[i].brings]
         ids = dict.fromkeys([*self.case.candidates.get(stage, ()), *bought])
         return tuple(self.case.catalog[i] for i in ids)
 
     def family_items(self, family: str) -> tuple[Item, ...]:
-        """Candidates and committed items of a family, emergency generators left out."""
-        bought = [c.item for c in self.case.input.committed if self.case.catalog[c.item].family == family]
+        """Candidates of a family and its items that are owned already, emergency generators left out."""
+        bought = [i for i in self.case.input.owned if self.case.catalog[i].family == family]
         items = [self.case.catalog[i] for i in dict.fromkeys([*self.case.candidates.get(family, ()), *bought])]
         offered = self.case.candidates.get(family, ())
         return tuple(i for i in items if i.id in offered or i.permit_class != "emergency")
@@ -160,6 +161,9 @@ class Standing:
     def ever_there(self, item_id: str, part: str, since: int, p: int) -> float:
         """Units of an item that stood in a part at some time from one period to another."""
         counts, left = self.of_item(item_id, part), self.returned(item_id)
+        for row, place in self.existing():
+            if row.item == item_id and part in place.split("+") and row.leaves is not None:
+                left[self.starts.index(row.leaves)] += row.units
         come = np.diff(counts, prepend=0.0) + left
         return float(counts[since] + come[since + 1 : p + 1].sum())
 
@@ -338,6 +342,20 @@ class Standing:
         gate = max([self.case.gates[n] for n in names if n in self.case.gates], default=date.min)
         installed = max(add_weeks(on_site, item.get("installation_weeks")), gate)
         return add_weeks(installed, self.wait_weeks(item, parts))
+
+    def existing(self) -> Iterable[tuple[Existing, str]]:
+        """(row, its position) of everything that stands at the start and has a place in the case."""
+        for row in self.case.input.existing:
+            place = self.place(self.case.catalog[row.item], row.stage)
+            if place is not None:
+                yield row, place
+
+    def place(self, item: Item, stage: str | None) -> str | None:
+        """Position of a unit in a stage, or where such items stand by themselves."""
+        if stage is None and item.permit_class == "emergency":
+            return "standby_generation"
+        home = self.home(item)
+        return home if stage is None or (home is not None and stage in home.split("+")) else stage
 
     def home(self, item: Item) -> str | None:
         """Position of something already bought; None when the case has no use for it."""

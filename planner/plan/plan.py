@@ -34,6 +34,7 @@ TABLES = ("orders", "installed", "stages", "capacity", "dispatch", "ledger")
 # Detail -> its title. Each is a file, a sheet of the workbook and a part of the audit where the case has it.
 DETAILS: dict[str, str] = {
     "rentals": "Rentals",
+    "existing": "Standing already",
 }
 
 

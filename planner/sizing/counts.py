@@ -232,7 +232,8 @@ class Counts:
                 continue
             m.energised_on_site.add(m.energised[key, p] <= units)
             if p:
-                m.energised_stay.add(m.energised[key, p] >= m.energised[key, p - 1])
+                left = self.option(key).left
+                m.energised_stay.add(m.energised[key, p] >= m.energised[key, p - 1] - (left[p] - left[p - 1]))
 
     def option(self, key: str) -> Option:
         return next(o for o in self.options if o.key == key)

@@ -63,13 +63,14 @@ class Dates:
 
 
 def dates_of(plant: Plant, reached: int | None = None) -> Dates:
-    """The periods that matter in a case: all of them, where load may pay or a date is what is sought.
+    """The periods that matter in a case: all, where load may pay, a date is sought, or what stands already leaves.
 
     reached: period of the last milestone, once the earliest is known.
     """
     case = plant.case
     sought = case.input.objective.kind == "earliest" and reached is None
-    if not plant.racks or sought or _load_may_pay(case):
+    leaves = any(row.leaves is not None for row in case.input.existing)  # and so what serves load may not stay
+    if not plant.racks or sought or leaves or _load_may_pay(case):
         return Dates.all_of(case)
     due = _due(case, reached)
     starts = tuple(sorted({period for _, period in due}))
@@ -127,7 +128,7 @@ def _most_blocks(plant: Plant, milestones: Sequence[Milestone]) -> float:
     """Blocks that milestones may make due; without any, those that what is supplied may need."""
     supply, it_mw = plant.case.input.supply, most_it_mw(plant, milestones)
     if not math.isfinite(it_mw):
-        if plant.case.input.committed or any(rack.item.id not in supply for rack in plant.racks):
+        if plant.case.input.owned or any(rack.item.id not in supply for rack in plant.racks):
             return math.inf
         it_mw = sum(sum(supply[rack.item.id].values()) * rack.design_mw for rack in plant.racks)
     return math.ceil(it_mw / plant.case.input.commissioning.block_mw)

@@ -8,6 +8,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from planner.case.case import quarter_bounds
+from planner.case.existing import standing_units
 from planner.case.schema import Milestone
 from planner.operation.events import lost_of
 from planner.sizing.dates import TESTED_ON, most_completed
@@ -37,7 +38,9 @@ class Limits(Loads):
         m.blocks = pyo.Var(self.periods, within=pyo.NonNegativeIntegers, bounds=(0, most_blocks))
         m.commissioned_blocks = pyo.Constraint(
             self.periods,
-            rule=lambda m, p: self.design["it", p] <= rules.block_mw * m.blocks[p] + m.slack["commissioning", p],
+            rule=lambda m, p: (
+                self.design["it", p] - self.settled_mw(p) <= rules.block_mw * m.blocks[p] + m.slack["commissioning", p]
+            ),
         )
         m.commissioned_equipment = pyo.ConstraintList()
         m.blocks_stay = pyo.ConstraintList()
@@ -61,6 +64,20 @@ class Limits(Loads):
                 # A window that two shorter ones imply says nothing new.
                 if all(most[p, r] + most[r, q] > most[p, q] for r in range(p + 1, q)):
                     m.commissioning_crews.add(m.blocks[q] - m.blocks[p] <= most[p, q])
+
+    def settled_mw(self, p: int) -> Any:
+        """IT design power that runs since before the start, and needs no crew. [MW]"""
+        m, start, rows = self.m, self.case.timeline.starts[p], self.case.input.existing
+        racks = [r for r in self.plant.racks if standing_units(rows, r.item.id, start)]
+        if not racks:
+            return 0.0
+        if not hasattr(m, "settled"):
+            m.settled = pyo.Var([(r.item.id, q) for r in self.plant.racks for q in self.periods], bounds=(0, None))
+            m.settled_racks = pyo.ConstraintList()
+        for r in racks:
+            m.settled[r.item.id, p].setub(standing_units(rows, r.item.id, start))
+            m.settled_racks.add(m.settled[r.item.id, p] <= m.energised[r.item.id, p])
+        return sum(r.design_mw * m.settled[r.item.id, p] for r in racks)
 
     # -- sources -------------------------------------------------------------------------------------------
 

@@ -194,9 +194,9 @@ class Linking(Limits):
     def _rated(self, key: str, first: int, p: int) -> Any:
         """What has stood of a link's rating at some time from one period to another, in its unit."""
         for g in self.plant.generators:
-            if g.key == key and g.item.tenure == "rented":
-                o = self.option(g.item.id)
-                come = self.mobilised(o, p) - self.mobilised(o, first)
+            o = self.option(g.item.id)
+            if g.key == key and (g.item.tenure == "rented" or any(o.left)):
+                come = self.mobilised(o, p) - self.mobilised(o, first) + o.left[p] - o.left[first]
                 return g.nameplate_mw * (self.units(o, first) + come)
         return self.m.link[p, key]
 

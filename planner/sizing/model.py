@@ -35,6 +35,7 @@ Constraints (each under this name in the model and the LP file)
     energised_stay           racks that run keep running
     stage_capacity           firm capacity of a position covers the design load there
     commissioned_blocks      design IT power fits the completed blocks
+    settled_racks            of that, racks that have run since before the start need no block
     commissioned_equipment   a block is tested on equipment that stands
     commissioning_crews      no more blocks in any stretch of time than crews can do
     grid_step                import limit of the date

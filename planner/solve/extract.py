@@ -11,6 +11,7 @@ import pandas as pd
 import pyomo.environ as pyo
 from numpy.typing import NDArray
 
+from planner.case.existing import standing_units
 from planner.families import cooling
 from planner.ledger import CAPITAL_LINES, first_charge_usd_per_mwh, fixed_flows
 from planner.operation.blocks import hours_of
@@ -110,6 +111,7 @@ def _capacity(read: Reading, stages: list[StageRow]) -> list[CapacityRow]:
         delivered = sum(
             sum(read.new_units(o, k) for k, order in enumerate(o.orders) if order.dates.delivered <= start)
             + sum(c.units for c in read.case.input.committed if c.item == o.item.id and c.on_site <= start)
+            + standing_units(read.case.input.existing, o.item.id, start)
             for o in compute
         )
         ready = sum(read.units(o, p) for o in compute)
