@@ -35,6 +35,7 @@ from planner.case.overrides import override, override_catalog
 from planner.case.reader import Reader
 from planner.case.scenarios import Scenario, with_scenarios
 from planner.case.schema import QUARTER, CaseInput, Redundancy
+from planner.case.standby import check_standby
 from planner.case.tariff import Tariff
 from planner.case.weather import Weather
 from planner.case.whole import whole_case_rules
@@ -152,6 +153,9 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     gates = _gates(reader, given, activity_dates, catalog)
     _check_events(reader, given, candidates, catalog)
     check_existing(reader, given, catalog, timeline)
+    owned = [i for i in given.owned if i in catalog and catalog[i].family == "generation"]
+    bridges = [i for i in owned if catalog[i].permit_class != "emergency"]
+    check_standby(reader, given, catalog, [*candidates.get("generation", ()), *bridges])
     tariff = tariff_of(reader, given)
     peaks_in_the_model(reader, given, tariff, timeline)
     prices_that_pay_for_waste(reader, given, tariff, timeline)

@@ -233,6 +233,18 @@ class Chooser:
                 remedy = f"name one, write other_stages: class_defaults, or redundancy: {{{stage}: none}}"
                 self.reader.fault(("candidates",), None, f"stage {stage} has no candidate", remedy)
 
+    def _stands_by(self) -> bool:
+        """Whether something stands by that need not be bought for it, where the case wants no defaults."""
+        if self.given.candidates.other_stages == "class_defaults":
+            return False
+        policy = self.given.redundancy["standby_generation"]
+        stood = [row for row in self.given.existing if row.item in self.catalog]
+        return (policy is not None and policy.from_bridge) or any(
+            "standby_generation" in (row.stage, row.move.to if row.move is not None else None)
+            or self.catalog[row.item].permit_class == "emergency"
+            for row in stood
+        )
+
     def _needed_stages(self) -> list[str]:
         needed: list[str] = []
         given, catalog = self.given, self.catalog
@@ -253,6 +265,6 @@ class Chooser:
             needed.append("battery_transformer")
         if via_substation and (given.target.milestones or given.candidates.other_stages == "class_defaults"):
             needed += ["main_transformer", "hv_substation"]
-        if given.redundancy.get("standby_generation") is not None:
+        if given.redundancy.get("standby_generation") is not None and not self._stands_by():
             needed.append("standby_generation")
         return list(dict.fromkeys(needed))

@@ -84,6 +84,7 @@ INHERITED_AS_IS = (
     "mobilisation_usd_per_mw",
     "demobilisation_usd_per_mw",
     "minimum_term_months",
+    "start_minutes",
 )
 # What sizing needs of every item besides a rating.
 NEEDED = (
@@ -197,6 +198,7 @@ class Item(Strict):
     derate_from_c: Figure | None = None
     derate_fraction_per_300m: Figure | None = None
     availability_fraction: Figure | None = None
+    start_minutes: Figure | None = None  # from standstill to full load
     # of a rented generator: all per MW of nameplate, without fuel
     rental_usd_per_mw_month: Figure | None = None  # due whether it runs or not
     mobilisation_usd_per_mw: Figure | None = None  # transport, erection, tie-in

@@ -245,6 +245,9 @@ class Redundancy(Strict):
     group: Literal["substation", "site"] | None = None
     covers: Fraction = 1.0  # standby generation: share of the design load
     spinning_reserve: Literal["none", "largest_unit"] = "none"
+    from_bridge: bool = False  # standby: non-emergency generators beyond what firm power needs count too
+    ride_through_minutes: Positive | None = None  # what the UPS carries; they must start within it
+    firm_gas: bool = False  # gas that does not fail with the grid; without it only oil counts
 
     @model_validator(mode="after")
     def _scheme(self) -> Redundancy:
@@ -252,6 +255,13 @@ class Redundancy(Strict):
         if not SCHEME.fullmatch(self.scheme):
             remedy = "write N, N+1, N+2, 2N, 2(N+1), 3N/2 or 4N/3"
             found.append(Rule("unknown redundancy scheme", remedy, ("scheme",), ("scheme",)))
+        if self.from_bridge != (self.ride_through_minutes is not None):
+            remedy = "write both, or neither"
+            reads = ("from_bridge", "ride_through_minutes")
+            rule = "from_bridge and ride_through_minutes go together"
+            found.append(Rule(rule, remedy, ("ride_through_minutes",), reads))
+        if self.firm_gas and not self.from_bridge:
+            found.append(Rule("goes with from_bridge", "remove it", ("firm_gas",), ("from_bridge", "firm_gas")))
         groups = ("group_mw", "group_racks", "group")
         written = [name for name in groups if getattr(self, name) is not None]
         if len(written) > 1:
@@ -275,7 +285,10 @@ REDUNDANCY_KEYS = (
 
 
 # Fields that mean something for one stage alone.
-ONLY_FOR = {"spinning_reserve": "onsite_generation", "covers": "standby_generation"}
+ONLY_FOR = {
+    "spinning_reserve": "onsite_generation",
+    **dict.fromkeys(("covers", "from_bridge", "ride_through_minutes", "firm_gas"), "standby_generation"),
+}
 
 
 def _redundancy(value: Any) -> Any:

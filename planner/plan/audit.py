@@ -20,6 +20,7 @@ from planner.plan.audit_fade import audit_left
 from planner.plan.audit_loads import Site
 from planner.plan.audit_money import Key, audit_money, audit_results, first_charges
 from planner.plan.audit_power import audit_power, months_of
+from planner.plan.audit_roles import audit_roles
 from planner.plan.audit_scenarios import audit_scenarios, on_paths
 from planner.plan.plan import Plan
 
@@ -35,6 +36,7 @@ def audit(plan: Plan, case: Case) -> list[Check]:
     site = Site(case, tables)
     audit_build(checks, case, tables, site)
     audit_existing(checks, case, tables, site)
+    audit_roles(checks, case, tables, site)
     audit_left(checks, case, tables, site)
     bills: defaultdict[Key, float] = defaultdict(float)
     paths: list[dict[Key, float]] = []

@@ -12,13 +12,14 @@ from datetime import date, timedelta
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from planner.case.case import Case
 from planner.case.existing import Existing
 from planner.case.item import POWER_STAGES, Item
 from planner.case.schema import Redundancy
 from planner.plan.audit_base import Array, Tables, first_start
-from planner.plan.audit_physics import active_units, rejection_performance
+from planner.plan.audit_physics import active_units, rejection_performance, site_rating
 from planner.timeline import add_weeks
 
 FLOW = ("rack_pdu", "busway", "ups", "lv_switchboard", "mv_lv_transformer", "mv_switchgear")
@@ -85,6 +86,7 @@ class Standing:
         self.units: dict[tuple[str, str], Array] = {}
         self.on: dict[tuple[str, str], Array] = {}  # switched on, spares of their groups included
         self._rentals = tables.details.get("rentals")
+        self._roles = tables.details.get("generator_roles")
         place = {start: p for p, start in enumerate(self.starts)}
         for row in tables.installed.itertuples():
             item, p = str(row.item), place.get(row.period)  # type: ignore[arg-type]
@@ -116,6 +118,10 @@ class Standing:
             return True
         if self.case.redundancy.get(stage, "") is None:
             return False
+        if stage == "standby_generation":
+            policy = self.case.redundancy.get(stage)
+            stood = any(stage in (place, row.move.to if row.move else "") for row, place in self.existing())
+            return bool(self.items_for(stage)) or stood or (policy is not None and policy.from_bridge)
         return bool(self.items_for(stage)) or any(stage in r.item.brings for r in self.racks)
 
     @cached_property
@@ -151,12 +157,19 @@ class Standing:
 
     def returned(self, item_id: str) -> Array:
         """Units of a rented item given back at the start of each period, as the plan tells it."""
-        given = np.zeros(len(self.starts))
-        if self._rentals is not None:
-            rows = self._rentals[self._rentals["item"] == item_id]
-            for day, units in zip(rows.period, rows.returned_units, strict=True):
-                given[[start == day for start in self.starts]] += units
-        return given
+        return self._told(self._rentals, item_id, "returned_units")
+
+    def standing_by(self, item_id: str) -> Array:
+        """Units of a non-emergency generator that stand by in each period, as the plan tells it."""
+        return self._told(self._roles, item_id, "standby_units")
+
+    def _told(self, table: pd.DataFrame | None, item_id: str, column: str) -> Array:
+        told = np.zeros(len(self.starts))
+        if table is not None:
+            rows = table[table["item"] == item_id]
+            for day, units in zip(rows.period, rows[column], strict=True):
+                told[[start == day for start in self.starts]] += units
+        return told
 
     def ever_there(self, item_id: str, part: str, since: int, p: int) -> float:
         """Units of an item that stood in a part at some time from one period to another."""
@@ -213,7 +226,9 @@ class Standing:
             cooling = item.cooling_capacity_kw is not None
             return item.get("cooling_capacity_kw" if cooling else "it_power_kw") / 1000.0
         if part == "standby_generation":
-            return item.get("nameplate_power_mw")
+            hottest = np.array([self.case.ambient.extreme_dry_bulb_c])
+            rating = site_rating(item, hottest, self.case.weather.elevation_m)
+            return item.get("nameplate_power_mw") * float(rating[0])
         name = {"white_space": "white_space_m2", "fit_out": "it_power_kw", "network": "gpu_ports"}.get(part)
         value = item.get(name) if name else 1.0
         return value / 1000.0 if part == "fit_out" else value
@@ -256,6 +271,9 @@ class Standing:
         total = self.existing_hall_m2(p) if part == "white_space" else 0.0
         for item, parts, on in self.at(part, standing=standing):
             total += self.active(item, parts, on[p]) * self._carries(item, parts, part)
+        for item in self.family_items("generation") if part == "standby_generation" else ():
+            by = float(self.standing_by(item.id)[p])
+            total += self.active(item, (part,), by) * self.unit_capacity(item, part)
         for rack in self.racks:
             if part in rack.item.brings:
                 total += float(self.runs(rack)[p]) * self.unit_capacity(rack.item, part)

@@ -35,6 +35,7 @@ TABLES = ("orders", "installed", "stages", "capacity", "dispatch", "ledger")
 DETAILS: dict[str, str] = {
     "rentals": "Rentals",
     "existing": "Standing already",
+    "generator_roles": "Generator roles",
 }
 
 

@@ -78,6 +78,12 @@ class Counts:
                 if k:
                     m.bought_in_order.add(m.bought[o.key, k] >= m.bought[o.key, k - 1])
         add_returns(m, self.options, self.periods, self.mobilised)
+        reused = [(o.key, p) for o in self.options if o.reuses for p in self.periods]
+        m.standing_by = pyo.Var(reused, within=pyo.NonNegativeIntegers)
+        m.standing_by_stands = pyo.ConstraintList()
+        for o in (o for o in self.options if o.reuses):
+            for p in self.periods:
+                m.standing_by_stands.add(self.units(self.option(o.reuses), p) - m.standing_by[o.key, p] >= 0)
         grouped = [o for o in self.options if o.supplies and o.item.family != "compute"]
         m.sets = pyo.Var([(o.key, p) for o in grouped for p in self.periods], within=pyo.NonNegativeIntegers)
         spared = [o for o in grouped if o.group.spares_per_group]
@@ -87,7 +93,11 @@ class Counts:
         m.sets_stay = pyo.ConstraintList()
         for o in grouped:
             for p in self.periods:
-                if o.for_load and self.stays([m.sets, m.groups], o.key, p, self.dates.standing, m.sets_stay):
+                if (
+                    o.for_load
+                    and not o.reuses
+                    and self.stays([m.sets, m.groups], o.key, p, self.dates.standing, m.sets_stay)
+                ):
                     continue
                 needed = o.group.units_per_set * m.sets[o.key, p]
                 if o.group.spares_per_group:
@@ -97,12 +107,21 @@ class Counts:
                     m.groups[o.key, p].setub(math.ceil(most_sets[o.key] / most))
                 m.sets[o.key, p].setub(most_sets[o.key])
                 m.sets_in_service.add(self.units(o, p) >= needed)
-                if o.order_index(p) < 0 and not o.committed[p]:
+                if o.order_index(p) < 0 and not o.committed[p] and not o.reuses:
                     m.sets[o.key, p].fix(0)
 
     def units(self, o: Option, p: int) -> Any:
         """Units of an option in service in a period."""
+        if o.reuses:
+            return self.m.standing_by[o.key, p]
         return self.mobilised(o, p) - self.m.returned[o.key, p] if o.item.tenure == "rented" else self.mobilised(o, p)
+
+    def on_duty(self, o: Option, p: int) -> Any:
+        """Units of a generator that do not stand by: they bridge, or carry load for good."""
+        role = f"{o.key}@reuse", p
+        if role in self.m.standing_by:
+            return self.units(o, p) - self.m.standing_by[role]
+        return self.units(o, p)
 
     def mobilised(self, o: Option, p: int) -> Any:
         """Units of an option that have come into service by a period, those returned since included."""

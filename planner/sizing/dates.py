@@ -63,14 +63,16 @@ class Dates:
 
 
 def dates_of(plant: Plant, reached: int | None = None) -> Dates:
-    """The periods that matter in a case: all, where load may pay, a date is sought, or what stands already leaves.
+    """The periods that matter in a case: all, where load may pay, a date is sought, or what serves load may leave.
 
     reached: period of the last milestone, once the earliest is known.
     """
     case = plant.case
     sought = case.input.objective.kind == "earliest" and reached is None
     leaves = any(row.leaves is not None for row in case.input.existing)  # and so what serves load may not stay
-    if not plant.racks or sought or leaves or _load_may_pay(case):
+    policy = case.redundancy.get("standby_generation")
+    reuse = policy is not None and policy.from_bridge  # so what stands by may change when bridges are free
+    if not plant.racks or sought or leaves or reuse or _load_may_pay(case):
         return Dates.all_of(case)
     due = _due(case, reached)
     starts = tuple(sorted({period for _, period in due}))

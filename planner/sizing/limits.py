@@ -111,12 +111,14 @@ class Limits(Loads):
             ],
             within=pyo.Binary,
         )
+        # Of a type whose units may stand by, whether any is on duty.
+        m.duty = pyo.Var([(o.reuses, p) for o in self.options if o.reuses for p in self.periods], within=pyo.Binary)
         m.firm_generation_total = pyo.ConstraintList()
         m.firm_generation_spare = pyo.ConstraintList()
         m.firm_source = pyo.ConstraintList()
         adequate_by_hour = case.load_series_mw is not None and not case.input.target.milestones
         for p in self.periods:
-            total = sum(g.firm_mw * self.units(self.option(g.item.id), p) for g in machines)
+            total = sum(g.firm_mw * self.on_duty(self.option(g.item.id), p) for g in machines)
             m.firm_generation_total.add(m.firm_generation[p] <= total)
             for g in machines:
                 if (g.item.id, p) not in m.present:
@@ -124,10 +126,12 @@ class Limits(Loads):
                 o = self.option(g.item.id)
                 most = self.most_units(o) + max(o.committed)
                 m.firm_generation_spare.add(self.units(self.option(g.item.id), p) <= most * m.present[g.item.id, p])
+                there = m.present[g.item.id, p]
+                if (g.item.id, p) in m.duty:
+                    there = m.duty[g.item.id, p]
+                    m.firm_generation_spare.add(self.on_duty(o, p) <= most * there)
                 if spares:
-                    m.firm_generation_spare.add(
-                        m.firm_generation[p] <= total - spares * g.firm_mw * m.present[g.item.id, p]
-                    )
+                    m.firm_generation_spare.add(m.firm_generation[p] <= total - spares * g.firm_mw * there)
             if adequate_by_hour:
                 continue  # a plain load series is served hour by hour in the blocks
             loss = self.plant.import_loss_fraction
@@ -163,6 +167,7 @@ class Limits(Loads):
                 o.item.get("footprint_m2") * self.units(o, p)
                 for o in self.options
                 if o.item.family != "compute"
+                and not o.reuses
                 and "white_space" not in o.supplies
                 and "ups" not in o.supplies
                 and (

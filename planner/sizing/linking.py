@@ -226,7 +226,7 @@ class Linking(Limits):
             if lost_of(g) in plant.links:
                 values[lost_of(g)] = g.nameplate_mw * m.present[g.item.id, p]
         if plant.standby:
-            values["standby_mw"] = self.capacity("standby_generation", p)
+            values["standby_mw"] = self.capacity("standby_generation", p, reused=False)
         if plant.spinning_reserve:
             largest = self.reserve(p)
             values["reserve_mw"] = largest

@@ -21,6 +21,8 @@ Variables
     path_cost[p,k,w] the same on path w
     value_at_risk, excess[w] of operation over the horizon, and what a path costs beyond it, where risk is asked for
     returned[o,p]    units of what is rented that have gone back by a period          integer (or divisible)
+    standing_by[o,p] units of a generator that stand by, and are not on duty          integer
+    duty[j,p]        whether any of such a type is on duty                            binary
     billed[o,t]      units of it whose rent is due in a month
     first_charge[i,p] energy that new units of battery i bring to their reserve       MWh
 
@@ -28,6 +30,7 @@ Constraints (each under this name in the model and the LP file)
     bought_in_order          cumulative orders never fall
     bought_multiple          orders come in the vendor's multiples
     returned_*, rent_*       what is rented: see `rent`
+    standing_by_stands       what stands by is there
     sets_in_service          units in service cover the sets that carry load and the spares of their groups
     sets_in_groups           no group holds more sets than it may
     sets_stay, blocks_stay   what serves load alone stays as it is between the periods that matter (`dates`)

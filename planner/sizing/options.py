@@ -16,6 +16,7 @@ from planner.case.case import Case, quarter_bounds
 from planner.case.existing import Existing
 from planner.case.item import COOLING_STAGES, POWER_STAGES, Item
 from planner.case.schema import Redundancy
+from planner.case.standby import may_stand_by
 from planner.families import power
 from planner.families.generation import site_rating_fraction
 from planner.ledger import Cash, UnitDates, on_site_ready, present_value, unit_dates, unit_flows
@@ -65,6 +66,7 @@ class Option:
     owned: tuple[tuple[date, int], ...] = ()  # the same by the day they are ready
     left: tuple[int, ...] = ()  # units that have stood already and left, by period and cumulative
     stood: tuple[Existing, ...] = ()  # what stands here at the start
+    reuses: str = ""  # option whose units these are, in another role
 
     @property
     def for_load(self) -> bool:
@@ -207,6 +209,14 @@ def options_of(plant: Plant, dates: Dates | None = None) -> tuple[Option, ...]:
                     buyable="standby_generation",
                     own=item_id not in bridging,
                 )
+            )
+    policy = case.redundancy.get("standby_generation")
+    for generator in plant.generators:
+        if policy is not None and may_stand_by(policy, generator.item):
+            group, none = group_of(policy, generator.firm_mw, None), (0,) * len(case.timeline.starts)
+            key, supplies = f"{generator.item.id}@reuse", {"standby_generation": group.firm_per_set}
+            result.append(
+                Option(key, generator.item, supplies, group, 1, (), none, left=none, reuses=generator.item.id)
             )
     for stage, machines in (
         ("generation", plant.generators),

@@ -8,12 +8,14 @@ import pandas as pd
 
 from planner.solve.reading import Reading
 from planner.solve.rentals import rentals
+from planner.solve.roles import roles
 from planner.solve.standing import standing
 
 # Detail -> its table, of the plan read and its dispatch; no rows where the case has nothing to say.
 _TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {
     "rentals": rentals,
     "existing": standing,
+    "generator_roles": roles,
 }
 
 

@@ -31,6 +31,7 @@ from planner.solve.reading import (
     value,
 )
 from planner.solve.results import summary_of
+from planner.solve.roles import on_duty
 from planner.solve.solution import Solution
 from planner.solve.states import State
 from planner.timeline import Hours
@@ -86,7 +87,7 @@ def _orders(read: Reading) -> Iterator[OrderRow]:
 
 
 def _installed(read: Reading) -> Iterator[InstalledRow]:
-    for o in read.sizing.options:
+    for o in (o for o in read.sizing.options if not o.reuses):
         for p in range(read.last + 1):
             units = read.units(o, p)
             if units > 1e-9:
@@ -150,10 +151,10 @@ def _grid_available(read: Reading, p: int) -> float:
 
 
 def _firm_generation(read: Reading, p: int) -> float:
-    """Generation that stands, at the hottest hour and with its largest units out. [MW]"""
+    """Generation that does not stand by, at the hottest hour and with its largest units out. [MW]"""
     scheme = read.case.stage_redundancy("onsite_generation")
     spares = scheme.spares if scheme is not None else 0
-    standing = [(g.firm_mw, read.units(read.sizing.option(g.item.id), p)) for g in read.sizing.plant.generators]
+    standing = [(g.firm_mw, on_duty(read, g.item.id, p)) for g in read.sizing.plant.generators]
     largest = max((mw for mw, units in standing if units > 0), default=0.0)
     return max(0.0, sum(mw * units for mw, units in standing) - spares * largest)
 

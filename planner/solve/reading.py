@@ -102,6 +102,8 @@ class Reading:
 
     def units(self, o: Option, p: int) -> float:
         """Units of an option in service."""
+        if o.reuses:
+            return round(value(self.model.standing_by[o.key, p]))
         k = o.order_index(p)
         bought = value(self.model.bought[o.key, k]) if k >= 0 else 0.0
         units = o.committed[p] + bought - self.returned_units(o, p)
