@@ -183,6 +183,8 @@ def _binding(read: Reading, p: int, now: CapacityRow, stages: list[StageRow]) ->
     room["firm source"] = (supply - now.design_load_mw) / (rack_mw * overhead)
     if hasattr(read.model, "blocks"):
         commissioned = value(read.model.blocks[p]) * case.input.commissioning.block_mw
+        for r in read.sizing.plant.racks:  # what runs since before the start needs no crew
+            commissioned += r.design_mw * standing_units(case.input.existing, r.item.id, read.starts[p])
         room["commissioning"] = (commissioned - rack_mw * running) / rack_mw
     if kind == "max_gpus" and case.input.budget:
         left = min(pyo.value(row.upper) - value(row.body) for row in read.model.budget.values())

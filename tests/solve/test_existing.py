@@ -55,7 +55,7 @@ HALL: dict[str, Any] = {
         "hall": {"existing_m2": 800, "ready": "2020-01-01", "yard_m2": 1000},
         "grid": {"interconnection": [{"from": "2026-01-01", "mw": 8, "via": "existing_feeders"}]},
     },
-    "target": {"milestones": [{"gpus": 800, "by": "2027-04-01"}, {"gpus": 1440, "by": SWAP}]},
+    "target": {"milestones": [{"gpus": 800, "by": "2027-01-01"}, {"gpus": 1440, "by": SWAP}]},
     "commissioning": {"block_mw": 10, "weeks": 2, "blocks_in_parallel": 2, "rack_burn_in_weeks": 1},
     "cooling": {"coolant_supply_c": 40},
     "redundancy": {"heat_rejection": {"scheme": "N+1", "group_mw": 10}},
@@ -91,6 +91,7 @@ def test_a_hall_goes_from_air_to_liquid(retrofit: tuple[Case, Plan]) -> None:
     shown = plan.capacity.set_index("period")
     assert (shown.gpus_energised[before], shown.gpus_energised[after]) == (800, 1440)
     assert shown.racks_stranded[before] == 0
+    assert shown.gpus_energised[date(2027, 1, 1)] == 800  # without crews, from the first day
 
 
 def test_what_leaves_is_paid_for_and_sold(retrofit: tuple[Case, Plan]) -> None:
