@@ -10,6 +10,10 @@ Between these periods load, and what is switched on for it, stay as they are. Of
 unit in time for the same one of them only the cheapest is kept. Crews work as late as they can: with B(q) blocks
 due at start q, and c(p, q) the most that crews complete from p to q, B(q) - c(p, q) must be complete by p, and so
 p matters where c(p, q) may fall short of B(q).
+
+What is rented may be returned in any period: it serves no rack by itself, so none of the above is said of it. Of its
+order days in time for one use the latest still wins: rent begins later, is due for no more months, and ends no dearer.
+Where what serves load may leave, as what stands already does or a bridge that stands by, every period matters.
 """
 
 from __future__ import annotations

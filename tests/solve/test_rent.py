@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from planner.case.case import Case
-from planner.errors import InputError
+from planner.errors import InfeasibleError, InputError
 from planner.plan.audit import audit, require
 from planner.plan.plan import Plan, read_plan, write_plan
 from planner.solve.decomposition import solve
@@ -283,3 +283,44 @@ def test_terms_are_asked_for(make_case: Make) -> None:
     bare = {k: v for k, v in TURBINE.items() if k not in ("mobilisation_usd_per_mw", "minimum_term_months")}
     with pytest.raises(InputError, match="mobilisation_usd_per_mw, minimum_term_months"):
         site(make_case, grid="2027-10-01", items=[bare])
+
+
+def test_too_few_slots_are_named(make_case: Make) -> None:
+    """One slot of 5 MW where 8 are missing: the vendor's allocation is in the way."""
+    with pytest.raises(InfeasibleError, match="supply"):
+        solve(site(make_case, {"supply": {"own_turbine": {"2027Q1": 1}}}, grid="2027-10-01"), threads=1)
+
+
+def test_scenarios_rent_once(make_case: Make) -> None:
+    """Two paths share what is held; the dearer needs a third turbine, and both pay it."""
+    paths = [{"name": "base", "probability": 0.5}, {"name": "more", "probability": 0.5, "load_factor": 1.3}]
+    plan = planned(site(make_case, {"scenarios": paths}, grid="2027-04-01"))
+    assert paid(plan, "rent") == pytest.approx(3 * 3 * 0.2e6)
+
+
+@pytest.mark.parametrize("objective", ["earliest", {"max_gpus": "2027-12-01"}])
+def test_other_goals_rent_too(make_case: Make, objective: Any) -> None:
+    """Racks before the grid of March 2028 run on what is rented, for a date or a number."""
+    changes = {
+        "objective": objective,
+        "supply": {"nvidia_gb300_nvl72": {"2027Q3": 6, "2027Q4": 4}},
+        "target": {"milestones": [{"gpus": 360, "by": "2027-12-01"}]},
+        "horizon": {"build_months": 16, "operating_years": 1},
+        "candidates": {"generation": ["own_turbine"]},
+        "site": {"grid": {"interconnection": [{"from": "2028-03-01", "mw": 10, "via": "existing_feeders"}]}},
+        "redundancy": {"onsite_generation": {"scheme": "N"}},
+    }
+    plan = planned(make_case(changes, items=[TURBINE]))
+    held = plan.details["rentals"]
+    assert held.held_units.max() == 1
+    assert held.held_units.iloc[-1] == 0
+    assert held.period.iloc[-1] == date(2028, 3, 1)
+
+
+def test_what_is_on_hire_has_served_part_of_its_term(make_case: Make) -> None:
+    """A turbine on hire since November 2026 for six months, not needed: four are left, and it goes when they end."""
+    on_hire = [{"item": "own_turbine", "units": 1, "on_site": "2026-11-01", "paid_usd": 2e5}]
+    plan = planned(site(make_case, {"committed": on_hire}, grid="2026-12-01", minimum_term_months=6))
+    assert paid(plan, "rent") == pytest.approx(4 * 0.2e6)
+    assert paid(plan, "mobilisation") == 0.0
+    assert paid(plan, "demobilisation") == pytest.approx(0.1e6)
