@@ -125,13 +125,14 @@ class Limits(Loads):
                     continue
                 o = self.option(g.item.id)
                 most = self.most_units(o) + max(o.committed)
-                m.firm_generation_spare.add(self.units(self.option(g.item.id), p) <= most * m.present[g.item.id, p])
-                there = m.present[g.item.id, p]
-                if (g.item.id, p) in m.duty:
-                    there = m.duty[g.item.id, p]
-                    m.firm_generation_spare.add(self.on_duty(o, p) <= most * there)
+                standing, present = self.units(self.option(g.item.id), p), m.present[g.item.id, p]
+                m.firm_generation_spare.add(standing <= most * present)
+                m.firm_generation_spare.add(present <= standing)  # nothing is lost of what does not stand
+                if (g.item.id, p) in m.duty:  # of a type that only stands by no spare is asked
+                    present = m.duty[g.item.id, p]
+                    m.firm_generation_spare.add(self.on_duty(o, p) <= most * present)
                 if spares:
-                    m.firm_generation_spare.add(m.firm_generation[p] <= total - spares * g.firm_mw * there)
+                    m.firm_generation_spare.add(m.firm_generation[p] <= total - spares * g.firm_mw * present)
             if adequate_by_hour:
                 continue  # a plain load series is served hour by hour in the blocks
             loss = self.plant.import_loss_fraction
