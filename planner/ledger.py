@@ -11,6 +11,18 @@ One unit of an item ordered on a day causes these lines (USD, payments positive)
     standby tests                                  fuel of an emergency set's tests, monthly, where the case says so
     residual value                                 one receipt at the horizon; in the objective, in no budget
 
+A rented unit has lines of its own, at the prices of its contract, without indirects, escalation or residual value:
+
+    mobilisation                                   at delivery
+    rent                                           every month it is held, and to the end of its minimum term, run or
+                                                   not; no month after the horizon
+    demobilisation                                 on its return; at the horizon of what is still held then
+
+What stands already has cost what it has cost. A case may say what its leaving costs and brings:
+
+    relocation                                     on the day it leaves for another stage
+    decommissioning, resale                        on the day it is retired; the latter a receipt
+
 A new battery that arrives with energy in its reserve pays for it: first charge, on the first day of the period.
 """
 
@@ -37,6 +49,8 @@ CAPITAL_LINES = (
     "contingency",
     "committed equipment",
     "utility contribution",
+    "relocation",
+    "decommissioning",
 )
 
 
@@ -80,6 +94,9 @@ def on_site_ready(item: Item, delivered: date, wait_weeks: float, not_before: da
 
 def purchase(case: Case, item: Item, dates: UnitDates) -> list[Cash]:
     """Payments and residual value of one unit, without its O&M."""
+    if item.tenure == "rented":
+        mobilisation = item.get("mobilisation_usd_per_mw") * item.get("nameplate_power_mw")
+        return [Cash(dates.delivered, "mobilisation", mobilisation)] if mobilisation else []
     price = item.get("price_usd")
     if item.family in IT_FAMILIES:
         line = "IT equipment"
@@ -100,6 +117,16 @@ def purchase(case: Case, item: Item, dates: UnitDates) -> list[Cash]:
     cost = sum(cash.usd for cash in flows)
     left = residual(case, item, cost, dates.in_service)
     return [*flows, Cash(case.timeline.end, "residual value", -left)] if left else flows
+
+
+def rent_usd_per_month(item: Item) -> float:
+    """Rent of one unit, without fuel. [USD/month]"""
+    return item.get("rental_usd_per_mw_month") * item.get("nameplate_power_mw")
+
+
+def demobilisation_usd(item: Item) -> float:
+    """What the return of one rented unit costs. [USD]"""
+    return item.get("demobilisation_usd_per_mw") * item.get("nameplate_power_mw")
 
 
 def residual(case: Case, item: Item, cost_usd: float, in_service: date) -> float:
@@ -158,11 +185,17 @@ def fuel_fill(case: Case, item: Item, dates: UnitDates) -> list[Cash]:
 
 
 def fixed_flows(case: Case) -> list[tuple[str, Cash]]:
-    """(item or name, cash) of what no decision changes: committed dues, utility works, standing charges."""
+    """(item or name, cash) of what no decision changes: dues, what leaves, utility works, standing charges."""
     flows: list[tuple[str, Cash]] = []
     timeline = case.timeline
     for row in case.input.committed:
         flows.append((row.item, Cash(max(row.on_site, timeline.start), "committed equipment", row.due_usd)))
+    for old in case.input.existing:
+        if old.move is not None:
+            flows.append((old.item, Cash(old.move.from_, "relocation", old.move.cost_usd)))
+        elif old.retire is not None:
+            flows.append((old.item, Cash(old.retire, "decommissioning", old.decommissioning_usd)))
+            flows.append((old.item, Cash(old.retire, "resale", -old.resale_usd)))
     for step in case.input.site.grid.interconnection:
         day = max(step.from_, timeline.start)
         flows.append(("grid", Cash(day, "utility contribution", step.utility_contribution_usd)))

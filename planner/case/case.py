@@ -17,6 +17,7 @@ from planner.case.base import suggest
 from planner.case.catalog import Catalog, default_catalog_folder, holds_catalog, read_catalog
 from planner.case.choice import FAMILIES, Chooser
 from planner.case.event import modelled_hours
+from planner.case.existing import check_existing
 from planner.case.fabric import Fabric, declared, with_fabric
 from planner.case.goodput import spares_fraction
 from planner.case.hours import (
@@ -40,6 +41,7 @@ from planner.case.reader import Reader
 from planner.case.scenarios import Scenario, with_scenarios
 from planner.case.schema import GATES, QUARTER, CaseInput, Redundancy
 from planner.case.site_limits import check_noise
+from planner.case.standby import check_standby
 from planner.case.swing import DEFAULT_START_MINUTES
 from planner.case.tariff import Tariff
 from planner.case.weather import Weather
@@ -173,6 +175,10 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     activity_dates = _activities(reader, given)
     gates = _gates(reader, given, activity_dates, catalog)
     _check_events(reader, given, candidates, catalog)
+    check_existing(reader, given, catalog, timeline)
+    owned = [i for i in given.owned if i in catalog and catalog[i].family == "generation"]
+    bridges = [i for i in owned if catalog[i].permit_class != "emergency"]
+    check_standby(reader, given, catalog, [*candidates.get("generation", ()), *bridges])
     tariff = tariff_of(reader, given)
     peaks_in_the_model(reader, given, tariff, timeline)
     prices_that_pay_for_waste(reader, given, tariff, timeline)
@@ -321,6 +327,7 @@ def _check_batteries(
         (("candidates", "battery"), name, timeline.start) for name in candidates.get("battery", ())
     ]
     places += [(("committed", i, "item"), row.item, row.on_site) for i, row in enumerate(given.committed)]
+    places += [(("existing", i, "item"), row.item, row.since) for i, row in enumerate(given.existing)]
     known = [(path, catalog[name], since) for path, name, since in places if name in catalog]
     last = timeline.last_period
     for path, item, since in known if reader.sound(("start",), ("horizon",)) else ():
@@ -335,9 +342,9 @@ def _check_batteries(
 def _check_caps(reader: Reader, given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]]) -> None:
     """Annual limits need the figures they count by, and items that may run."""
     caps, path = given.site.caps, ("site", "caps")
-    if caps is None or not reader.sound(path, ("candidates",), ("committed",)):
+    if caps is None or not reader.sound(path, ("candidates",), ("committed",), ("existing",)):
         return
-    bought = [c.item for c in given.committed if c.item in catalog]
+    bought = [name for name in given.owned if name in catalog]
     run = [i for i in bought if catalog[i].family == "generation" and catalog[i].permit_class != "emergency"]
     machines = dict.fromkeys([*candidates.get("generation", ()), *run])
     for name in caps.run_hours_per_year:
@@ -368,8 +375,8 @@ def _check_events(reader: Reader, given: CaseInput, candidates: dict[str, tuple[
             rule = f"hour {left_out[0]} is on a day that is not sampled"
             remedy = "write months or hours_of_day, or remove horizon.sample_days_per_month"
             reader.fault(("events", i, "hours"), left_out[0], rule, remedy)
-    owned = any(row.item in catalog and catalog[row.item].family == "generation" for row in given.committed)
-    if candidates.get("generation") or owned or not reader.sound(("candidates",), ("committed",)):
+    owned = any(name in catalog and catalog[name].family == "generation" for name in given.owned)
+    if candidates.get("generation") or owned or not reader.sound(("candidates",), ("committed",), ("existing",)):
         return
     for i, event in enumerate(given.events):
         if event.kind == "loss_of_largest_unit":

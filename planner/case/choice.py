@@ -86,7 +86,8 @@ class Chooser:
             fabric = self.given.network.fabric
             self.by_stage |= {"network": [fabric], "network_top_layer": [fabric + TOP]}
         self._committed()
-        if self.reader.sound(("candidates",), ("redundancy",), ("committed",)):
+        self._existing()
+        if self.reader.sound(("candidates",), ("redundancy",), ("committed",), ("existing",)):
             self._fill_defaults()
         self._lives()
         if self.given.target.milestones and not self.by_stage.get("compute"):
@@ -137,8 +138,9 @@ class Chooser:
             right = "cooling" if item.family == "cooling" else item.family
             rule = f"is in family {item.family}, not a candidate for {role}"
             remedy = f"move it to candidates.{right}"
-        elif item.tenure == "rented":
-            rule, remedy = "renting is not supported yet", "use an owned item, or remove it"
+        elif item.tenure == "rented" and role == "standby_generation":
+            rule = "is rented: what is rented only to stand by is not planned"
+            remedy = "move it to bridge_power; redundancy.standby_generation.from_bridge lets it stand by"
         elif item.permit_class == "emergency" and role in ("generation", "bridge_power"):
             rule = "has an emergency permit: it may not bridge or shave peaks"
             remedy = "move it to standby_generation"
@@ -169,8 +171,8 @@ class Chooser:
             for item in self.catalog.items
             if item.family in ROLES[role]
             and is_orderable(item, last)
-            and item.tenure == "owned"
             and height_fault(item, self.given.site.height_limit_m) is None
+            and (item.tenure == "owned" or role == "bridge_power")
             and (role != "heat_rejection" or "heat_rejection" in item.brings)
             and (role not in ("generation", "bridge_power") or item.permit_class != "emergency")
             and (role != "standby_generation" or item.permit_class == "emergency")
@@ -190,9 +192,6 @@ class Chooser:
             item = self._item(row.item, ("committed", i, "item"), bought=True)
             if item is None:
                 continue
-            if item.tenure == "rented":
-                path: Path_ = ("committed", i, "item")
-                self.reader.fault(path, row.item, "renting is not supported yet", "remove the row")
             if item.orderable_from is not None and row.on_site < item.orderable_from:
                 rule = f"{row.item} cannot be ordered before {item.orderable_from}"
                 self.reader.fault(("committed", i, "on_site"), row.on_site, rule, "correct the date")
@@ -200,6 +199,16 @@ class Chooser:
                 self.reader.fault(("committed", i, "item"), row.item, *too_high)
             if item.fuel is not None and item.permit_class != "emergency":
                 self._fuel(item, ("committed", i, "item"))
+            for stage in [item.family] if item.family == "compute" else item.brings:
+                self.by_stage.setdefault(stage, [])
+
+    def _existing(self) -> None:
+        for i, row in enumerate(self.given.existing):
+            item = self._item(row.item, ("existing", i, "item"), bought=True)
+            if item is None:
+                continue
+            if item.fuel is not None and item.permit_class != "emergency":
+                self._fuel(item, ("existing", i, "item"))
             for stage in [item.family] if item.family == "compute" else item.brings:
                 self.by_stage.setdefault(stage, [])
 
@@ -226,7 +235,7 @@ class Chooser:
     def _fill_defaults(self) -> None:
         """Items for stages the case names none for; a fault when it wants no defaults."""
         given, catalog = self.given, self.catalog
-        rows = [row.item for row in given.committed if row.item in catalog]
+        rows = [name for name in given.owned if name in catalog]
         committed_stages = {stage for item_id in rows for stage in catalog[item_id].brings}
         for stage in self._needed_stages():
             if self.by_stage.get(stage) or given.redundancy.get(stage, "") is None:
@@ -240,6 +249,18 @@ class Chooser:
             elif stage not in committed_stages:
                 remedy = f"name one, write other_stages: class_defaults, or redundancy: {{{stage}: none}}"
                 self.reader.fault(("candidates",), None, f"stage {stage} has no candidate", remedy)
+
+    def _stands_by(self) -> bool:
+        """Whether something stands by that need not be bought for it, where the case wants no defaults."""
+        if self.given.candidates.other_stages == "class_defaults":
+            return False
+        policy = self.given.redundancy["standby_generation"]
+        stood = [row for row in self.given.existing if row.item in self.catalog]
+        return (policy is not None and policy.from_bridge) or any(
+            "standby_generation" in (row.stage, row.move.to if row.move is not None else None)
+            or self.catalog[row.item].permit_class == "emergency"
+            for row in stood
+        )
 
     def _needed_stages(self) -> list[str]:
         needed: list[str] = []
@@ -257,11 +278,11 @@ class Chooser:
                 "mv_switchgear",
                 "heat_rejection",
             ]
-        batteries = [*self.by_stage.get("battery", []), *[c.item for c in given.committed if c.item in catalog]]
+        batteries = [*self.by_stage.get("battery", []), *[name for name in given.owned if name in catalog]]
         if any(catalog[b].family == "battery" and "mv_lv_transformer" in catalog[b].consumes for b in batteries):
             needed.append("battery_transformer")
         if via_substation and (given.target.milestones or given.candidates.other_stages == "class_defaults"):
             needed += ["main_transformer", "hv_substation"]
-        if given.redundancy.get("standby_generation") is not None:
+        if given.redundancy.get("standby_generation") is not None and not self._stands_by():
             needed.append("standby_generation")
         return list(dict.fromkeys(needed))

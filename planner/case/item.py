@@ -11,6 +11,7 @@ from planner.case.base import Rule, Strict, require, suggest
 from planner.case.commitment import commitment_faults
 from planner.case.fabric_design import FabricDesign, SideNetwork
 from planner.case.figure import Curve, Figure, Sourced
+from planner.case.rental import RENTAL, rental_faults
 from planner.units import KW_PER_MW
 
 Family = Literal["compute", "network", "enclosure", "power", "cooling", "generation", "renewable", "battery"]
@@ -87,6 +88,10 @@ INHERITED_AS_IS = (
     "heat_to_liquid_fraction",
     "rack_power_max_kw",
     "evaporation_l_per_kwh",
+    "mobilisation_usd_per_mw",
+    "demobilisation_usd_per_mw",
+    "minimum_term_months",
+    "start_time_minutes",
 )
 # What sizing needs of every item besides a rating.
 NEEDED = (
@@ -94,6 +99,14 @@ NEEDED = (
     "lead_time_weeks",
     "footprint_m2",
     "installation_weeks",
+    "installation_fraction",
+    "economic_life_years",
+    "payment_order_fraction",
+    "payment_delivery_fraction",
+)
+# What of it is of no account for what is rented.
+BOUGHT = (
+    "price_usd",
     "installation_fraction",
     "economic_life_years",
     "payment_order_fraction",
@@ -199,12 +212,16 @@ class Item(Strict):
     co_kg_per_mwh: Figure | None = None
     voc_kg_per_mwh: Figure | None = None
     pm25_kg_per_mwh: Figure | None = None
-    start_time_minutes: Figure | None = None  # from standstill to load; `high` is what a notice is held against
+    start_time_minutes: Figure | None = None  # from standstill to full load; `high` is what a notice is held against
     derate_fraction_per_k: Figure | None = None
     derate_from_c: Figure | None = None
     derate_fraction_per_300m: Figure | None = None
     availability_fraction: Figure | None = None
-    rental_usd_per_mw_month: Figure | None = None
+    # of a rented generator: all per MW of nameplate, without fuel
+    rental_usd_per_mw_month: Figure | None = None  # due whether it runs or not
+    mobilisation_usd_per_mw: Figure | None = None  # transport, erection, tie-in
+    demobilisation_usd_per_mw: Figure | None = None
+    minimum_term_months: Figure | None = None  # rent is due for as long, however soon a unit is returned
     # renewables
     dc_ac_ratio: Figure | None = None
     fixed_om_usd_per_kw_year: Figure | None = None
@@ -244,7 +261,7 @@ class Item(Strict):
                 found.append(Rule("is for batteries", "remove it", (name,)))
         if self.heat_rate_btu_per_kwh_lhv and self.heat_rate_btu_per_kwh_hhv:
             found.append(Rule("has an LHV and an HHV heat rate", "keep one", ("heat_rate_btu_per_kwh_hhv",)))
-        found += commitment_faults(self)
+        found += commitment_faults(self) + rental_faults(self)
         require(found)
         return self
 
@@ -305,7 +322,7 @@ class Item(Strict):
         """What keeps the item from being sized, empty when nothing does."""
         names = list(NEEDED_BY_FAMILY.get(self.family, ())) + list(NEEDED)
         if self.tenure == "rented":
-            names = [n for n in names if n != "price_usd"] + ["rental_usd_per_mw_month"]
+            names = [n for n in names if n not in BOUGHT] + list(RENTAL)
         gone = [n for n in names if n != "heat_rate_btu_per_kwh" and getattr(self, n) is None]
         if "heat_rate_btu_per_kwh" in names and not (self.heat_rate_btu_per_kwh_lhv or self.heat_rate_btu_per_kwh_hhv):
             gone.append("heat_rate_btu_per_kwh_lhv")

@@ -29,6 +29,7 @@ from planner.case.base import (
     unknown_key_remedy,
 )
 from planner.case.event import EventInput, promised
+from planner.case.existing import Existing
 from planner.case.fabric_design import Network
 from planner.case.goodput import Goodput
 from planner.case.item import STAGES
@@ -258,6 +259,9 @@ class Redundancy(Strict):
     group: Literal["substation", "site"] | None = None
     covers: Fraction = 1.0  # standby generation: share of the design load
     spinning_reserve: Literal["none", "largest_unit"] = "none"
+    from_bridge: bool = False  # standby: non-emergency generators beyond what firm power needs count too
+    ride_through_minutes: Positive | None = None  # what the UPS carries; they must start within it
+    firm_gas: bool = False  # gas that does not fail with the grid; without it only oil counts
 
     @model_validator(mode="after")
     def _scheme(self) -> Redundancy:
@@ -265,6 +269,13 @@ class Redundancy(Strict):
         if not SCHEME.fullmatch(self.scheme):
             remedy = "write N, N+1, N+2, 2N, 2(N+1), 3N/2 or 4N/3"
             found.append(Rule("unknown redundancy scheme", remedy, ("scheme",), ("scheme",)))
+        if self.from_bridge != (self.ride_through_minutes is not None):
+            remedy = "write both, or neither"
+            reads = ("from_bridge", "ride_through_minutes")
+            rule = "from_bridge and ride_through_minutes go together"
+            found.append(Rule(rule, remedy, ("ride_through_minutes",), reads))
+        if self.firm_gas and not self.from_bridge:
+            found.append(Rule("goes with from_bridge", "remove it", ("firm_gas",), ("from_bridge", "firm_gas")))
         groups = ("group_mw", "group_racks", "group")
         written = [name for name in groups if getattr(self, name) is not None]
         if len(written) > 1:
@@ -292,7 +303,10 @@ REDUNDANCY_KEYS = (
 
 
 # Fields that mean something for one stage alone.
-ONLY_FOR = {"spinning_reserve": "onsite_generation", "covers": "standby_generation"}
+ONLY_FOR = {
+    "spinning_reserve": "onsite_generation",
+    **dict.fromkeys(("covers", "from_bridge", "ride_through_minutes", "firm_gas"), "standby_generation"),
+}
 
 
 def _redundancy(value: Any) -> Any:
@@ -342,6 +356,7 @@ class CaseInput(Strict):
     supply: dict[str, dict[str, Count]] = {}  # item -> quarter -> units the vendor delivers
     order_multiples: dict[str, PositiveCount] = {}
     committed: list[Committed] = []
+    existing: list[Existing] = []  # stands at the start
     activities: list[Activity] = []
     redundancy: Annotated[dict[str, Redundancy | None], BeforeValidator(_redundancy)] = {}
     spares: Spares = Spares()
@@ -352,6 +367,11 @@ class CaseInput(Strict):
     risk: Risk | None = None
     finance: Finance
     catalogs: list[str] = []  # folders of your own, relative to the case
+
+    @property
+    def owned(self) -> tuple[str, ...]:
+        """Items that stand already or are already bought."""
+        return tuple(dict.fromkeys([*(row.item for row in self.committed), *(row.item for row in self.existing)]))
 
     @model_validator(mode="after")
     def _by(self) -> CaseInput:

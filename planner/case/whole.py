@@ -146,6 +146,7 @@ NEUTRAL: dict[str, Any] = {
     "objective": "min_cost",
     "candidates": {},
     "activities": {"*": {"weeks": 0.0}},
+    "existing": {"*": {"units": 1, "since": date(2020, 1, 1)}},
     "committed": {"*": {"units": 1, "on_site": _A_DAY}},
     "finance": {"base_year": 2027},
 }

@@ -107,7 +107,7 @@ class Battery:
 def batteries(case: Case) -> tuple[Battery, ...]:
     """Every battery candidate or committed battery."""
     ids = [*case.candidates.get("battery", ())]
-    ids += [c.item for c in case.input.committed if case.catalog[c.item].family == "battery"]
+    ids += [name for name in case.input.owned if case.catalog[name].family == "battery"]
     scheme = case.stage_redundancy("onsite_generation")
     reserve = scheme is not None and scheme.spinning_reserve == "largest_unit"
     asked = reserve or bool(case.input.site.grid.load_rules)

@@ -57,7 +57,7 @@ class Shift:
 def computes(case: Case) -> tuple[Compute, ...]:
     """Every compute candidate or committed compute item."""
     ids = [*case.candidates.get("compute", ())]
-    ids += [c.item for c in case.input.committed if case.catalog[c.item].family == "compute"]
+    ids += [name for name in case.input.owned if case.catalog[name].family == "compute"]
     result = []
     for item_id in dict.fromkeys(ids):
         item = case.catalog[item_id]

@@ -106,7 +106,7 @@ def rejections(case: Case) -> tuple[Rejection, ...]:
     needs_wet_bulb = np.array([case.ambient.wet_bulb_c])
     extreme = np.array([case.ambient.extreme_dry_bulb_c])
     ids = set(case.candidates.get("heat_rejection", ()))
-    ids |= {c.item for c in case.input.committed if "heat_rejection" in case.catalog[c.item].brings}
+    ids |= {name for name in case.input.owned if "heat_rejection" in case.catalog[name].brings}
     for loop in LOOPS:
         supply = loop_supply_c(case, loop)
         for item_id in sorted(ids):

@@ -17,6 +17,8 @@ of a plan (m_j minimum load, rho_j nameplate a step, d_j(t) = o_j(t-1) - o_j(t) 
     generation_idle[t]:          o_j(t-1) + s_j(t) <= R_j          with ramps: only what stands still starts
     generation_ramp_up[t]:       y_j(t) - y_j(t-1) <= rho_j (o_j(t) - s_j(t)) + kappa_j(t) s_j(t)
     generation_ramp_down[t]:     y_j(t-1) - y_j(t) <= rho_j (o_j(t) - s_j(t)) + kappa_j(t-1) d_j(t)
+A rented item runs like any other while it is held (`sizing.rent`). Units that stand by once they are no bridge
+(`standby_generation: {from_bridge: true}`) are in R all the same: in a normal hour they may run, in an event they run.
 Ramps hold within a block, not from one to the next. Fuel is a no-load part of what is online, in proportion to
 nameplate, and an incremental part of output: through the heat rates at full and at half load. A unit that starts may
 carry any load from its first step on; in an event every unit that stands may, at any load.
@@ -175,11 +177,8 @@ def burnt_mmbtu_hhv_per_mwh(machine: Generator, step_h: float) -> dict[str, floa
 def generators(case: Case) -> tuple[Generator, ...]:
     """Every generation item that may run in normal hours."""
     ids = [*case.candidates.get("generation", ())]
-    ids += [
-        c.item
-        for c in case.input.committed
-        if case.catalog[c.item].family == "generation" and case.catalog[c.item].permit_class != "emergency"
-    ]
+    owned = [(name, case.catalog[name]) for name in case.input.owned]
+    ids += [name for name, item in owned if item.family == "generation" and item.permit_class != "emergency"]
     result = []
     elevation = case.weather.elevation_m
     for item_id in dict.fromkeys(ids):

@@ -61,9 +61,9 @@ def rating_mw(item: Item, stage: str, power_factor: float) -> float:
 
 
 def stage_items(case: Case, stage: str) -> tuple[Item, ...]:
-    """Items that may stand in a stage: candidates and committed ones."""
-    committed = [c.item for c in case.input.committed if stage in case.catalog[c.item].brings]
-    return tuple(case.catalog[i] for i in dict.fromkeys([*case.candidates.get(stage, ()), *committed]))
+    """Items that may stand in a stage: candidates and those owned already."""
+    owned = [name for name in case.input.owned if stage in case.catalog[name].brings]
+    return tuple(case.catalog[i] for i in dict.fromkeys([*case.candidates.get(stage, ()), *owned]))
 
 
 def no_load_fraction(item: Item, stage: str) -> float:

@@ -32,7 +32,7 @@ class Renewable:
 def renewables(case: Case) -> tuple[Renewable, ...]:
     """Every renewable candidate with its hourly output at the site."""
     ids = [*case.candidates.get("renewable", ())]
-    ids += [c.item for c in case.input.committed if case.catalog[c.item].family == "renewable"]
+    ids += [name for name in case.input.owned if case.catalog[name].family == "renewable"]
     result = []
     for item_id in dict.fromkeys(ids):
         item = case.catalog[item_id]

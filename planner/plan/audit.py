@@ -15,6 +15,7 @@ from planner.plan.audit_base import Check, Checks, tables_of
 from planner.plan.audit_build import audit_build
 from planner.plan.audit_caps import audit_caps
 from planner.plan.audit_events import audit_events
+from planner.plan.audit_existing import audit_existing
 from planner.plan.audit_fade import audit_left
 from planner.plan.audit_it import audit_compute, audit_fabric
 from planner.plan.audit_limits import audit_limits
@@ -23,6 +24,7 @@ from planner.plan.audit_lookahead import audit_look_ahead
 from planner.plan.audit_money import Key, audit_money, audit_results, first_charges
 from planner.plan.audit_permits import audit_permits
 from planner.plan.audit_power import audit_power, months_of
+from planner.plan.audit_roles import audit_roles
 from planner.plan.audit_scenarios import audit_scenarios, on_paths
 from planner.plan.audit_swings import audit_swings
 from planner.plan.plan import Plan
@@ -41,6 +43,8 @@ def audit(plan: Plan, case: Case) -> list[Check]:
     audit_limits(checks, case, tables, site)
     audit_compute(checks, case, tables, site)
     audit_fabric(checks, case, tables, site)
+    audit_existing(checks, case, tables, site)
+    audit_roles(checks, case, tables, site)
     audit_left(checks, case, tables, site)
     bills: defaultdict[Key, float] = defaultdict(float)
     paths: list[dict[Key, float]] = []

@@ -14,6 +14,7 @@ from planner.case.schema import Milestone
 from planner.plan.audit_base import Array, Checks, Tables, as_date, first_start, says, says_when
 from planner.plan.audit_goodput import spares_fraction
 from planner.plan.audit_loads import Site
+from planner.plan.audit_rent import rented_items
 from planner.plan.audit_site import FUELLED, LOOPS
 from planner.timeline import add_weeks
 
@@ -38,7 +39,7 @@ def audit_build(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
 def _known(checks: Checks, case: Case, tables: Tables) -> None:
     """Items are in the catalog, may be bought, and stand where such an item can."""
     offered = {i for ids in case.candidates.values() for i in ids}
-    bought = {c.item for c in case.input.committed}
+    bought = set(case.input.owned)
     margins, names = [], []
     for table, allowed in ((tables.orders, offered), (tables.installed, offered | bought)):
         for item, position in sorted(set(zip(table["item"], table.position, strict=True))):
@@ -146,6 +147,16 @@ def _installed(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
         if home is not None:
             parts = tuple(home.split("+")) if item.family != "compute" or item.brings else ()
             put(item.id, home, site.ready(item, parts, bought.on_site), bought.units)
+    for old, place in site.existing():
+        counts = want.setdefault((old.item, place), np.zeros(len(site.starts)))
+        counts += old.units * np.array([old.leaves is None or start < old.leaves for start in site.starts])
+        if old.move is not None:
+            to = site.place(case.catalog[old.item], old.move.to)
+            again = add_weeks(old.move.from_, old.move.weeks)
+            put(old.item, str(to), again, old.units)
+    for item in rented_items(case, site):
+        counts = want.setdefault((item.id, "generation"), np.zeros(len(site.starts)))
+        counts -= np.cumsum(site.returned(item.id))
     nothing = np.zeros(len(site.starts))
     for key in sorted({*want, *site.units}):
         checks.equal(
@@ -166,7 +177,7 @@ def _running(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
         standing = site.units[item_id, position]
 
         there = says_when(f"{item_id} switched on", site.starts)
-        least = standing if family in FUELLED else 0.0
+        least = standing if position in FUELLED else 0.0
         checks.at_most(name, "units", on, standing, 1e-5, there)
         checks.at_most(name, "units", -on, -least, 1e-5, there)
         if not case.catalog[item_id].divisible:
@@ -177,8 +188,18 @@ def _running(checks: Checks, case: Case, tables: Tables, site: Site) -> None:
         runs = site.runs(rack)
 
         where = says_when(f"{rack.item.id} running", site.starts)
-        checks.at_most("racks keep running", "racks", runs[:-1], runs[1:], 1e-6, where)
+        gone = -np.minimum(np.diff(_retired(case, rack.item.id, site)), 0.0)
+        checks.at_most("racks keep running", "racks", runs[:-1], runs[1:] + gone, 1e-6, where)
         checks.at_most("energisation gate", "racks", np.where(closed, runs, 0.0), 0.0, 1e-6, where)
+
+
+def _retired(case: Case, item_id: str, site: Site) -> Array:
+    """Units of an item that have stood since before the start and still do, by period; none of it moves."""
+    counts = np.zeros(len(site.starts))
+    for row in case.input.existing:
+        if row.item == item_id:
+            counts += row.units * np.array([row.leaves is None or start < row.leaves for start in site.starts])
+    return counts
 
 
 # -- stages ------------------------------------------------------------------------------------------------
@@ -243,7 +264,7 @@ def _capacity_table(checks: Checks, case: Case, tables: Tables, site: Site) -> N
             + sum(c.units for c in case.input.committed if c.item in compute and c.on_site <= start)
             for start in site.starts
         ]
-    )
+    ) + sum((_retired(case, i, site) for i in compute), np.zeros(len(site.starts)))
     ready = sum((site.of_item(i) for i in compute), np.zeros(len(site.starts)))
     energised = site.sum_racks(dict.fromkeys(compute, 1.0))
     exact = {
@@ -335,6 +356,8 @@ def _commissioning(checks: Checks, case: Case, site: Site) -> None:
             most = min(most, done[p] + rules.blocks_in_parallel * math.ceil((days[q] - days[p]) / one - 1e-9))
         done.append(most)
     it = np.array([loads["it"][0] for loads in site.design])
+    for rack in site.racks:  # what runs since before the start needs no crew
+        it = it - rack.design_mw * np.minimum(site.runs(rack), _retired(case, rack.item.id, site))
     checks.at_most(
         "commissioning",
         "MW",

@@ -26,8 +26,12 @@ def audit_caps(checks: Checks, case: Case, site: Site, months: list[Month]) -> N
             held = item.get("nameplate_energy_mwh") * site.of_item(item.id)
             given = [float(month.flow(f"discharge:{item.id}_mw").sum()) * month.hours.weight for month in months]
             smoothed = np.array([site.kept.cycled_mwh(item, p) for p in site.periods])
-            most = item.get("warranty_cycles_per_year") * held - smoothed
-            _as_it_stands(checks, site, months, "warranty cycles", item, given, most)
+            yearly = item.get("warranty_cycles_per_year") * held - smoothed
+
+            def most_discharged(_: int, p: int, most: Array = yearly) -> float:
+                return float(most[p])
+
+            _as_it_stands(checks, site, months, "warranty cycles", item, given, most_discharged)
     caps = case.input.site.caps
     if caps is None:
         return
@@ -57,9 +61,13 @@ def audit_caps(checks: Checks, case: Case, site: Site, months: list[Month]) -> N
             )
     for item_id, hours in caps.run_hours_per_year.items():
         item = case.catalog[item_id]
-        rated = item.get("nameplate_power_mw") * site.of_item(item_id, "generation")
+        rated = hours * item.get("nameplate_power_mw")
+
+        def most_mwh(since: int, p: int, name: str = item_id, each: float = rated) -> float:
+            return each * site.ever_there(name, "generation", since, p)
+
         run = [_mwh(month, item) for month in months]
-        _as_it_stands(checks, site, months, "run-hours", item, run, hours * rated)
+        _as_it_stands(checks, site, months, "run-hours", item, run, most_mwh)
 
 
 def _years(site: Site, months: list[Month]) -> Iterator[tuple[str, list[int]]]:
@@ -101,10 +109,19 @@ def _evaporated(case: Case, site: Site, months: list[Month]) -> Array:
 
 
 def _as_it_stands(
-    checks: Checks, site: Site, months: list[Month], name: str, item: Item, mwh: list[float], yearly: Array
+    checks: Checks,
+    site: Site,
+    months: list[Month],
+    name: str,
+    item: Item,
+    mwh: list[float],
+    yearly: Callable[[int, int], float],
 ) -> None:
-    """By the end of every month of a year, no more than what then stands may do in one. yearly: by period. [MWh]"""
+    """By the end of every month of a year, no more than what has stood in it may do in one.
+
+    yearly: what that is, from the first period of the year to that of a month. [MWh]
+    """
     for text, places in _years(site, months):
         run = np.cumsum([mwh[i] for i in places])
-        most = np.array([yearly[months[i].p] for i in places])
+        most = np.array([yearly(months[places[0]].p, months[i].p) for i in places])
         checks.at_most(name, "MWh", run, most, _TOLERANCE + 1e-7 * most, says(f"{item.id} in {text}"))

@@ -66,6 +66,9 @@ def _purchases(case: Case, tables: Tables, site: Site, item: Item) -> Iterator[t
         p = first_start(site.starts, as_date(served))
         if p is not None:
             yield as_date(ready), p, float(units)
+    for old in case.input.existing:
+        if old.item == item.id:
+            yield old.since, 0, float(old.units)
     for row in case.input.committed:
         if row.item == item.id:
             ready = site.ready(item, ("battery",), row.on_site)

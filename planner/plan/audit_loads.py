@@ -107,7 +107,7 @@ class Site(Standing):
         if not self.racks:
             factors = [s.load_factor for s in self.case.input.scenarios]
             peak = float(self.load_by_step(p).max()) * max(factors, default=1.0)
-            return loads | {"mv_bus": (peak, peak)}
+            return self._with_standby(loads | {"mv_bus": (peak, peak)})
         loads |= {name: (value, value) for name, value in self._space(p).items()}
         loads["rack_space"] = racks_filled(self, p)
         loss = {s.stage: s.proportional + s.square for s in self.losses}
@@ -141,11 +141,15 @@ class Site(Standing):
             bus = upstream("mv_switchgear", gear)
             for name, value in (("mv_lv_transformer", at_mv), ("mv_switchgear", gear), ("mv_bus", bus)):
                 loads[name] = (value, value) if not place else (loads[name][0], value)
-        scheme = self.case.redundancy.get("standby_generation")
-        if scheme is not None:
-            low, high = loads["mv_bus"]
-            loads["standby_generation"] = (scheme.covers * low, scheme.covers * high)
-        return loads
+        return self._with_standby(loads)
+
+    def _with_standby(self, loads: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        """Loads with what standby generation must cover of them."""
+        policy = self.case.redundancy.get("standby_generation")
+        if policy is None:
+            return loads
+        low, high = loads["mv_bus"]
+        return loads | {"standby_generation": (policy.covers * low, policy.covers * high)}
 
     def _space(self, p: int) -> dict[str, float]:
         """IT design power, ports, floor and fit-out the running racks need."""
@@ -245,12 +249,13 @@ class Site(Standing):
         return np.maximum(site_rating(item, weather.dry_bulb_c, weather.elevation_m), worst)
 
     def firm_generation_mw(self, p: int) -> float:
-        """Generation on the hottest day with the k largest units out, as far as the permit and firm gas let it."""
+        """Generation that does not stand by, on the hottest day, the k largest out, within permit and firm gas."""
         scheme = self.case.stage_redundancy("onsite_generation")
         spares = scheme.spares if scheme is not None else 0
         units: list[tuple[float, str]] = []
         for item_id, each in self.firm_unit_mw.items() if may_fire(self.case, self.starts[p]) else ():
-            units += [(each, item_id)] * math.floor(float(self.of_item(item_id, "generation")[p]) + 1e-6)
+            on_duty = float(self.of_item(item_id, "generation")[p] - self.standing_by(item_id)[p])
+            units += [(each, item_id)] * math.floor(on_duty + 1e-6)
         able: dict[str, float] = {}
         for each, item_id in sorted(units, reverse=True)[spares:]:
             able[item_id] = able.get(item_id, 0.0) + each

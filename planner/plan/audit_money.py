@@ -15,6 +15,7 @@ from planner.plan.audit_fade import left_mwh
 from planner.plan.audit_limits import tank_mmbtu_hhv
 from planner.plan.audit_loads import Site
 from planner.plan.audit_physics import dearer, fuel_usd_per_mwh
+from planner.plan.audit_rent import audit_rent
 from planner.plan.audit_site import periods_of
 from planner.timeline import add_weeks
 
@@ -43,6 +44,8 @@ CAPITAL_LINES = (
     "contingency",
     "committed equipment",
     "utility contribution",
+    "relocation",
+    "decommissioning",
 )
 _FRACTIONS = 2.0  # USD a ledger row may differ by: fractions of a unit too small for the orders table
 
@@ -54,7 +57,8 @@ def audit_money(
     expected = purchases(case, tables)
     _capital(checks, case, tables)
     brought = _first_charge_lines(checks, case, tables, site)
-    for key, usd in [*fixed_lines(case).items(), *committed_om(case, site).items(), *brought.items()]:
+    hired = audit_rent(checks, case, tables, site)
+    for key, usd in [*fixed_lines(case).items(), *committed_om(case, site).items(), *brought.items(), *hired.items()]:
         expected[key] += usd
     _ledger(checks, tables, expected, bills)
     _value(checks, case, tables, risk_usd)
@@ -85,7 +89,9 @@ def present_worth(case: Case, day: date) -> float:
 def unit_payments(
     case: Case, item: Item, ordered: date, delivered: date, served: date
 ) -> list[tuple[date, str, float]]:
-    """Payments for one unit, without O&M and residual value."""
+    """Payments for one unit, without O&M and residual value; of a rented one its mobilisation alone."""
+    if item.tenure == "rented":
+        return [(delivered, "mobilisation", item.get("mobilisation_usd_per_mw") * item.get("nameplate_power_mw"))]
     price = item.get("price_usd")
     line = "IT equipment" if item.family in IT else "shell and civil" if item.family == "enclosure" else "equipment"
     first, second = item.get("payment_order_fraction"), item.get("payment_delivery_fraction")
@@ -145,6 +151,8 @@ def purchases(case: Case, tables: Tables) -> defaultdict[Key, float]:
             rows[day, "fixed O&M", item_id] += monthly * units * dearer(case, "fixed_om", day.year)
         for day, usd in _tests(case, item, served):
             rows[day, "standby tests", item_id] += usd * units
+        if item.tenure == "rented":
+            continue
         age = (case.timeline.end - served).days / 365.0
         left = annuity_left(case.input.finance.discount_rate, case.economic_life_years(item), age)
         rows[case.timeline.end, "residual value", item_id] -= cost * left * units
@@ -152,11 +160,17 @@ def purchases(case: Case, tables: Tables) -> defaultdict[Key, float]:
 
 
 def fixed_lines(case: Case) -> dict[Key, float]:
-    """Committed dues, contributions to the utility's works, and the tariff's fixed charge."""
+    """Committed dues, what leaves, contributions to the utility's works, and the tariff's fixed charge."""
     rows: defaultdict[Key, float] = defaultdict(float)
     timeline = case.timeline
     for bought in case.input.committed:
         rows[max(bought.on_site, timeline.start), "committed equipment", bought.item] += bought.due_usd
+    for row in case.input.existing:
+        if row.leaves is not None:
+            moving = row.move.cost_usd if row.move is not None else 0.0
+            rows[row.leaves, "relocation", row.item] += moving
+            rows[row.leaves, "decommissioning", row.item] += row.decommissioning_usd
+            rows[row.leaves, "resale", row.item] -= row.resale_usd
     steps = case.input.site.grid.interconnection
     for step in steps:
         rows[max(step.from_, timeline.start), "utility contribution", "grid"] += step.utility_contribution_usd
@@ -178,6 +192,11 @@ def committed_om(case: Case, site: Site) -> dict[Key, float]:
             rows[day, "fixed O&M", bought.item] += monthly * bought.units * dearer(case, "fixed_om", day.year)
         for day, usd in _tests(case, item, installed):
             rows[day, "standby tests", bought.item] += usd * bought.units
+    for old in case.input.existing:
+        monthly = yearly_om_usd(case.catalog[old.item]) / 12.0
+        for day in months_from(case, case.timeline.start) if monthly else []:
+            if old.retire is None or day < old.retire:
+                rows[day, "fixed O&M", old.item] += monthly * old.units * dearer(case, "fixed_om", day.year)
     return rows
 
 
@@ -196,7 +215,7 @@ def first_charge_usd_per_mwh(case: Case, year: int) -> float:
     if case.tariff is not None and case.tariff.energy_usd_per_mwh is not None:
         tiers = [float(case.tariff.energy_usd_per_mwh.max())]
     offered = [case.catalog[i] for i in case.candidates.get("generation", ())]
-    bought = [case.catalog[row.item] for row in case.input.committed]
+    bought = [case.catalog[name] for name in case.input.owned]
     burn = [
         i for i in (*offered, *bought) if i.family == "generation" and (i in offered or i.permit_class != "emergency")
     ]
@@ -239,7 +258,7 @@ def _capital(checks: Checks, case: Case, tables: Tables) -> None:
             continue
         item = case.catalog[str(order.item)]
         day = case.timeline.start
-        each = sum(usd for _, _, usd in unit_payments(case, item, day, day, day))
+        each = sum(usd for _, line, usd in unit_payments(case, item, day, day, day) if line != "mobilisation")
         got.append(float(order.capital_usd))  # type: ignore[arg-type]
         units = float(order.units)  # type: ignore[arg-type]
         want.append(each * units)

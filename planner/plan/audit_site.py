@@ -12,13 +12,15 @@ from datetime import date, timedelta
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from planner.case.case import Case
+from planner.case.existing import Existing
 from planner.case.item import POWER_STAGES, Item
 from planner.case.schema import Redundancy
 from planner.plan.audit_base import Array, Tables, first_start
 from planner.plan.audit_held import Kept
-from planner.plan.audit_physics import active_units, rejection_performance
+from planner.plan.audit_physics import active_units, rejection_performance, site_rating
 from planner.timeline import add_weeks
 
 FLOW = ("rack_pdu", "busway", "ups", "lv_switchboard", "mv_lv_transformer", "mv_switchgear")
@@ -85,6 +87,8 @@ class Standing:
         self.kept = Kept(case, tables)
         self.units: dict[tuple[str, str], Array] = {}
         self.on: dict[tuple[str, str], Array] = {}  # switched on, spares of their groups included
+        self._rentals = tables.details.get("rentals")
+        self._roles = tables.details.get("generator_roles")
         place = {start: p for p, start in enumerate(self.starts)}
         for row in tables.installed.itertuples():
             item, p = str(row.item), place.get(row.period)  # type: ignore[arg-type]
@@ -98,13 +102,13 @@ class Standing:
 
     def items_for(self, stage: str) -> tuple[Item, ...]:
         """Items that may stand in a stage: candidates and what is already bought."""
-        bought = [c.item for c in self.case.input.committed if stage in self.case.catalog[c.item].brings]
+        bought = [i for i in self.case.input.owned if stage in self.case.catalog[i].brings]
         ids = dict.fromkeys([*self.case.candidates.get(stage, ()), *bought])
         return tuple(self.case.catalog[i] for i in ids)
 
     def family_items(self, family: str) -> tuple[Item, ...]:
-        """Candidates and committed items of a family, emergency generators left out."""
-        bought = [c.item for c in self.case.input.committed if self.case.catalog[c.item].family == family]
+        """Candidates of a family and its items that are owned already, emergency generators left out."""
+        bought = [i for i in self.case.input.owned if self.case.catalog[i].family == family]
         items = [self.case.catalog[i] for i in dict.fromkeys([*self.case.candidates.get(family, ()), *bought])]
         offered = self.case.candidates.get(family, ())
         return tuple(i for i in items if i.id in offered or i.permit_class != "emergency")
@@ -116,6 +120,10 @@ class Standing:
             return True
         if self.case.redundancy.get(stage, "") is None:
             return False
+        if stage == "standby_generation":
+            policy = self.case.redundancy.get(stage)
+            stood = any(stage in (place, row.move.to if row.move else "") for row, place in self.existing())
+            return bool(self.items_for(stage)) or stood or (policy is not None and policy.from_bridge)
         return bool(self.items_for(stage)) or any(stage in r.item.brings for r in self.racks)
 
     @cached_property
@@ -148,6 +156,31 @@ class Standing:
             if i == item_id and (part is None or part in position.split("+")):
                 total = total + counts
         return total
+
+    def returned(self, item_id: str) -> Array:
+        """Units of a rented item given back at the start of each period, as the plan tells it."""
+        return self._told(self._rentals, item_id, "returned_units")
+
+    def standing_by(self, item_id: str) -> Array:
+        """Units of a non-emergency generator that stand by in each period, as the plan tells it."""
+        return self._told(self._roles, item_id, "standby_units")
+
+    def _told(self, table: pd.DataFrame | None, item_id: str, column: str) -> Array:
+        told = np.zeros(len(self.starts))
+        if table is not None:
+            rows = table[table["item"] == item_id]
+            for day, units in zip(rows.period, rows[column], strict=True):
+                told[[start == day for start in self.starts]] += units
+        return told
+
+    def ever_there(self, item_id: str, part: str, since: int, p: int) -> float:
+        """Units of an item that stood in a part at some time from one period to another."""
+        counts, left = self.of_item(item_id, part), self.returned(item_id)
+        for row, place in self.existing():
+            if row.item == item_id and part in place.split("+") and row.leaves is not None:
+                left[self.starts.index(row.leaves)] += row.units
+        come = np.diff(counts, prepend=0.0) + left
+        return float(counts[since] + come[since + 1 : p + 1].sum())
 
     def switched_on(self, item_id: str, part: str) -> Array:
         """Units of an item switched on in a part, by period."""
@@ -195,7 +228,9 @@ class Standing:
             cooling = item.cooling_capacity_kw is not None
             return item.get("cooling_capacity_kw" if cooling else "it_power_kw") / 1000.0
         if part == "standby_generation":
-            return item.get("nameplate_power_mw")
+            hottest = np.array([self.case.ambient.extreme_dry_bulb_c])
+            rating = site_rating(item, hottest, self.case.weather.elevation_m)
+            return item.get("nameplate_power_mw") * float(rating[0])
         name = {"white_space": "white_space_m2", "fit_out": "it_power_kw", "network": "gpu_ports"}.get(part)
         value = item.get(name) if name else 1.0
         return value / 1000.0 if part == "fit_out" else value
@@ -238,6 +273,9 @@ class Standing:
         total = self.existing_hall_m2(p) if part == "white_space" else 0.0
         for item, parts, on in self.at(part, standing=standing):
             total += self.active(item, parts, on[p]) * self._carries(item, parts, part)
+        for item in self.family_items("generation") if part == "standby_generation" else ():
+            by = float(self.standing_by(item.id)[p])
+            total += self.active(item, (part,), by) * self.unit_capacity(item, part)
         for rack in self.racks:
             if part in rack.item.brings:
                 total += float(self.runs(rack)[p]) * self.unit_capacity(rack.item, part)
@@ -327,6 +365,20 @@ class Standing:
         gate = max([self.case.gates[n] for n in names if n in self.case.gates], default=date.min)
         installed = max(add_weeks(on_site, item.get("installation_weeks")), gate)
         return add_weeks(installed, self.wait_weeks(item, parts))
+
+    def existing(self) -> Iterable[tuple[Existing, str]]:
+        """(row, its position) of everything that stands at the start and has a place in the case."""
+        for row in self.case.input.existing:
+            place = self.place(self.case.catalog[row.item], row.stage)
+            if place is not None:
+                yield row, place
+
+    def place(self, item: Item, stage: str | None) -> str | None:
+        """Position of a unit in a stage, or where such items stand by themselves."""
+        if stage is None and item.permit_class == "emergency":
+            return "standby_generation"
+        home = self.home(item)
+        return home if stage is None or (home is not None and stage in home.split("+")) else stage
 
     def home(self, item: Item) -> str | None:
         """Position of something already bought; None when the case has no use for it."""

@@ -42,6 +42,9 @@ DETAILS: dict[str, str] = {
     "battery_jobs": "Battery jobs",
     "compute": "Compute",
     "network": "Network",
+    "rentals": "Rentals",
+    "existing": "Standing already",
+    "generator_roles": "Generator roles",
 }
 
 

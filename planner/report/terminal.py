@@ -12,7 +12,7 @@ from rich.text import Text
 from planner.case.catalog import Entry
 from planner.case.figure import describe
 from planner.case.item import STAGES, Item
-from planner.plan.plan import Plan
+from planner.plan.plan import TABLES, Plan
 from planner.units import unit_of
 
 
@@ -98,8 +98,8 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
     for line in s["defaults_used"]:
         console.print(Text(f"default: {line}", style="dim"))
     console.print(f"audit: {checks} checks over {checked:,} values passed; {s['rounds']} rounds, {s['seconds']:.1f} s")
-    tables = ("orders", "capacity", "stages", "installed", "dispatch", "ledger", *plan.details)
-    console.print(Text(f"files: {folder}/plan.json, plan.xlsx, " + ", ".join(f"{name}.csv" for name in tables)))
+    tables = ", ".join(f"{name}.csv" for name in (*TABLES, *plan.details))
+    console.print(Text(f"files: {folder}/plan.json, plan.xlsx, {tables}"))
 
 
 def _print_paths(plan: Plan, console: Console) -> None:

@@ -12,6 +12,7 @@ from planner.case.case import Case
 from planner.operation.blocks import Plant
 from planner.sizing.dates import Dates, most_it_mw
 from planner.sizing.options import Option
+from planner.sizing.rent import add_returns, term_months
 from planner.sizing.targets import contribution, load_scale, target_of
 
 # Limits that may be relaxed to see what stands in the way, with the unit of their shortfall.
@@ -77,14 +78,21 @@ class Counts:
         for o in self.options:
             for k in range(len(o.orders)):
                 if o.multiple > 1:
-                    m.lots[o.key, k].setub(self.most_units(o) // o.multiple)
+                    m.lots[o.key, k].setub(self.most_ordered(o) // o.multiple)
                     m.bought_multiple.add(m.bought[o.key, k] == o.multiple * m.lots[o.key, k])
                 elif not o.item.divisible:
                     m.bought[o.key, k].domain = pyo.NonNegativeIntegers
                 if not o.item.divisible:
-                    m.bought[o.key, k].setub(self.most_units(o))
+                    m.bought[o.key, k].setub(self.most_ordered(o))
                 if k:
                     m.bought_in_order.add(m.bought[o.key, k] >= m.bought[o.key, k - 1])
+        add_returns(m, self.options, self.periods, self.mobilised)
+        reused = [(o.key, p) for o in self.options if o.reuses for p in self.periods]
+        m.standing_by = pyo.Var(reused, within=pyo.NonNegativeIntegers)
+        m.standing_by_stands = pyo.ConstraintList()
+        for o in (o for o in self.options if o.reuses):
+            for p in self.periods:
+                m.standing_by_stands.add(self.units(self.option(o.reuses), p) - m.standing_by[o.key, p] >= 0)
         grouped = [o for o in self.options if o.supplies and o.item.family != "compute"]
         m.sets = pyo.Var([(o.key, p) for o in grouped for p in self.periods], within=pyo.NonNegativeIntegers)
         spared = [o for o in grouped if o.group.spares_per_group]
@@ -94,7 +102,11 @@ class Counts:
         m.sets_stay = pyo.ConstraintList()
         for o in grouped:
             for p in self.periods:
-                if o.for_load and self.stays([m.sets, m.groups], o.key, p, self.dates.standing, m.sets_stay):
+                if (
+                    o.for_load
+                    and not o.reuses
+                    and self.stays([m.sets, m.groups], o.key, p, self.dates.standing, m.sets_stay)
+                ):
                     continue
                 needed = o.group.units_per_set * m.sets[o.key, p]
                 if o.group.spares_per_group:
@@ -104,11 +116,24 @@ class Counts:
                     m.groups[o.key, p].setub(math.ceil(most_sets[o.key] / most))
                 m.sets[o.key, p].setub(most_sets[o.key])
                 m.sets_in_service.add(self.units(o, p) >= needed)
-                if o.order_index(p) < 0 and not o.committed[p]:
+                if o.order_index(p) < 0 and not o.committed[p] and not o.reuses:
                     m.sets[o.key, p].fix(0)
 
     def units(self, o: Option, p: int) -> Any:
         """Units of an option in service in a period."""
+        if o.reuses:
+            return self.m.standing_by[o.key, p]
+        return self.mobilised(o, p) - self.m.returned[o.key, p] if o.item.tenure == "rented" else self.mobilised(o, p)
+
+    def on_duty(self, o: Option, p: int) -> Any:
+        """Units of a generator that do not stand by: they bridge, or carry load for good."""
+        role = f"{o.key}@reuse", p
+        if role in self.m.standing_by:
+            return self.units(o, p) - self.m.standing_by[role]
+        return self.units(o, p)
+
+    def mobilised(self, o: Option, p: int) -> Any:
+        """Units of an option that have come into service by a period, those returned since included."""
         k = o.order_index(p)
         return o.committed[p] + (self.m.bought[o.key, k] if k >= 0 else 0.0)
 
@@ -160,6 +185,13 @@ class Counts:
             firm = [g.firm_mw for g in self.plant.generators if g.item.id == o.item.id]
             most = math.ceil(self.most_mw() / max(min(firm, default=1.0), 1e-3)) + 1 + (scheme.spares if scheme else 0)
         return o.multiple * math.ceil(most / o.multiple)
+
+    def most_ordered(self, o: Option) -> int:
+        """Upper bound of the units of an option that are ordered in all: what is returned may come again."""
+        turns = 1
+        if o.item.tenure == "rented":
+            turns += self.case.timeline.months_of(self.last)[0] // max(1, term_months(o))
+        return turns * self.most_units(o)
 
     def most_racks(self, item_id: str) -> int:
         """Upper bound of the racks of an item: what targets ask for, or what is supplied."""
@@ -237,7 +269,8 @@ class Counts:
                 continue
             m.energised_on_site.add(m.energised[key, p] <= units)
             if p:
-                m.energised_stay.add(m.energised[key, p] >= m.energised[key, p - 1])
+                left = self.option(key).left
+                m.energised_stay.add(m.energised[key, p] >= m.energised[key, p - 1] - (left[p] - left[p - 1]))
 
     def option(self, key: str) -> Option:
         return next(o for o in self.options if o.key == key)

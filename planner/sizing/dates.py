@@ -10,6 +10,10 @@ Between these periods load, and what is switched on for it, stay as they are. Of
 unit in time for the same one of them only the cheapest is kept. Crews work as late as they can: with B(q) blocks
 due at start q, and c(p, q) the most that crews complete from p to q, B(q) - c(p, q) must be complete by p, and so
 p matters where c(p, q) may fall short of B(q).
+
+What is rented may be returned in any period: it serves no rack by itself, so none of the above is said of it. Of its
+order days in time for one use the latest still wins: rent begins later, is due for no more months, and ends no dearer.
+Where what serves load may leave, as what stands already does or a bridge that stands by, every period matters.
 """
 
 from __future__ import annotations
@@ -73,13 +77,16 @@ class Dates:
 
 
 def dates_of(plant: Plant, reached: int | None = None) -> Dates:
-    """The periods that matter in a case: all of them, where load may pay or a date is what is sought.
+    """The periods that matter in a case: all, where load may pay, a date is sought, or what serves load may leave.
 
     reached: period of the last milestone, once the earliest is known.
     """
     case = plant.case
     sought = case.input.objective.kind == "earliest" and reached is None
-    if not plant.racks or sought or _load_may_pay(case):
+    leaves = any(row.leaves is not None for row in case.input.existing)  # and so what serves load may not stay
+    policy = case.redundancy.get("standby_generation")
+    reuse = policy is not None and policy.from_bridge  # so what stands by may change when bridges are free
+    if not plant.racks or sought or leaves or reuse or _load_may_pay(case):
         return Dates.all_of(case)
     due = _due(case, reached)
     starts = tuple(sorted({period for _, period in due}))
@@ -137,7 +144,7 @@ def _most_blocks(plant: Plant, milestones: Sequence[Milestone]) -> float:
     """Blocks that milestones may make due; without any, those that what is supplied may need."""
     supply, it_mw = plant.case.input.supply, most_it_mw(plant, milestones)
     if not math.isfinite(it_mw):
-        if plant.case.input.committed or any(rack.item.id not in supply for rack in plant.racks):
+        if plant.case.input.owned or any(rack.item.id not in supply for rack in plant.racks):
             return math.inf
         it_mw = sum(sum(supply[rack.item.id].values()) * rack.design_mw for rack in plant.racks)
     return math.ceil(it_mw / plant.case.input.commissioning.block_mw)

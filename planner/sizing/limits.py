@@ -8,6 +8,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from planner.case.case import quarter_bounds
+from planner.case.existing import standing_units
 from planner.case.schema import Milestone
 from planner.operation.events import lost_of
 from planner.sizing.dates import TESTED_ON, most_completed
@@ -28,7 +29,9 @@ class Limits(Permits):
         m.blocks = pyo.Var(self.periods, within=pyo.NonNegativeIntegers, bounds=(0, most_blocks))
         m.commissioned_blocks = pyo.Constraint(
             self.periods,
-            rule=lambda m, p: self.design["it", p] <= rules.block_mw * m.blocks[p] + m.slack["commissioning", p],
+            rule=lambda m, p: (
+                self.design["it", p] - self.settled_mw(p) <= rules.block_mw * m.blocks[p] + m.slack["commissioning", p]
+            ),
         )
         m.commissioned_equipment = pyo.ConstraintList()
         m.blocks_stay = pyo.ConstraintList()
@@ -52,6 +55,20 @@ class Limits(Permits):
                 # A window that two shorter ones imply says nothing new.
                 if all(most[p, r] + most[r, q] > most[p, q] for r in range(p + 1, q)):
                     m.commissioning_crews.add(m.blocks[q] - m.blocks[p] <= most[p, q])
+
+    def settled_mw(self, p: int) -> Any:
+        """IT design power that runs since before the start, and needs no crew. [MW]"""
+        m, start, rows = self.m, self.case.timeline.starts[p], self.case.input.existing
+        racks = [r for r in self.plant.racks if standing_units(rows, r.item.id, start)]
+        if not racks:
+            return 0.0
+        if not hasattr(m, "settled"):
+            m.settled = pyo.Var([(r.item.id, q) for r in self.plant.racks for q in self.periods], bounds=(0, None))
+            m.settled_racks = pyo.ConstraintList()
+        for r in racks:
+            m.settled[r.item.id, p].setub(standing_units(rows, r.item.id, start))
+            m.settled_racks.add(m.settled[r.item.id, p] <= m.energised[r.item.id, p])
+        return sum(r.design_mw * m.settled[r.item.id, p] for r in racks)
 
     # -- sources -------------------------------------------------------------------------------------------
 
@@ -86,12 +103,14 @@ class Limits(Permits):
             ],
             within=pyo.Binary,
         )
+        # Of a type whose units may stand by, whether any is on duty.
+        m.duty = pyo.Var([(o.reuses, p) for o in self.options if o.reuses for p in self.periods], within=pyo.Binary)
         m.firm_generation_total = pyo.ConstraintList()
         m.firm_generation_spare = pyo.ConstraintList()
         m.firm_source = pyo.ConstraintList()
         adequate_by_hour = case.load_series_mw is not None and not case.input.target.milestones
         for p in self.periods:
-            total = sum(g.firm_mw * self.fires(g, p) for g in machines)
+            total = sum(g.firm_mw * self.fires_on_duty(g, p) for g in machines)
             m.firm_generation_total.add(m.firm_generation[p] <= total)
             for g in machines:
                 if (g.item.id, p) not in m.present or not self.may_fire(p):
@@ -101,6 +120,9 @@ class Limits(Permits):
                 standing, present = self.units(self.option(g.item.id), p), m.present[g.item.id, p]
                 m.firm_generation_spare.add(standing <= most * present)
                 m.firm_generation_spare.add(present <= standing)  # nothing is lost of what does not stand
+                if (g.item.id, p) in m.duty:  # of a type that only stands by no spare is asked
+                    present = m.duty[g.item.id, p]
+                    m.firm_generation_spare.add(self.on_duty(o, p) <= most * present)
                 if spares:
                     m.firm_generation_spare.add(m.firm_generation[p] <= total - spares * g.firm_mw * present)
             if adequate_by_hour:
@@ -137,7 +159,7 @@ class Limits(Permits):
         m, limits = self.m, site_limits(self.case)
         m.site_limit = pyo.Constraint([limit.name for limit in limits], self.periods)
         for limit in limits:
-            users = [(each, o) for o in self.options if (each := limit.each(o)) > 0]
+            users = [(each, o) for o in self.options if not o.reuses and (each := limit.each(o)) > 0]
             for p in self.periods:
                 used = sum(each * self.units(o, p) for each, o in users)
                 if not isinstance(used, float | int) or used > limit.most:  # of committed units alone too

@@ -202,12 +202,20 @@ class Linking(Held):
         m = self.m
         for i, (_, p) in enumerate(shares, 1):
             if i == len(shares) or (cap.rating is not None and shares[i][1] != p):
-                rated = 1.0 if cap.rating is None else m.link[p, cap.rating]
-                most = cap.per_year * rated
+                most = cap.per_year * (1.0 if cap.rating is None else self._rated(cap.rating, shares[0][1], p))
                 store = next((b for b in self.fast if cap.rating == b.key), None)
                 if store is not None:  # what it keeps back is not in its link, and smoothing cycles too
                     most += cap.per_year * self.held_power(store, p) - self.smoothing_cycled_mwh(store, p)
                 m.caps.add(sum(allowance for allowance, _ in shares[:i]) <= most)
+
+    def _rated(self, key: str, first: int, p: int) -> Any:
+        """What has stood of a link's rating at some time from one period to another, in its unit."""
+        for g in self.plant.generators:
+            o = self.option(g.item.id)
+            if g.key == key and (g.item.tenure == "rented" or any(o.left)):
+                come = self.mobilised(o, p) - self.mobilised(o, first) + o.left[p] - o.left[first]
+                return g.nameplate_mw * (self.units(o, first) + come)
+        return self.m.link[p, key]
 
     def _components(self, p: int) -> dict[str, Any]:
         """Linking component -> expression in the counts of a period."""
@@ -235,7 +243,7 @@ class Linking(Held):
             if lost_of(g) in plant.links:
                 values[lost_of(g)] = g.nameplate_mw * m.present[g.item.id, p] if self.may_fire(p) else 0.0
         if plant.standby:
-            values["standby_mw"] = self.capacity("standby_generation", p)
+            values["standby_mw"] = self.capacity("standby_generation", p, reused=False)
         if plant.spinning_reserve:
             values["reserve_mw"] = self.uncovered_mw(p)
         if plant.gas is not None:

@@ -46,12 +46,12 @@ class Loads(RackSpace):
     def position_exists(self, position: str) -> bool:
         return any(position in o.supplies for o in self.options) or position == "white_space"
 
-    def capacity(self, position: str, p: int) -> Any:
-        """Firm capacity standing at a position."""
+    def capacity(self, position: str, p: int, *, reused: bool = True) -> Any:
+        """Firm capacity standing at a position. reused: units that have another role beside included."""
         terms = []
         for o in self.options:
             per_set = o.supplies.get(position)
-            if not per_set:
+            if not per_set or (o.reuses and not reused):
                 continue
             count = self.m.energised[o.key, p] if o.item.family == "compute" else self.m.sets[o.key, p]
             terms.append(per_set * count)
@@ -97,6 +97,7 @@ class Loads(RackSpace):
         m, design, racks = self.m, self.design, self.plant.racks
         if not racks:
             design["mv_bus", p] = self.series_peak_mw(p)
+            self._standby(p)
             self._battery_transformers(p)
             return
         run = {r.item.id: m.energised[r.item.id, p] for r in racks}
@@ -142,10 +143,13 @@ class Loads(RackSpace):
             load = load + self._rejection_power(p, loop, heat, loops[loop])
         load = through("mv_lv_transformer", load)
         design["mv_bus", p] = through("mv_switchgear", load)
-        scheme = self.case.redundancy.get("standby_generation")
-        if scheme is not None:
-            design["standby_generation", p] = scheme.covers * design["mv_bus", p]
+        self._standby(p)
         self._battery_transformers(p)
+
+    def _standby(self, p: int) -> None:
+        policy = self.case.redundancy.get("standby_generation")
+        if policy is not None:
+            self.design["standby_generation", p] = policy.covers * self.design["mv_bus", p]
 
     def _battery_transformers(self, p: int) -> None:
         self.design["battery_transformer", p] = sum(

@@ -22,12 +22,18 @@ Variables
     cost[p,k]        operating cost of a place, above the cuts; with scenarios the expectation of
     path_cost[p,k,w] the same on path w
     value_at_risk, excess[w] of operation over the horizon, and what a path costs beyond it, where risk is asked for
+    returned[o,p]    units of what is rented that have gone back by a period          integer (or divisible)
+    standing_by[o,p] units of a generator that stand by, and are not on duty          integer
+    duty[j,p]        whether any of such a type is on duty                            binary
+    billed[o,t]      units of it whose rent is due in a month
     first_charge[i,p] energy that new units of battery i bring to their reserve       MWh
     held_mw[i,p], held_up_mwh[i,p], held_down_mwh[i,p]  what batteries keep back in every hour: see `held`
 
 Constraints (each under this name in the model and the LP file)
     bought_in_order          cumulative orders never fall
     bought_multiple          orders come in the vendor's multiples
+    returned_*, rent_*       what is rented: see `rent`
+    standing_by_stands       what stands by is there
     sets_in_service          units in service cover the sets that carry load and the spares of their groups
     sets_in_groups           no group holds more sets than it may
     sets_stay, blocks_stay   what serves load alone stays as it is between the periods that matter (`dates`)
@@ -37,6 +43,7 @@ Constraints (each under this name in the model and the LP file)
     top_layer_units          the steps of a fabric's top layer follow its units
     nodes_racked             every node that runs stands in a rack in use
     commissioned_blocks      design IT power fits the completed blocks
+    settled_racks            of that, racks that have run since before the start need no block
     commissioned_equipment   a block is tested on equipment that stands
     commissioning_crews      no more blocks in any stretch of time than crews can do
     grid_step                import limit of the date
@@ -75,7 +82,8 @@ from planner.ledger import Cash, operating_weights
 from planner.operation.blocks import Plant
 from planner.sizing.dates import Dates, dates_of
 from planner.sizing.money import Money
-from planner.sizing.options import Option, options_of
+from planner.sizing.options import USD_PER_KUSD, Option, options_of
+from planner.sizing.rent import Billed, Hire
 from planner.sizing.shared import SharedCost
 
 
@@ -103,6 +111,8 @@ class Sizing:
     swing_limits: Callable[[int], SwingLimits]  # of the load, in a period
     smoothing_loss_mw: Callable[[int], Any]  # of batteries, in a period
     start_h: float  # until the generator that starts slowest carries load
+    hires: list[Hire]  # rent and returns
+    billed: list[Billed]  # columns of rent that is due
     risk_kusd: Any = 0.0  # what risk adds to the expected cost
     levels: dict[str, Any] = field(default_factory=dict)  # objective name -> expression
 
@@ -156,6 +166,8 @@ def build_sizing(
         s.swing_limits,
         s.smoothing_loss_mw,
         s.start_h(),
+        s.hires,
+        s.billed,
     )
     _objectives(s, sizing)
     return sizing
@@ -172,6 +184,7 @@ def _objectives(s: Money, sizing: Sizing) -> None:
     cost = cost + sizing.risk_kusd
     rate, base = case.input.finance.discount_rate, case.timeline.start
     cost = cost + sum(discount_factor(rate, day, base) * usd * mwh for day, usd, mwh in s.first_charges())
+    cost = cost + sum(discount_factor(rate, h.on, base) * h.usd / USD_PER_KUSD * h.units for h in s.hires)
     objective = case.input.objective
     if s.relax:
         sizing.levels["slack"] = sum(m.slack[name, p] for name in s.relax for p in range(s.last + 2))

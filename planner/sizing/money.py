@@ -20,6 +20,7 @@ from planner.ledger import (
 )
 from planner.sizing.linking import Linking
 from planner.sizing.options import USD_PER_KUSD
+from planner.sizing.rent import rents
 from planner.sizing.targets import contribution, target_of
 from planner.timeline import DAYS_IN_MONTH
 
@@ -33,6 +34,7 @@ class Money(Linking):
         self._operating_cost()
         fixed = [cash for _, cash in fixed_flows(case)] + [cash for _, cash in self.committed_om()]
         self.constant_kusd = present_value(case, fixed) / USD_PER_KUSD
+        self.hires, self.billed = rents(m, case, self.options, self.mobilised, self.units)
         m.budget = pyo.ConstraintList()
         timeline = case.timeline
         for row in case.input.budget:
@@ -42,6 +44,7 @@ class Money(Linking):
                 for k, order in enumerate(o.orders)
             )
             spent = spent + cash_by(fixed, row.by) / USD_PER_KUSD
+            spent = spent + sum(h.usd / USD_PER_KUSD * h.units for h in self.hires if h.on <= row.by)
             spent = spent + sum(kusd * mwh for day, kusd, mwh in self.first_charges() if day <= row.by)
             spent = spent + sum(
                 m.cost[p, k]
@@ -94,7 +97,7 @@ class Money(Linking):
         return given.weight * (m.value_at_risk + beyond / (1.0 - given.cvar_alpha) - expected)
 
     def committed_om(self) -> list[tuple[str, Cash]]:
-        """Fixed O&M of what is already bought, once it is installed."""
+        """Fixed O&M of what is already bought, once it is installed, and of what stands, until it is retired."""
         flows = []
         for row in self.case.input.committed:
             item = self.case.catalog[row.item]
@@ -103,6 +106,10 @@ class Money(Linking):
                 since = self.case.timeline.starts[period]
                 for cash in (*fixed_om(self.case, item, since), *standby_tests(self.case, item, since)):
                     flows.append((row.item, Cash(cash.on, cash.line, cash.usd * row.units)))
+        for old in self.case.input.existing:
+            for cash in fixed_om(self.case, self.case.catalog[old.item], self.case.timeline.start):
+                if old.retire is None or cash.on < old.retire:
+                    flows.append((old.item, Cash(cash.on, cash.line, cash.usd * old.units)))
         return flows
 
     def first_charges(self) -> list[tuple[date, float, Any]]:

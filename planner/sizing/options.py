@@ -13,8 +13,10 @@ from datetime import date
 from functools import partial
 
 from planner.case.case import Case, quarter_bounds
+from planner.case.existing import Existing
 from planner.case.item import COOLING_STAGES, POWER_STAGES, Item
 from planner.case.schema import Redundancy
+from planner.case.standby import may_stand_by
 from planner.families import power
 from planner.families.generation import site_rating_fraction
 from planner.ledger import Cash, UnitDates, on_site_ready, present_value, unit_dates, unit_flows
@@ -63,6 +65,9 @@ class Option:
     orders: tuple[Order, ...]
     committed: tuple[int, ...]  # units in service by period, without buying any
     owned: tuple[tuple[date, int], ...] = ()  # the same by the day they are ready
+    left: tuple[int, ...] = ()  # units that have stood already and left, by period and cumulative
+    stood: tuple[Existing, ...] = ()  # what stands here at the start
+    reuses: str = ""  # option whose units these are, in another role
 
     @property
     def for_load(self) -> bool:
@@ -172,7 +177,7 @@ def options_of(plant: Plant, dates: Dates | None = None) -> tuple[Option, ...]:
                 own=own,
             )
         )
-    for item_id in case.candidates.get("battery_transformer", ()):
+    for item_id in _in_place(case, "battery_transformer"):
         item = case.catalog[item_id]
         capacity = power.rating_mw(item, "mv_lv_transformer", case.input.site.grid.power_factor)
         result.append(
@@ -188,7 +193,8 @@ def options_of(plant: Plant, dates: Dates | None = None) -> tuple[Option, ...]:
             )
         )
     if case.redundancy.get("standby_generation") is not None:
-        for item_id in case.candidates.get("standby_generation", ()):
+        bridging = {machine.item.id for machine in plant.generators}
+        for item_id in _in_place(case, "standby_generation"):
             item = case.catalog[item_id]
             extreme, height = case.ambient.extreme_dry_bulb_c, case.weather.elevation_m
             unit = item.get("nameplate_power_mw") * float(site_rating_fraction(item, extreme, height))
@@ -202,7 +208,16 @@ def options_of(plant: Plant, dates: Dates | None = None) -> tuple[Option, ...]:
                     {"standby_generation": group.firm_per_set},
                     group,
                     buyable="standby_generation",
+                    own=item_id not in bridging,
                 )
+            )
+    policy = case.redundancy.get("standby_generation")
+    for generator in plant.generators:
+        if policy is not None and may_stand_by(policy, generator.item):
+            group, none = group_of(policy, generator.firm_mw, None), (0,) * len(case.timeline.starts)
+            key, supplies = f"{generator.item.id}@reuse", {"standby_generation": group.firm_per_set}
+            result.append(
+                Option(key, generator.item, supplies, group, 1, (), none, left=none, reuses=generator.item.id)
             )
     for stage, machines in (
         ("generation", plant.generators),
@@ -214,6 +229,16 @@ def options_of(plant: Plant, dates: Dates | None = None) -> tuple[Option, ...]:
     return tuple(result)
 
 
+def _in_place(case: Case, stage: str) -> list[str]:
+    """Items for a stage that is one of several homes: candidates, and what stands there or comes there."""
+    found = list(case.candidates.get(stage, ()))
+    for row in case.input.existing:
+        by_permit = stage == "standby_generation" and case.catalog[row.item].permit_class == "emergency"
+        if row.stage == stage or (row.move is not None and row.move.to == stage) or by_permit:
+            found.append(row.item)
+    return list(dict.fromkeys(found))
+
+
 def _stage_items(case: Case) -> dict[str, list[str]]:
     """Items by stage: candidates, and committed ones that may not be bought."""
     skip = {"compute", "heat_rejection", "battery_transformer", "standby_generation", *SERVED_ONCE}
@@ -222,13 +247,13 @@ def _stage_items(case: Case) -> dict[str, list[str]]:
         for stage, ids in case.candidates.items()
         if stage not in skip and case.redundancy.get(stage, "") is not None
     }
-    for row in case.input.committed:
-        item = case.catalog[row.item]
+    for name in case.input.owned:
+        item = case.catalog[name]
         if item.family in ("compute", *SERVED_ONCE) or "heat_rejection" in item.brings:
             continue
         for stage in item.brings:
-            if row.item not in stages.setdefault(stage, []):
-                stages[stage].append(row.item)
+            if name not in stages.setdefault(stage, []):
+                stages[stage].append(name)
     return stages
 
 
@@ -311,14 +336,23 @@ def _option(
     compute = item.family == "compute"
     load = compute or only_for_load(supplies)
     orders = _orders(case, item, wait, gate, partial(dates.needed, load=load, racks=compute)) if may_buy else ()
-    committed = [0] * (case.timeline.last_period + 1)
+    starts = case.timeline.starts
+    periods = range(len(starts))
     rows = [row for row in case.input.committed if own and row.item == item.id]
-    owned = tuple((on_site_ready(item, row.on_site, wait, gate), row.units) for row in rows)
-    for ready, units in owned:
-        for p in range(min(case.timeline.first_period(ready), NEVER), case.timeline.last_period + 1):
-            committed[p] += units
+    owned = [(on_site_ready(item, row.on_site, wait, gate), row.units) for row in rows]
+    committed = [sum(units for ready, units in owned if case.timeline.first_period(ready) <= p) for p in periods]
+    places = (buyable, *supplies)
+    here = [row for row in case.input.existing if row.item == item.id]
+    stood = tuple(row for row in here if (own if row.stage is None else row.stage in places))
+    left = [sum(row.units for row in stood if row.leaves is not None and row.leaves <= day) for day in starts]
+    for row in stood:
+        owned.append((row.since, row.units))
+    moved = [(row.move.ready, row.units) for row in here if row.move is not None and row.move.to in places]
+    for p in periods:
+        committed[p] += sum(row.units for row in stood) - left[p]
+        committed[p] += sum(units for ready, units in moved if case.timeline.first_period(ready) <= p)
     multiple = case.input.order_multiples.get(item.id, 1)
-    return Option(key, item, supplies, group, multiple, orders, tuple(committed), owned)
+    return Option(key, item, supplies, group, multiple, orders, tuple(committed), tuple(owned), tuple(left), stood)
 
 
 def _orders(case: Case, item: Item, wait: float, gate: date, needed: Callable[[int], int]) -> tuple[Order, ...]:

@@ -46,6 +46,10 @@ class Permits(Loads):
             return 0.0
         return self.m.fires[g.item.id, p]
 
+    def fires_on_duty(self, g: Generator, p: int) -> Any:
+        """Those of them that do not stand by."""
+        return self.on_duty(self.option(g.item.id), p) if self.may_fire(p) else self.fires(g, p)
+
     def gas_mmbtu_per_h(self, p: int) -> Any:
         """A 24th of the gas of a day; none before its date."""
         supply = self.case.input.site.gas
@@ -92,9 +96,10 @@ class Permits(Loads):
                 name = out.item.id if out is not None else ""
                 total: Any = 0.0
                 for g in self.plant.generators:
-                    able = g.firm_mw * self.fires(g, p)
+                    able = g.firm_mw * self.fires_on_duty(g, p)
                     if g is out:
-                        able = able - spares * g.firm_mw * m.present[name, p]
+                        there = m.duty if (name, p) in m.duty else m.present
+                        able = able - spares * g.firm_mw * there[name, p]
                     if g.item.id in rates:
                         fed = m.fed[g.item.id, name, p] - (m.unfed[name, p] if g is out else 0.0)
                         m.firm_gas.add(fed <= able)
@@ -115,7 +120,10 @@ class Permits(Loads):
         for p in self.periods:
             energy = list(self._standby_gwh(p))
             for g in self.plant.generators:
-                most = HOURS_PER_YEAR * g.nameplate_mw / MWH_PER_GWH * self.fires(g, p)
+                stands, o = self.fires(g, p), self.option(g.item.id)
+                if capped and self.may_fire(p) and (g.item.tenure == "rented" or any(o.left)):
+                    stands = self.mobilised(o, p)  # what has gone counts in the 12 months it ran in
+                most = HOURS_PER_YEAR * g.nameplate_mw / MWH_PER_GWH * stands
                 if capped:
                     m.potential_to_emit.add(m.permitted[g.item.id, p] <= most)
                     most = m.permitted[g.item.id, p]

@@ -55,7 +55,7 @@ def _lead_times(case: Case, options: tuple[Option, ...], milestone: Milestone) -
     for position, choices in needed.items():
         if position == "white_space" and case.input.site.hall.existing_m2:
             continue
-        if any(o.committed[period] or o.order_index(period) >= 0 for o in choices):
+        if any(o.reuses or o.committed[period] or o.order_index(period) >= 0 for o in choices):
             continue
         first = min((o.orders[0].dates.ready for o in choices if o.orders), default=None)
         items = ", ".join(o.item.id for o in choices)

@@ -35,6 +35,7 @@ from planner.solve.infeasible import explain
 from planner.solve.master import Master, MasterResult
 from planner.solve.operating import Operation
 from planner.solve.pool import Pool
+from planner.solve.rentals import settle_rent
 from planner.solve.replays import failing_starts
 from planner.solve.settle import settle
 from planner.solve.solution import Level, Progress, Solution
@@ -376,6 +377,7 @@ class _Engine:
 
     def _plan(self, point: Array, values: dict[State, Value], links: dict[State, Array]) -> _Best:
         """A plan with its true costs."""
+        point = settle_rent(self.sizing, self.master, point)
         point, values, links = settle(self.sizing, self.master, self.operation.blocks, point, values, links)
         point = self.coupling.with_costs(point, {s: value.cost_usd for s, value in values.items()})
         return _Best(float(self.coupling.gradient @ point), point, values, links)

@@ -10,7 +10,10 @@ from planner.solve.it_tables import compute_table, network_table
 from planner.solve.jobs import battery_held, battery_jobs, load_swings
 from planner.solve.permits import air_permit_table, gas_table
 from planner.solve.reading import Reading
+from planner.solve.rentals import rentals
+from planner.solve.roles import roles
 from planner.solve.site_limits import site_limits_table
+from planner.solve.standing import standing
 
 # Detail -> its table, of the plan read and its dispatch; no rows where the case has nothing to say.
 _TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {
@@ -22,6 +25,9 @@ _TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {
     "battery_jobs": battery_jobs,
     "compute": compute_table,
     "network": network_table,
+    "rentals": rentals,
+    "existing": standing,
+    "generator_roles": roles,
 }
 
 

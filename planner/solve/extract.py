@@ -11,6 +11,7 @@ import pandas as pd
 import pyomo.environ as pyo
 from numpy.typing import NDArray
 
+from planner.case.existing import standing_units
 from planner.families import cooling
 from planner.ledger import CAPITAL_LINES, first_charge_usd_per_mwh, fixed_flows
 from planner.operation.blocks import hours_of
@@ -91,7 +92,7 @@ def _orders(read: Reading) -> Iterator[OrderRow]:
 
 
 def _installed(read: Reading) -> Iterator[InstalledRow]:
-    for o in read.sizing.options:
+    for o in (o for o in read.sizing.options if not o.reuses):
         for p in range(read.last + 1):
             units = read.units(o, p)
             if units > 1e-9:
@@ -116,6 +117,7 @@ def _capacity(read: Reading, stages: list[StageRow]) -> list[CapacityRow]:
         delivered = sum(
             sum(read.new_units(o, k) for k, order in enumerate(o.orders) if order.dates.delivered <= start)
             + sum(c.units for c in read.case.input.committed if c.item == o.item.id and c.on_site <= start)
+            + standing_units(read.case.input.existing, o.item.id, start)
             for o in compute
         )
         ready = sum(read.units(o, p) for o in compute)
@@ -177,6 +179,8 @@ def _binding(read: Reading, p: int, now: CapacityRow, stages: list[StageRow]) ->
     room["firm source"] = (supply - now.design_load_mw) / (rack_mw * overhead)
     if hasattr(read.model, "blocks"):
         commissioned = value(read.model.blocks[p]) * case.input.commissioning.block_mw
+        for r in read.sizing.plant.racks:  # what runs since before the start needs no crew
+            commissioned += r.design_mw * standing_units(case.input.existing, r.item.id, read.starts[p])
         room["commissioning"] = (commissioned - rack_mw * running) / rack_mw
     if kind == "max_gpus" and case.input.budget:
         left = min(pyo.value(row.upper) - value(row.body) for row in read.model.budget.values())
@@ -275,6 +279,10 @@ def _payments(read: Reading) -> Iterator[Payment]:
                 yield from (Payment(cash.on, cash.line, o.item.id, cash.usd * units) for cash in order.flows)
     for name, cash in (*fixed_flows(read.case), *read.sizing.committed_om):
         yield Payment(cash.on, cash.line, name, cash.usd)
+    for hire in read.sizing.hires:
+        usd = hire.usd * value(hire.units)
+        if abs(usd) >= 1e-6:
+            yield Payment(hire.on, hire.line, hire.item, usd)
     for store in read.sizing.plant.batteries:
         for p in range(read.last + 1):
             mwh = value(read.sizing.first_charge(store, p))

@@ -32,6 +32,7 @@ from planner.sizing.model import Sizing, build_sizing
 from planner.sizing.options import USD_PER_KUSD
 from planner.solve.infeasible import explain
 from planner.solve.master import Master
+from planner.solve.rentals import settle_rent
 from planner.solve.risk import settle_risk
 from planner.solve.solution import Level, Progress, Solution
 from planner.solve.states import State, cost_variable, event_states, link_variables, states_of
@@ -161,6 +162,7 @@ class Monolithic:
             column = self.master.index(cost_variable(self.sizing, s))
             if column is not None:
                 point[column] = values[s].cost_usd / USD_PER_KUSD
+        point = settle_rent(self.sizing, self.master, point)
         settle_risk(self.sizing, self.master, point)
         gradient, constant = self.master.gradient(self.sizing.levels["cost"])
         upper = float(gradient @ point) + constant + self.sizing.constant_kusd

@@ -8,6 +8,7 @@ from planner.families.generation import heat_rate_mmbtu_hhv_per_mwh, incremental
 from planner.families.generation import no_load_mmbtu_hhv_per_mwh as no_load
 from planner.operation.gas import HOURS_PER_DAY, gas_of
 from planner.solve.reading import Reading, value
+from planner.solve.roles import on_duty
 from planner.units import HOURS_PER_YEAR, KG_PER_SHORT_TON
 
 MWH_PER_GWH = 1000.0
@@ -86,7 +87,7 @@ def firm_generation_mw(read: Reading, p: int) -> float:
     """Generation that may fire and be fed, at the hottest hour and with its largest units out. [MW]"""
     scheme = read.case.stage_redundancy("onsite_generation")
     spares = scheme.spares if scheme is not None else 0
-    plant, sizing = read.sizing.plant, read.sizing
+    plant = read.sizing.plant
     permit = read.case.input.site.air_permit
     if permit is not None and permit.from_ > read.starts[p]:
         return 0.0
@@ -95,7 +96,7 @@ def firm_generation_mw(read: Reading, p: int) -> float:
     if gas is not None and gas.supply.firm and gas.supply.from_ <= read.starts[p]:
         fuel = gas.supply.mmbtu_hhv_per_day / HOURS_PER_DAY
     fed = gas.burners if gas is not None else ()
-    standing = {g.item.id: g.firm_mw * read.units(sizing.option(g.item.id), p) for g in plant.generators}
+    standing = {g.item.id: g.firm_mw * on_duty(read, g.item.id, p) for g in plant.generators}
     least = sum(standing.values())
     for lost in [g for g in plant.generators if standing[g.item.id] > 0]:
         left, burning = 0.0, fuel

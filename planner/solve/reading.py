@@ -102,9 +102,16 @@ class Reading:
 
     def units(self, o: Option, p: int) -> float:
         """Units of an option in service."""
+        if o.reuses:
+            return round(value(self.model.standing_by[o.key, p]))
         k = o.order_index(p)
         bought = value(self.model.bought[o.key, k]) if k >= 0 else 0.0
-        return float(o.committed[p] + (bought if o.item.divisible else round(bought)))
+        units = o.committed[p] + bought - self.returned_units(o, p)
+        return float(units if o.item.divisible else round(units))
+
+    def returned_units(self, o: Option, p: int) -> float:
+        """Units of what is rented that have gone back by a period; 0 of what is owned."""
+        return value(self.model.returned[o.key, p]) if o.item.tenure == "rented" else 0.0
 
     def running(self, o: Option, p: int) -> float:
         """Units of an option switched on, spares of their groups included; racks or nodes that run, for compute."""

@@ -32,7 +32,7 @@ def summary_of(
     """What plan.json holds."""
     solution, case, end = read.solution, read.case, capacity[-1]
     units: dict[str, float] = {}
-    for o in read.sizing.options:
+    for o in (o for o in read.sizing.options if not o.reuses):
         units[o.item.id] = units.get(o.item.id, 0.0) + read.units(o, read.last)
     key = _key_results(read, capacity, dispatch, ledger)
     growth = case.input.finance.escalation_fraction_per_year

@@ -354,11 +354,11 @@ ROWS: dict[str, Row] = {
         "not sizeable",
     ),
     "rented": (
-        "[jenbacher_j620]",
-        "[mobile_turbine_rental]",
-        "candidates.generation[0]",
+        "  other_stages",
+        "  standby_generation: [mobile_turbine_rental]\n  other_stages",
+        "candidates.standby_generation[0]",
         "rental",
-        "renting is not supported yet",
+        "rented only to stand by is not planned|bridge_power",
     ),
     "emergency engine as a bridge": (
         "  generation: [j",
@@ -1110,14 +1110,12 @@ def test_every_field_of_the_shape_is_understood_or_refused_by_name(tmp_path: Pat
     faults = faults_of(write(tmp_path, SHAPE, {"weather_normals.csv": NORMALS}))
     assert {f.field for f in faults} == {
         "site.water",
-        "candidates.bridge_power[0]",
     }
     assert all("not supported yet" in f.rule for f in faults)
 
 
 def test_the_shape_without_what_is_refused_is_a_sound_case(tmp_path: Path) -> None:
     text = re.sub(r"\n +water: .*", "", SHAPE)
-    text = text.replace("mobile_turbine_rental, ", "")
     load_case(write(tmp_path, text, {"weather_normals.csv": NORMALS}))
 
 

@@ -87,10 +87,21 @@ def test_order_days_kept(make_case: Make) -> None:
             },
             "redundancy": {"onsite_generation": {"scheme": "N+1"}},
         },
+        {
+            "site": {
+                "grid": {
+                    "interconnection": [
+                        {"from": "2027-06-01", "mw": 2, "via": "existing_feeders"},
+                        {"from": "2028-06-01", "mw": 5, "via": "existing_feeders"},
+                    ]
+                }
+            },
+            "candidates": {"generation": ["mobile_turbine_rental", "jenbacher_j620"]},
+        },
         {"objective": "earliest"},
         {"budget": [{"by": "2027-12-31", "usd": 60e6}, {"by": "2028-12-31", "usd": 400e6}]},
     ],
-    ids=["plain", "max_gpus", "own power", "earliest", "budget"],
+    ids=["plain", "max_gpus", "own power", "rented power", "earliest", "budget"],
 )
 def test_no_optimum_changes(make_case: Make, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]) -> None:
     case = make_case(SITE, change)
