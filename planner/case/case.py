@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from planner.case.base import suggest
 from planner.case.catalog import Catalog, default_catalog_folder, holds_catalog, read_catalog
 from planner.case.choice import FAMILIES, Chooser
+from planner.case.coolant import check_coolant
 from planner.case.event import modelled_hours
 from planner.case.hours import (
     Ambient,
@@ -155,6 +156,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     prices_that_pay_for_waste(reader, given, tariff, timeline)
     export = export_price(reader, given, tariff, timeline)
     _check_caps(reader, given, catalog, candidates)
+    chooser.defaults += check_coolant(reader, given, catalog, candidates)
     weather = weather_of(reader, given)
     ambient = ambient_of(reader, given, weather)
     shape, mean = load_shape(reader, given)

@@ -239,6 +239,8 @@ class Chooser:
                 "mv_switchgear",
                 "heat_rejection",
             ]
+        if "cdu" in needed:  # cold plates leave some heat to the air: of the rest of the racks, network and losses
+            needed.append("air_unit")
         batteries = [*self.by_stage.get("battery", []), *[c.item for c in given.committed if c.item in catalog]]
         if any(catalog[b].family == "battery" and "mv_lv_transformer" in catalog[b].consumes for b in batteries):
             needed.append("battery_transformer")

@@ -55,6 +55,10 @@ class CoolingDesign(Strict):
 
     coolant_supply_c: Annotated[Finite, Field(ge=15, le=50)] = 35.0  # to the cold plates
     chilled_water_supply_c: Annotated[Finite, Field(ge=5, le=40)] = 22.0  # to the air units
+    # Coolant above facility water in the CDUs, whose ratings go with it; absent: the widest of the candidates, and
+    # every CDU carries its rating.
+    cdu_approach_k: Annotated[Finite, Field(ge=1, le=20)] | None = None
+    supply_air_max_c: Annotated[Finite, Field(ge=15, le=45)] | None = None  # to the racks; absent: not looked at
 
 
 class Shed(Strict):

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from planner.algebra import BlockBuilder, Columns
 from planner.case.case import Case
+from planner.case.coolant import site_approach_k
 from planner.case.item import Item
 from planner.timeline import Hours
 
@@ -96,8 +97,8 @@ def loop_supply_c(case: Case, loop: str) -> float:
     """Water the rejection equipment must deliver to a loop. [degC]"""
     if loop == "air":
         return case.input.cooling.chilled_water_supply_c
-    approaches = [case.catalog[i].get("approach_k", 4.0) for i in case.candidates.get("cdu", ())]
-    return case.input.cooling.coolant_supply_c - max(approaches, default=4.0)
+    cdus = [case.catalog[i] for i in case.candidates.get("cdu", ())]
+    return case.input.cooling.coolant_supply_c - site_approach_k(case.input, cdus)
 
 
 def rejections(case: Case) -> tuple[Rejection, ...]:

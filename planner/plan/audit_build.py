@@ -27,7 +27,7 @@ OUTDOORS = (
     "battery_transformer",
     "standby_generation",
 )
-STAGE_UNITS = {"white_space": "m2", "network": "GPU ports", "rack_space": "racks"}
+STAGE_UNITS = {"white_space": "m2", "network": "GPU ports", "rack_space": "racks", "cdu_flow": "L/min"}
 _MW = 1e-6
 
 

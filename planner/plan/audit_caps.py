@@ -81,12 +81,7 @@ def _mwh(month: Month, item: Item) -> float:
 
 def _evaporated(case: Case, site: Site, months: list[Month]) -> Array:
     """Water each month evaporates. [m3]"""
-    water = case.input.cooling
-    approaches = [case.catalog[i].get("approach_k", 4.0) for i in case.candidates.get("cdu", ())]
-    supply = {
-        "liquid": water.coolant_supply_c - max(approaches, default=4.0),
-        "air": water.chilled_water_supply_c,
-    }
+    supply = site.water_supply_c
     weather, amounts = case.weather, np.zeros(len(months))
     for loop in LOOPS:
         for r in site.rejectors[loop]:

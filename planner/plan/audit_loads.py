@@ -122,6 +122,7 @@ class Site(Standing):
             "rack_pdu": on_pdu,
             "busway": busway,
             "cdu": liquid,
+            "cdu_flow": float(self.sum_racks({r.item.id: self.flow_lpm(r) for r in self.racks})[p]),
             "air_unit": air,
             "ups": ups,
             "lv_switchboard": board,

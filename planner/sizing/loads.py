@@ -7,8 +7,10 @@ from typing import Any
 
 import pyomo.environ as pyo
 
+from planner.case.coolant import FLOW_LPM_PER_KW, rack_flow_lpm
 from planner.families import compute, power
 from planner.sizing.counts import Counts
+from planner.units import KW_PER_MW
 
 
 class Loads(Counts):
@@ -35,6 +37,8 @@ class Loads(Counts):
                 capacity = capacity + m.slack["hall", p]
             elif position in power.CHAIN or position in ("cdu", "air_unit", "fit_out"):
                 capacity = capacity + m.slack["equipment", p]
+            elif position == "cdu_flow":
+                capacity = capacity + FLOW_LPM_PER_KW * KW_PER_MW * m.slack["equipment", p]
             if not self.position_exists(position):
                 if position.startswith("heat_rejection"):
                     m.stage_capacity[position, p] = load <= m.slack["equipment", p]
@@ -42,13 +46,15 @@ class Loads(Counts):
             m.stage_capacity[position, p] = load <= capacity
 
     def position_exists(self, position: str) -> bool:
+        if position == "cdu_flow":
+            return self.position_exists("cdu")
         return any(position in o.supplies for o in self.options) or position == "white_space"
 
     def capacity(self, position: str, p: int) -> Any:
         """Firm capacity standing at a position."""
         terms = []
         for o in self.options:
-            per_set = o.supplies.get(position)
+            per_set = o.flow_lpm if position == "cdu_flow" else o.supplies.get(position)
             if not per_set:
                 continue
             count = self.m.energised[o.key, p] if o.item.family == "compute" else self.m.sets[o.key, p]
@@ -137,6 +143,8 @@ class Loads(Counts):
         indoor = sum(s.design_loss for s in self.plant.stages if s.name in ("rack_pdu", "busway", "ups"))
         air = it - liquid + network + indoor * it
         design["cdu", p], design["air_unit", p] = liquid, air
+        supply_c = self.case.input.cooling.coolant_supply_c
+        design["cdu_flow", p] = sum(rack_flow_lpm(r.item, supply_c) * run[r.item.id] for r in racks)
         load = through("ups", load + self.auxiliaries("cdu", p) + self.auxiliaries("air_unit", p))
         load = through("lv_switchboard", load)
         for loop, heat in (("liquid", liquid), ("air", air)):

@@ -35,7 +35,8 @@ from planner.solve.states import State
 from planner.timeline import Hours
 
 Array = NDArray[np.float64]
-_UNITS = {"white_space": "m2", "network": "GPU ports", "rack_space": "racks"}  # of positions not in MW
+# Of positions not in MW.
+_UNITS = {"white_space": "m2", "network": "GPU ports", "rack_space": "racks", "cdu_flow": "L/min"}
 _SINKS = ("charge", "grid_export")
 _SOURCES = ("grid_import", "generation", "renewable", "discharge", "compute_shed")
 
