@@ -12,16 +12,16 @@ in no cap, nor is what events burn. With scenarios the limit holds on every path
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.algebra import BlockBuilder, Columns
+from planner.algebra import BlockBuilder
 from planner.case.case import Case
 from planner.families.battery import Battery
-from planner.families.cooling import LOOPS, Rejection
+from planner.families.cooling import LOOPS, Heat, Rejection
 from planner.families.generation import Generator, incremental_mmbtu_hhv_per_mwh, no_load_mmbtu_hhv_per_mwh
 from planner.timeline import Hours
 from planner.units import CO2_KG_PER_MMBTU_HHV, HOURS_PER_YEAR, KG_PER_T, MINUTES_PER_HOUR
@@ -37,7 +37,7 @@ class Cap:
     per_year: float  # per MW of `rating` where there is one
     rating: str | None = None  # linking component that the limit is in proportion to
     of_columns: dict[str, Array | float] = field(default_factory=dict)
-    of_links: dict[str, Array] = field(default_factory=dict)  # flow = component x load shape
+    of_heat: dict[str, Array] = field(default_factory=dict)  # of the whole heat of a loop
 
 
 def caps_of(
@@ -94,29 +94,20 @@ def _burnt(machine: Generator, step_h: float) -> dict[str, float]:
 
 def _evaporation(m3_per_year: float, rejections: tuple[Rejection, ...]) -> Cap:
     columns: dict[str, Array | float] = {}
-    links: dict[str, Array] = {}
+    whole: dict[str, Array] = {}
     for loop in LOOPS:
         options = [r for r in rejections if r.loop == loop]
         for r in options:  # 1 L per kWh is 1 m3 per MWh
             if len(options) == 1:
-                links[f"heat:{loop}"] = r.water_l_per_kwh
+                whole[loop] = r.water_l_per_kwh
             else:
                 columns[f"heat_rejected:{loop}:{r.item.id}"] = r.water_l_per_kwh
-    return Cap("cap:evaporation_m3", m3_per_year, of_columns=columns, of_links=links)
+    return Cap("cap:evaporation_m3", m3_per_year, of_columns=columns, of_heat=whole)
 
 
-def operate(
-    builder: BlockBuilder,
-    hours: Hours,
-    shape: Array,
-    caps: tuple[Cap, ...],
-    shifts: Mapping[str, Sequence[tuple[Columns, Columns, float]]],
-) -> None:
-    """Rows of the annual limits in a block. Links: every cap's allowance.
-
-    shifts: by loop, IT draw moved between hours, as (MW more, MW less, MW of heat per MW).
-    """
-    at, shape = hours.hour_of_year, shape[hours.step_of_year]
+def operate(builder: BlockBuilder, hours: Hours, caps: tuple[Cap, ...], heat: Mapping[str, Heat]) -> None:
+    """Rows of the annual limits in a block. Links: every cap's allowance, and those of the heat."""
+    at = hours.hour_of_year
     for cap in caps:
         terms = []
         for name, factor in cap.of_columns.items():
@@ -124,12 +115,11 @@ def operate(
             amount = np.broadcast_to(np.asarray(factor, float), (HOURS_PER_YEAR,))[at]
             terms.append((amount * hours.weight, columns.index))
         links = [(-1.0, cap.key)]
-        if cap.of_links:  # heat that must be removed leaves no choice: too little water is a shortage, never a cost
+        if cap.of_heat:  # heat that must be removed leaves no choice: too little water is a shortage, never a cost
             short = builder.add(f"shortage_{cap.key}", hours=np.array([0]), shortage=True)
             terms.append((np.array([-1.0]), short.index))
-            links += [(float(f[at] @ shape) * hours.weight, name) for name, f in cap.of_links.items()]
-        for name, factor in cap.of_links.items():
-            for more, less, share in shifts.get(name.removeprefix("heat:"), ()):
-                each = factor[at] * share * hours.weight
-                terms += [(each, more.index), (-each, less.index)]
+        for loop, factor in cap.of_heat.items():
+            each = factor[at] * hours.weight
+            links += [(float(each @ share), link) for share, link in heat[loop].links]
+            terms += [(each[columns.hours] * share, columns.index) for share, columns in heat[loop].columns]
         builder.total(cap.key, terms, links)

@@ -10,9 +10,10 @@ from planner.case.case import Case
 from planner.case.item import Item
 from planner.plan.audit_base import Array, Checks, says
 from planner.plan.audit_generation import burnt_mmbtu
+from planner.plan.audit_heat import taken_mw
 from planner.plan.audit_loads import Site
 from planner.plan.audit_physics import evaporation_m3_per_mwh
-from planner.plan.audit_power import Month, hourly_heat_mw
+from planner.plan.audit_power import Month
 from planner.plan.audit_site import LOOPS
 from planner.units import CO2_KG_PER_MMBTU_HHV
 
@@ -88,9 +89,7 @@ def _evaporated(case: Case, site: Site, months: list[Month]) -> Array:
             each = evaporation_m3_per_mwh(r.item, supply[loop], weather.dry_bulb_c, weather.wet_bulb_c)
             for i, month in enumerate(months):
                 at = month.hours.hour_of_year
-                heat = hourly_heat_mw(site, month)[loop]
-                if len(site.rejectors[loop]) > 1:
-                    heat = month.flow(f"heat_rejected:{loop}:{r.item.id}_mw")
+                heat = taken_mw(site, month, loop, r.item.id)
                 amounts[i] += float(each[at] @ heat) * month.hours.weight
     return amounts
 

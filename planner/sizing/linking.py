@@ -9,6 +9,7 @@ import pyomo.environ as pyo
 
 from planner.families import power
 from planner.families.battery import Battery
+from planner.families.cooling import standing_heat
 from planner.operation.caps import Cap
 from planner.operation.events import lost_of
 from planner.sizing.limits import Limits
@@ -239,7 +240,7 @@ class Linking(Limits):
         network = self.network_mw(p)
         mean = sum(r.average_mw * run[r.item.id] for r in plant.racks)
         liquid = sum(r.liquid_fraction * r.average_mw * run[r.item.id] for r in plant.racks)
-        indoor = sum(s.design_loss for s in plant.stages if s.name in ("rack_pdu", "busway", "ups"))
+        on_pdu = sum(r.average_mw * run[r.item.id] for r in plant.racks if "rack_pdu" in r.item.consumes)
         values: dict[str, Any] = {"it_mw": mean}
         values |= {r.key: r.average_mw * run[r.item.id] for r in plant.racks}
         standing = network
@@ -249,7 +250,7 @@ class Linking(Limits):
             standing = standing + self.standing(name, p)
         values["standing_mw"] = standing
         if plant.has_pdu:
-            values["pdu_mw"] = sum(r.average_mw * run[r.item.id] for r in plant.racks if "rack_pdu" in r.item.consumes)
+            values["pdu_mw"] = on_pdu
         pf = self.case.input.site.grid.power_factor
         for stage in plant.stages:
             if stage.square > 0:
@@ -260,6 +261,14 @@ class Linking(Limits):
                 )
         if any(r.loop == "liquid" for r in plant.rejections):
             values["heat:liquid"] = liquid
+            values[standing_heat("liquid")] = self.auxiliaries("cdu", p)
         if any(r.loop == "air" for r in plant.rejections):
-            values["heat:air"] = mean - liquid + indoor * mean + network
+            room = [stage for stage in plant.stages if stage.name in power.IN_THE_ROOM]
+            following = sum(
+                stage.proportional * stage.throughput_per_it * (on_pdu if stage.name == "rack_pdu" else mean)
+                for stage in room
+            )
+            values["heat:air"] = mean - liquid + following
+            lost = sum(self.standing(stage, p) for stage in power.IN_THE_ROOM)
+            values[standing_heat("air")] = network + lost + self.auxiliaries("air_unit", p)
         return values

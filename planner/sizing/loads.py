@@ -139,15 +139,15 @@ class Loads(Counts):
         on_pdu = sum(r.design_mw * run[r.item.id] for r in racks if "rack_pdu" in r.item.consumes)
         load = through("rack_pdu", on_pdu) + it - on_pdu + network
         load = through("busway", load)
+        pumps, fans = self.auxiliaries("cdu", p), self.auxiliaries("air_unit", p)
+        load = through("ups", load + pumps + fans)
         liquid = sum(r.liquid_fraction * r.design_mw * run[r.item.id] for r in racks)
-        indoor = sum(s.design_loss for s in self.plant.stages if s.name in ("rack_pdu", "busway", "ups"))
-        air = it - liquid + network + indoor * it
+        air = load - liquid - pumps - fans  # all that enters the room; air units are rated net of their own fans
         design["cdu", p], design["air_unit", p] = liquid, air
         supply_c = self.case.input.cooling.coolant_supply_c
         design["cdu_flow", p] = sum(rack_flow_lpm(r.item, supply_c) * run[r.item.id] for r in racks)
-        load = through("ups", load + self.auxiliaries("cdu", p) + self.auxiliaries("air_unit", p))
         load = through("lv_switchboard", load)
-        for loop, heat in (("liquid", liquid), ("air", air)):
+        for loop, heat in (("liquid", liquid + pumps), ("air", air + fans)):
             load = load + self._rejection_power(p, loop, heat, loops[loop])
         load = through("mv_lv_transformer", load)
         design["mv_bus", p] = through("mv_switchgear", load)

@@ -86,6 +86,7 @@ class Sizing:
     capacity_of: Callable[[str, int], Any]  # firm capacity expression of a position in a period
     running: Callable[[Milestone, int], Any]  # what runs in a milestone's measure, net of spares
     energised_units: Callable[[Option, int], Any]  # units switched on, with the spares of their groups
+    standing: Callable[[str, int], Any]  # no-load losses of a power stage in a period, MW
     dates: Dates  # the periods that matter
     committed_om: list[tuple[str, Cash]]  # fixed O&M of what is already bought
     # States of charge between states: edge in the year, MWh per unit of its bounds, the bounds, the reserve below it.
@@ -136,6 +137,7 @@ def build_sizing(
         s.firm_capacity,
         s.running,
         s.energised_units,
+        s.standing,
         dates,
         s.committed_om(),
         s.edges,
