@@ -36,6 +36,7 @@ from planner.case.reader import Reader
 from planner.case.scenarios import Scenario, with_scenarios
 from planner.case.schema import QUARTER, CaseInput, Redundancy
 from planner.case.tariff import Tariff
+from planner.case.water import gate_water, takes_water
 from planner.case.weather import Weather
 from planner.case.whole import whole_case_rules
 from planner.errors import InputError
@@ -157,6 +158,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     export = export_price(reader, given, tariff, timeline)
     _check_caps(reader, given, catalog, candidates)
     chooser.defaults += check_coolant(reader, given, catalog, candidates)
+    chooser.defaults += _check_water(reader, given, catalog, candidates)
     weather = weather_of(reader, given)
     ambient = ambient_of(reader, given, weather)
     shape, mean = load_shape(reader, given)
@@ -229,6 +231,8 @@ def _check_dates(reader: Reader, given: CaseInput, timeline: Timeline) -> None:
         late.append((("target", "load_scale", i, "from"), scale.from_))
     for i, bought in enumerate(given.committed):
         late.append((("committed", i, "on_site"), bought.on_site))
+    if given.site.water is not None and given.site.water.from_ is not None:
+        late.append((("site", "water", "from"), given.site.water.from_))
     for place, day in late:
         if day > final:
             reader.fault(place, day, "comes after the build, in the operating years", remedy)
@@ -273,15 +277,28 @@ def _check_caps(reader: Reader, given: CaseInput, catalog: Catalog, candidates: 
         if catalog[name].nox_kg_per_mwh is None:
             remedy = "give the item its figure in a catalog of your own, or remove the limit"
             reader.fault((*path, "nox_t_per_year"), caps.nox_t_per_year, f"{name} has no nox_kg_per_mwh", remedy)
-    if caps.evaporation_m3_per_year is not None:
-        cooled = [*candidates.get("heat_rejection", ()), *(i for i in bought if "heat_rejection" in catalog[i].brings)]
-        for item in (catalog[name] for name in dict.fromkeys(cooled)):
-            pads = item.adiabatic_effectiveness_fraction is not None
-            wet = pads or "tower" in item.item_class or "water_cooled" in item.item_class
-            if wet and item.evaporation_l_per_kwh is None:
-                remedy = "give the item its figure in a catalog of your own, or remove the limit"
-                rule = f"{item.id} has no evaporation_l_per_kwh"
-                reader.fault((*path, "evaporation_m3_per_year"), caps.evaporation_m3_per_year, rule, remedy)
+
+
+def _check_water(
+    reader: Reader, given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]]
+) -> list[str]:
+    """Limits and prices of water need what items evaporate; returns the default that make-up rests on."""
+    caps, water = given.site.caps, given.site.water
+    if not reader.sound(("candidates",), ("committed",), ("site", "caps"), ("site", "water"), ("cooling",)):
+        return []
+    bought = [row.item for row in given.committed if row.item in catalog]
+    cooled = [*candidates.get("heat_rejection", ()), *(i for i in bought if "heat_rejection" in catalog[i].brings)]
+    wet = [item for item in (catalog[name] for name in dict.fromkeys(cooled)) if takes_water(item)]
+    for item in (i for i in wet if i.evaporation_l_per_kwh is None):
+        rule, remedy = f"{item.id} has no evaporation_l_per_kwh", "give the item its figure in a catalog of your own"
+        if caps is not None and caps.evaporation_m3_per_year is not None:
+            path: Path_ = ("site", "caps", "evaporation_m3_per_year")
+            reader.fault(path, caps.evaporation_m3_per_year, rule, f"{remedy}, or remove the limit")
+        if water is not None:
+            reader.fault(("site", "water"), None, rule, f"{remedy}, or remove the water")
+    if not wet or "cycles_of_concentration" in given.cooling.model_fields_set:
+        return []
+    return [f"cycles of concentration: {given.cooling.cycles_of_concentration:g}"]
 
 
 def _check_events(reader: Reader, given: CaseInput, candidates: dict[str, tuple[str, ...]], catalog: Catalog) -> None:
@@ -323,7 +340,7 @@ def _activities(reader: Reader, given: CaseInput) -> dict[str, date]:
 
 def _gates(reader: Reader, given: CaseInput, dates: dict[str, date], catalog: Catalog) -> dict[str, date]:
     gates: dict[str, date] = {}
-    known = {*STAGES, *FAMILIES, "energisation", "grid"}
+    known = {*STAGES, *FAMILIES, "energisation", "grid", "water"}
 
     def gate(what: str, day: date) -> None:
         gates[what] = max(day, gates.get(what, day))
@@ -333,7 +350,7 @@ def _gates(reader: Reader, given: CaseInput, dates: dict[str, date], catalog: Ca
             if what not in known and what not in catalog:
                 if what not in catalog.broken:
                     remedy = suggest(
-                        what, [*known, *catalog.entries], "write a stage, family, item, energisation or grid"
+                        what, [*known, *catalog.entries], "write a stage, family, item, energisation, grid or water"
                     )
                     path = ("activities", i, "gates", j)
                     reader.fault(path, what, "names nothing to gate", remedy)
@@ -341,6 +358,7 @@ def _gates(reader: Reader, given: CaseInput, dates: dict[str, date], catalog: Ca
                 gate(what, dates[activity.name])
     if given.site.fibre is not None:
         gate("energisation", given.site.fibre.from_)
+    gate_water(gates, catalog.items, given.site.water)
     return gates
 
 

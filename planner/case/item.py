@@ -174,6 +174,7 @@ class Item(Strict):
     capacity_derate_fraction_per_k: Figure | None = None  # above 35 degC
     adiabatic_effectiveness_fraction: Figure | None = None
     evaporation_l_per_kwh: Figure | None = None
+    drift_l_per_kwh: Figure | None = None  # carried away as drops while it evaporates
     # generation
     nameplate_power_mw: Figure | None = None
     heat_rate_btu_per_kwh_lhv: Figure | None = None

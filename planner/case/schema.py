@@ -58,6 +58,8 @@ class CoolingDesign(Strict):
     # Coolant above facility water in the CDUs, whose ratings go with it; absent: the widest of the candidates, and
     # every CDU carries its rating.
     cdu_approach_k: Annotated[Finite, Field(ge=1, le=20)] | None = None
+    # Salts of water in towers and on pads over those of the make-up, which is evaporation x n / (n - 1) [judgement]
+    cycles_of_concentration: Annotated[Finite, Field(gt=1, le=50)] = 4.0
     supply_air_max_c: Annotated[Finite, Field(ge=15, le=45)] | None = None  # to the racks; absent: not looked at
 
 
@@ -122,8 +124,20 @@ class Milestone(Strict):
         return self
 
 
-FIRM_NAMES = ("grid", "milestones", "budget", "supply", "activities", "hall", "yard", "land", "commissioning")
-FIRM_LATER = ("gas", "air_permit", "water", "curtailment", "load_rules")  # with the fields of those names
+FIRM_NAMES = (
+    "grid",
+    "milestones",
+    "budget",
+    "supply",
+    "activities",
+    "hall",
+    "yard",
+    "land",
+    "commissioning",
+    "water",
+    "water_year",
+)
+FIRM_LATER = ("gas", "air_permit", "curtailment", "load_rules")  # with the fields of those names
 
 
 def _firm(value: Any) -> Any:

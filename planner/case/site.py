@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from planner.case.base import Day, Finite, NonNegative, Positive, Rule, Series, Strict, require
 from planner.case.tariff import TariffInput
 from planner.case.uncertain import WeatherFile
+from planner.case.water import Water
 
 
 def not_yet(value: Any) -> Any:
@@ -136,4 +137,4 @@ class Site(Strict):
     fibre: Gate | None = None
     gas: NotYet = None
     air_permit: NotYet = None
-    water: NotYet = None
+    water: Water | None = None

@@ -49,7 +49,9 @@ class Rejection:
     design_power_fraction: float  # MW per MW of heat, at the extreme ambient
     capacity_fraction: Array  # (8760,)
     power_fraction: Array  # (8760,)
-    water_l_per_kwh: Array  # (8760,) per kWh of heat
+    water_l_per_kwh: Array  # (8760,) evaporated per kWh of heat
+    makeup_l_per_kwh: Array  # (8760,) with what is bled and drifts away
+    design_makeup_l_per_kwh: float  # at the extreme ambient
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,16 @@ def performance(item: Item, supply_c: float, dry_bulb_c: Array, wet_bulb_c: Arra
     return assisted, np.full_like(sink, fans), water
 
 
+def makeup_l_per_kwh(item: Item, evaporated_l_per_kwh: Array, cycles_of_concentration: float) -> Array:
+    """Water an item takes: what evaporates, the blow-down that keeps salts at so many times the make-up's, and drift.
+
+    Drift carries salts away too; counted on top of the blow-down it is a little too much. Litres per kWh of heat.
+    """
+    bled = evaporated_l_per_kwh * cycles_of_concentration / (cycles_of_concentration - 1.0)
+    made_up: Array = np.where(evaporated_l_per_kwh > 0, bled + item.get("drift_l_per_kwh", 0.0), 0.0)
+    return made_up
+
+
 def loop_supply_c(case: Case, loop: str) -> float:
     """Water the rejection equipment must deliver to a loop. [degC]"""
     if loop == "air":
@@ -124,7 +136,7 @@ def rejections(case: Case) -> tuple[Rejection, ...]:
         supply = loop_supply_c(case, loop)
         for item_id in sorted(ids):
             item = case.catalog[item_id]
-            kappa0, e0, _ = performance(item, supply, extreme, needs_wet_bulb)
+            kappa0, e0, water0 = performance(item, supply, extreme, needs_wet_bulb)
             if kappa0[0] <= 0.05:  # cannot deliver the water on the hottest day
                 continue
             kappa, e, water = performance(item, supply, case.weather.dry_bulb_c, case.weather.wet_bulb_c)
@@ -145,6 +157,8 @@ def rejections(case: Case) -> tuple[Rejection, ...]:
                     kappa,
                     e,
                     water,
+                    makeup_l_per_kwh(item, water, case.input.cooling.cycles_of_concentration),
+                    float(makeup_l_per_kwh(item, water0, case.input.cooling.cycles_of_concentration)[0]),
                 )
             )
     return tuple(result)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from planner.algebra import Block, BlockBuilder, Shared
 from planner.case.case import Case
 from planner.families import battery, compute, cooling, generation, grid, power, renewable
-from planner.operation import caps
+from planner.operation import caps, water
 from planner.operation.caps import Cap, caps_of
 from planner.operation.events import AT, Event, events_of, is_event, lost_of, strikes
 from planner.operation.heat import heat_of
@@ -79,6 +79,7 @@ class Plant:
             options = [r for r in self.rejections if r.loop == loop]
             names += [f"heat:{loop}", cooling.standing_heat(loop)] if options and self.racks else []
             names += [r.key for r in options] if len(options) > 1 else []
+        names += [water.DAY] if self.racks and water.limited_by_day(self.case.input.site.water, self.rejections) else []
         names += [g.key for g in self.generators] + [r.key for r in self.renewables]
         for store in self.batteries:
             names += [store.key, *([store.energy] if store.fades else [])]
@@ -264,6 +265,7 @@ def build_block(plant: Plant, key: str) -> Block:
     held = plant.strikes[hours.step_of_year] if plant.events else None
     battery.operate(builder, hours, plant.batteries, held)
     caps.operate(builder, hours, plant.caps, heat)
+    water.operate(builder, hours, case.input.site.water, plant.rejections, heat)
     if plant.spinning_reserve:
         _spinning_reserve(builder, hours, plant)
     return builder.build()

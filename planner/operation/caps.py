@@ -4,15 +4,15 @@
 
 The sizing model hands out the allowances: over every calendar year they add up to no more than the limit. Factors:
 carbon dioxide by fuel burnt (on site alone, not of power bought), nitrogen oxides by the item's figure for output, fuel
-on HHV, with what is burnt at no load and in starts where units are committed, evaporation by the item's figure
-(blow-down comes on top), run-hours as MWh over the rating of what stands, and the cycles of a battery's warranty as MWh
-discharged over the nameplate energy of what stands. Standby generators do not run in a plan's hours, so their tests are
-in no cap, nor is what events burn. With scenarios the limit holds on every path.
+on HHV, with what is burnt at no load and in starts where units are committed, evaporation by the item's figure (without
+blow-down, which make-up water has), run-hours as MWh over the rating of what stands, and the cycles of a battery's
+warranty as MWh discharged over the nameplate energy of what stands. Standby generators do not run in a plan's hours, so
+their tests are in no cap, nor is what events burn. With scenarios the limit holds on every path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from planner.algebra import BlockBuilder
 from planner.case.case import Case
+from planner.case.water import takes_water
 from planner.families.battery import Battery
 from planner.families.cooling import LOOPS, Heat, Rejection
 from planner.families.generation import Generator, incremental_mmbtu_hhv_per_mwh, no_load_mmbtu_hhv_per_mwh
@@ -27,6 +28,7 @@ from planner.timeline import Hours
 from planner.units import CO2_KG_PER_MMBTU_HHV, HOURS_PER_YEAR, KG_PER_T, MINUTES_PER_HOUR
 
 Array = NDArray[np.float64]
+WATER = "cap:water_m3"  # make-up, blow-down and drift included
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,15 @@ def caps_of(
     case: Case, machines: tuple[Generator, ...], rejections: tuple[Rejection, ...], stores: tuple[Battery, ...]
 ) -> tuple[Cap, ...]:
     """Every annual limit of a case with what counts towards it."""
-    return (*_of_site(case, machines, rejections), *(cap for store in stores for cap in _of_warranty(store)))
+    water = _of_water(case, rejections)
+    return (*_of_site(case, machines, rejections), *water, *(cap for store in stores for cap in _of_warranty(store)))
+
+
+def _of_water(case: Case, rejections: tuple[Rejection, ...]) -> list[Cap]:
+    given = case.input.site.water
+    if given is None or given.m3_per_year is None or not any(takes_water(r.item) for r in rejections):
+        return []
+    return [_of_heat(WATER, given.m3_per_year, [(r, r.makeup_l_per_kwh) for r in rejections])]
 
 
 def _of_warranty(store: Battery) -> list[Cap]:
@@ -74,7 +84,8 @@ def _of_site(case: Case, machines: tuple[Generator, ...], rejections: tuple[Reje
         nitrogen: dict[str, Array | float] = {m.key: m.item.get("nox_kg_per_mwh") for m in machines}
         found.append(Cap("cap:nox_kg", given.nox_t_per_year * KG_PER_T, of_columns=nitrogen))
     if given.evaporation_m3_per_year is not None:
-        found.append(_evaporation(given.evaporation_m3_per_year, rejections))
+        evaporated = [(r, r.water_l_per_kwh) for r in rejections]
+        found.append(_of_heat("cap:evaporation_m3", given.evaporation_m3_per_year, evaporated))
     for machine in machines:
         hours = given.run_hours_per_year.get(machine.item.id)
         if hours is not None:
@@ -92,17 +103,18 @@ def _burnt(machine: Generator, step_h: float) -> dict[str, float]:
     return burnt
 
 
-def _evaporation(m3_per_year: float, rejections: tuple[Rejection, ...]) -> Cap:
+def _of_heat(key: str, m3_per_year: float, water: Sequence[tuple[Rejection, Array]]) -> Cap:
+    """Limit on water. water: litres for a kWh of heat, by item; 1 L per kWh is 1 m3 per MWh."""
     columns: dict[str, Array | float] = {}
     whole: dict[str, Array] = {}
     for loop in LOOPS:
-        options = [r for r in rejections if r.loop == loop]
-        for r in options:  # 1 L per kWh is 1 m3 per MWh
+        options = [(r, each) for r, each in water if r.loop == loop]
+        for r, each in options:
             if len(options) == 1:
-                whole[loop] = r.water_l_per_kwh
+                whole[loop] = each
             else:
-                columns[f"heat_rejected:{loop}:{r.item.id}"] = r.water_l_per_kwh
-    return Cap("cap:evaporation_m3", m3_per_year, of_columns=columns, of_heat=whole)
+                columns[f"heat_rejected:{loop}:{r.item.id}"] = each
+    return Cap(key, m3_per_year, of_columns=columns, of_heat=whole)
 
 
 def operate(builder: BlockBuilder, hours: Hours, caps: tuple[Cap, ...], heat: Mapping[str, Heat]) -> None:

@@ -20,6 +20,7 @@ from planner.plan.audit_loads import Site
 from planner.plan.audit_money import Key, audit_money, audit_results, first_charges
 from planner.plan.audit_power import audit_power, months_of
 from planner.plan.audit_scenarios import audit_scenarios, on_paths
+from planner.plan.audit_water import audit_water
 from planner.plan.plan import Plan
 
 __all__ = ["Check", "audit", "require"]
@@ -42,6 +43,7 @@ def audit(plan: Plan, case: Case) -> list[Check]:
         months = months_of(checks, path.case, of_path, there)
         paths.append(audit_power(checks, path.case, of_path, there, months, brought))
         audit_caps(checks, path.case, there, months)
+        audit_water(checks, path.case, there, months)
         audit_events(checks, path.case, of_path, there, months, brought)
         for key, usd in paths[-1].items():
             bills[key] += path.probability * usd

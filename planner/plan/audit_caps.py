@@ -15,6 +15,7 @@ from planner.plan.audit_loads import Site
 from planner.plan.audit_physics import evaporation_m3_per_mwh
 from planner.plan.audit_power import Month
 from planner.plan.audit_site import LOOPS
+from planner.plan.audit_water import makeup_m3_per_h
 from planner.units import CO2_KG_PER_MMBTU_HHV
 
 _TOLERANCE = 1e-3  # t, m3, MMBtu or MWh of a year
@@ -29,6 +30,13 @@ def audit_caps(checks: Checks, case: Case, site: Site, months: list[Month]) -> N
             _as_it_stands(
                 checks, site, months, "warranty cycles", item, given, item.get("warranty_cycles_per_year") * held
             )
+    water = case.input.site.water
+    if water is not None and water.m3_per_year is not None and site.racks:
+        taken = np.array([float(makeup_m3_per_h(case, site, m).sum()) * m.hours.weight for m in months])
+        for text, places in _years(site, months):
+            slack = _TOLERANCE + 1e-7 * water.m3_per_year
+            most = float(taken[places].sum())
+            checks.at_most("water a year", "m3", most, water.m3_per_year, slack, says(f"water in {text}"))
     caps = case.input.site.caps
     if caps is None:
         return

@@ -27,6 +27,7 @@ OPERATING_LINES = (
     "variable O&M",
     "starts",
     "battery wear",
+    "water",
     "shed compute (value, not paid)",
     "export receipts",
     "coincident peak charge",

@@ -27,6 +27,7 @@ from planner.plan.audit_money import Key, middle
 from planner.plan.audit_physics import dearer
 from planner.plan.audit_shift import audit_shift, moved_mw, overstated_loss_mw
 from planner.plan.audit_site import FLOW, LOOPS, Rack, periods_of
+from planner.plan.audit_water import water_usd
 from planner.units import HOURS_PER_YEAR
 
 LOSS_TOLERANCE = 2e-4  # of the load: the model's losses lie on tangents of the square
@@ -430,6 +431,7 @@ def _month_lines(case: Case, site: Site, month: Month, ratchet_mw: float, year: 
         lines["time-of-use demand charge"] = bill["tou_demand"] * capacity
     for line, usd in generation_lines(case, site, month).items():
         lines[line] += usd
+    lines["water"] = water_usd(case, site, month)
     for item in site.family_items("battery"):
         mwh = float(month.flow(f"discharge:{item.id}_mw").sum()) * weight
         lines["battery wear"] += item.get("wear_cost_usd_per_mwh", 0.0) * mwh

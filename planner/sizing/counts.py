@@ -26,6 +26,8 @@ LIMITS = {
     "land": "m2",
     "commissioning": "MW",
     "equipment": "MW",
+    "water": "m3/day",
+    "water_year": "m3/year",
 }
 
 

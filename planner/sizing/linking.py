@@ -10,11 +10,13 @@ import pyomo.environ as pyo
 from planner.families import power
 from planner.families.battery import Battery
 from planner.families.cooling import standing_heat
-from planner.operation.caps import Cap
+from planner.operation import water
+from planner.operation.caps import WATER, Cap
 from planner.operation.events import lost_of
 from planner.sizing.limits import Limits
 from planner.sizing.shared import on_path, share
 from planner.sizing.targets import grid_steps
+from planner.sizing.water import allowed_m3_per_day
 
 RATCHET_MONTHS = 11  # before the month that is billed
 
@@ -190,7 +192,8 @@ class Linking(Limits):
         for i, (_, p) in enumerate(shares, 1):
             if i == len(shares) or (cap.rating is not None and shares[i][1] != p):
                 rated = 1.0 if cap.rating is None else m.link[p, cap.rating]
-                m.caps.add(sum(allowance for allowance, _ in shares[:i]) <= cap.per_year * rated)
+                beyond = m.slack["water_year", shares[i - 1][1]] if cap.key == WATER else 0.0
+                m.caps.add(sum(allowance for allowance, _ in shares[:i]) <= cap.per_year * rated + beyond)
 
     def _components(self, p: int) -> dict[str, Any]:
         """Linking component -> expression in the counts of a period."""
@@ -208,6 +211,8 @@ class Linking(Limits):
                 for r in options:
                     o = self.option(f"{r.item.id}@{loop}")
                     values[r.key] = r.capacity_mw * self.energised_units(o, p)
+        if water.DAY in plant.links:
+            values[water.DAY] = allowed_m3_per_day(self, p)
         for g in plant.generators:
             values[g.key] = g.nameplate_mw * self.units(self.option(g.item.id), p)
         for source in plant.renewables:

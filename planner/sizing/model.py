@@ -41,6 +41,7 @@ Constraints (each under this name in the model and the LP file)
     supply_quarter           deliveries within the vendor's allocation
     budget                   cumulative cash, operation included
     yard_area, land_area     outdoor space
+    water_design_day         make-up of the design day within the permit
     milestone                compute running by a date, net of spares
     linking                  the linking vector from the counts
     shared_peak              billed peaks of several blocks are no less than the minimum take and the ratchet's
@@ -69,6 +70,7 @@ from planner.sizing.dates import Dates, dates_of
 from planner.sizing.money import Money
 from planner.sizing.options import Option, options_of
 from planner.sizing.shared import SharedCost
+from planner.sizing.water import water_rows
 
 
 @dataclass
@@ -121,6 +123,7 @@ def build_sizing(
     s.sources()
     s.supply()
     s.areas()
+    water_rows(s)
     if milestones:
         s.milestones()
     s.linking()

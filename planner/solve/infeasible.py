@@ -34,6 +34,8 @@ _WORDS = {
     "land": "land",
     "commissioning": "commissioning capacity",
     "equipment": "equipment that can arrive in time",
+    "water": "water of a day",
+    "water_year": "water of a year",
 }
 
 

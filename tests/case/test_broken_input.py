@@ -418,7 +418,8 @@ ROWS: dict[str, Row] = {
         "air_permit",
         "not supported yet",
     ),
-    "water": ("  fuel:", "  water: {m3_per_day: 2000}\n  fuel:", "site.water", "water", "not supported yet"),
+    "water": ("  fuel:", "  water: {m3_per_day: 0}\n  fuel:", "site.water.m3_per_day", "water", "more than 0"),
+    "water of nothing": ("  fuel:", "  water: {}\n  fuel:", "site.water", "water", "limits nothing|m3_per_day"),
     "firm air permit": (
         "  milestones:",
         "  firm: [air_permit]\n  milestones:",
@@ -884,7 +885,7 @@ def test_everything_at_once(tmp_path: Path) -> None:
         "usd: 1.2e+9": "usd: 1",
         "base_year: 2026": "base_yaer: 2026",
         "via: substation": "via: tunnel",
-        "  fuel:": "  water: {m3_per_day: 1}\n  fuel:",
+        "  fuel:": "  water: {m3_per_day: 0}\n  fuel:",
         "units: 2": "units: 2, paid_usd: many",
         "gpus: 9216": "gpus: 9216, it_mw: 1",
         "2028Q1: 96": "2028Q7: 96",
@@ -905,7 +906,7 @@ def test_everything_at_once(tmp_path: Path) -> None:
         "site.grid.interconnection[0].mw",
         "site.grid.interconnection[1].via",
         "site.grid.power_factor",
-        "site.water",
+        "site.water.m3_per_day",
         "workload.series.file",
         "target.milestones[1]",
         "candidates.generation[0]",
@@ -1121,7 +1122,6 @@ def test_every_field_of_the_shape_is_understood_or_refused_by_name(tmp_path: Pat
         "site.grid.load_rules",
         "site.gas",
         "site.air_permit",
-        "site.water",
         "target.firm[1]",
         "candidates.bridge_power[0]",
     }
@@ -1129,7 +1129,7 @@ def test_every_field_of_the_shape_is_understood_or_refused_by_name(tmp_path: Pat
 
 
 def test_the_shape_without_what_is_refused_is_a_sound_case(tmp_path: Path) -> None:
-    text = re.sub(r"\n +(curtailment|load_rules|gas|air_permit|water): .*", "", SHAPE)
+    text = re.sub(r"\n +(curtailment|load_rules|gas|air_permit): .*", "", SHAPE)
     text = text.replace(", air_permit]", "]").replace("mobile_turbine_rental, ", "")
     load_case(write(tmp_path, text, {"weather_normals.csv": NORMALS}))
 
