@@ -14,6 +14,7 @@ from planner.case.item import Item
 from planner.case.marks import Path_
 from planner.case.reader import Reader
 from planner.case.schema import CaseInput
+from planner.units import KW_PER_MW
 
 FLOW_LPM_PER_KW = 1.5
 
@@ -34,11 +35,15 @@ def cdu_flow_lpm(item: Item) -> float:
     return item.get("flow_lpm", FLOW_LPM_PER_KW * rating.planning if rating is not None else 0.0)
 
 
-def cdu_capacity_fraction(item: Item, site_approach_k: float | None) -> float:
-    """Capacity of a CDU over its rating at the site's approach: in proportion, as its exchanger's heat is."""
+def cdu_capacity_mw(item: Item, site_approach_k: float | None) -> float:
+    """Heat that one unit bringing the stage cdu carries at the site's approach. [MW]
+
+    In proportion to the approach, as its exchanger's heat is; at its rating where the site has none of its own.
+    """
+    rating = item.get("cooling_capacity_kw" if item.cooling_capacity_kw is not None else "it_power_kw") / KW_PER_MW
     if site_approach_k is None or item.approach_k is None:
-        return 1.0
-    return site_approach_k / item.get("approach_k")
+        return rating
+    return rating * site_approach_k / item.get("approach_k")
 
 
 def site_approach_k(given: CaseInput, cdus: list[Item]) -> float:

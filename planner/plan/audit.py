@@ -14,6 +14,7 @@ from planner.errors import AuditError
 from planner.plan.audit_base import Check, Checks, tables_of
 from planner.plan.audit_build import audit_build
 from planner.plan.audit_caps import audit_caps
+from planner.plan.audit_cooling import audit_cooling
 from planner.plan.audit_events import audit_events
 from planner.plan.audit_fade import audit_left
 from planner.plan.audit_loads import Site
@@ -44,6 +45,7 @@ def audit(plan: Plan, case: Case) -> list[Check]:
         paths.append(audit_power(checks, path.case, of_path, there, months, brought))
         audit_caps(checks, path.case, there, months)
         audit_water(checks, path.case, there, months)
+        audit_cooling(checks, path.case, of_path, there, months, path.name)
         audit_events(checks, path.case, of_path, there, months, brought)
         for key, usd in paths[-1].items():
             bills[key] += path.probability * usd

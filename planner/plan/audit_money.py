@@ -5,6 +5,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections import defaultdict
 from datetime import date
+from typing import Any
 
 import numpy as np
 
@@ -355,6 +356,7 @@ def _key_results(case: Case, tables: Tables, site: Site) -> dict[str, float | No
         return result
     load = float(tables.capacity.design_load_mw.iloc[-1])
     result["annual_pue"] = energy * years / float((hours * year.it_mw).sum())
+    result |= _water(case, year, hours, years)
     result["peak_pue"] = load / (1.0 - site.import_loss) / float(design + site.network_mw[site.last])
     result["it_design_mw"] = float(design)
     result["project_cost_usd_per_mw"] = without / float(design)
@@ -365,6 +367,19 @@ def _key_results(case: Case, tables: Tables, site: Site) -> dict[str, float | No
     if workload is not None and workload.swing_fraction is not None:
         result["unsmoothed_swing_mw"] = workload.swing_fraction * workload.largest_job_fraction * float(design)
     return result
+
+
+def _water(case: Case, year: Any, hours: Any, years: float) -> dict[str, float | None]:
+    """Water of the operating year, from the dispatch's make-up, which is audited by hour."""
+    if "makeup_m3_per_h" not in year:
+        return {}
+    by = [year.period, year.hour_of_year // 24, *([year.scenario] if "scenario" in year else [])]
+    m3 = float((hours * year.makeup_m3_per_h).sum())
+    return {
+        "water_m3_per_year": m3 / years,
+        "peak_day_m3": float(year.makeup_m3_per_h.groupby(by).sum().max()) * case.input.horizon.step_minutes / 60.0,
+        "annual_wue_l_per_kwh": m3 / float((hours * year.it_mw).sum()),
+    }
 
 
 def _usd_per_gpu_hour(case: Case, tables: Tables, gpus: list[float]) -> float | None:

@@ -45,6 +45,7 @@ PLAIN_COLUMNS = {
     "room_losses_mw",
     "liquid_heat_mw",
     "air_heat_mw",
+    "makeup_m3_per_h",
     "heat_rejection_mw",
     "losses_and_fans_mw",
     "site_load_mw",

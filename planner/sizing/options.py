@@ -13,7 +13,7 @@ from datetime import date
 from functools import partial
 
 from planner.case.case import Case, quarter_bounds
-from planner.case.coolant import cdu_capacity_fraction, cdu_flow_lpm, rack_flow_lpm
+from planner.case.coolant import cdu_capacity_mw, cdu_flow_lpm, rack_flow_lpm
 from planner.case.item import COOLING_STAGES, POWER_STAGES, Item
 from planner.case.schema import Redundancy
 from planner.families import power
@@ -291,9 +291,7 @@ def _capacity(case: Case, item: Item, stage: str) -> float:
     if stage in POWER_STAGES:
         return power.rating_mw(item, stage, case.input.site.grid.power_factor)
     if stage in COOLING_STAGES:
-        name = "cooling_capacity_kw" if item.cooling_capacity_kw is not None else "it_power_kw"
-        approach = case.input.cooling.cdu_approach_k if stage == "cdu" else None
-        return item.get(name) / 1000.0 * cdu_capacity_fraction(item, approach)
+        return cdu_capacity_mw(item, case.input.cooling.cdu_approach_k if stage == "cdu" else None)
     if stage == "white_space":
         return item.get("white_space_m2")
     if stage == "fit_out":

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from planner.solve.cooling_table import cooling_table
 from planner.solve.reading import Reading
 
 # Detail -> its table, of the plan read and its dispatch; no rows where the case has nothing to say.
-_TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {}
+_TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {"cooling": cooling_table}
 
 
 def details_of(read: Reading, dispatch: pd.DataFrame) -> dict[str, pd.DataFrame]:

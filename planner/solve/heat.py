@@ -1,12 +1,17 @@
-"""Draw of IT, what of the losses heats the room, the heat of every loop and what rejects it, by step of a state."""
+"""Draw of IT, what of the losses heats the room, the heat of every loop and what rejects it, by step.
+
+Where something takes water, its make-up too. [m3/h]
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.case.water import takes_water
 from planner.families import power
 from planner.operation.heat import heat_of
+from planner.solve.cooling_table import MAKEUP
 from planner.solve.reading import Reading, value
 from planner.solve.states import State
 from planner.timeline import Hours
@@ -35,6 +40,8 @@ def load_and_heat(read: Reading, s: State, hours: Hours, flows: dict[str, Array]
             if stage.name != "rack_pdu" or "rack_pdu" in rack.item.consumes:
                 losses += power.shift_loss(stage, more=True) * more - power.shift_loss(stage, more=False) * less
     shown = {"it_mw": it, "room_losses_mw": losses, "heat_rejection_mw": none.copy()}
+    if any(takes_water(r.item) for r in plant.rejections):
+        shown[MAKEUP] = none.copy()
     given = heat_of(hours, plant.case.load_shape, plant.rejections, plant.stages, block.columns.__getitem__, moved)
     for loop, of in given.items():
         heat = sum((share * link[name] for share, name in of.links), none)
@@ -45,6 +52,8 @@ def load_and_heat(read: Reading, s: State, hours: Hours, flows: dict[str, Array]
         for r in options:
             taken = heat if len(options) == 1 else flows[f"heat_rejected:{loop}:{r.item.id}"]
             shown["heat_rejection_mw"] += r.power_fraction[hours.hour_of_year] * taken
+            if takes_water(r.item):
+                shown[MAKEUP] += r.makeup_l_per_kwh[hours.hour_of_year] * taken  # 1 L per kWh is 1 m3 per MWh
     return shown
 
 
