@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from planner.case.base import suggest
 from planner.case.catalog import Catalog, default_catalog_folder, holds_catalog, read_catalog
 from planner.case.choice import FAMILIES, Chooser
+from planner.case.coolant import check_coolant
 from planner.case.event import modelled_hours
 from planner.case.existing import check_existing
 from planner.case.fabric import Fabric, declared, with_fabric
@@ -44,6 +45,7 @@ from planner.case.site_limits import check_noise
 from planner.case.standby import check_standby
 from planner.case.swing import DEFAULT_START_MINUTES
 from planner.case.tariff import Tariff
+from planner.case.water import gate_water, takes_water
 from planner.case.weather import Weather
 from planner.case.whole import whole_case_rules
 from planner.errors import InputError
@@ -186,6 +188,8 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     _check_caps(reader, given, catalog, candidates)
     check_noise(reader, given, catalog, candidates)
     chooser.defaults += check_permits(reader, given, catalog, candidates)
+    chooser.defaults += check_coolant(reader, given, catalog, candidates)
+    chooser.defaults += _check_water(reader, given, catalog, candidates)
     weather = weather_of(reader, given)
     ambient = ambient_of(reader, given, weather)
     shape, mean = load_shape(reader, given)
@@ -310,6 +314,8 @@ def _check_dates(reader: Reader, given: CaseInput, timeline: Timeline) -> None:
             late.append((("site", name, "from"), gate.from_))
     for i, bought in enumerate(given.committed):
         late.append((("committed", i, "on_site"), bought.on_site))
+    if given.site.water is not None and given.site.water.from_ is not None:
+        late.append((("site", "water", "from"), given.site.water.from_))
     for place, day in late:
         if day > final:
             reader.fault(place, day, "comes after the build, in the operating years", remedy)
@@ -355,15 +361,28 @@ def _check_caps(reader: Reader, given: CaseInput, catalog: Catalog, candidates: 
         if catalog[name].nox_kg_per_mwh is None:
             remedy = "give the item its figure in a catalog of your own, or remove the limit"
             reader.fault((*path, "nox_t_per_year"), caps.nox_t_per_year, f"{name} has no nox_kg_per_mwh", remedy)
-    if caps.evaporation_m3_per_year is not None:
-        cooled = [*candidates.get("heat_rejection", ()), *(i for i in bought if "heat_rejection" in catalog[i].brings)]
-        for item in (catalog[name] for name in dict.fromkeys(cooled)):
-            pads = item.adiabatic_effectiveness_fraction is not None
-            wet = pads or "tower" in item.item_class or "water_cooled" in item.item_class
-            if wet and item.evaporation_l_per_kwh is None:
-                remedy = "give the item its figure in a catalog of your own, or remove the limit"
-                rule = f"{item.id} has no evaporation_l_per_kwh"
-                reader.fault((*path, "evaporation_m3_per_year"), caps.evaporation_m3_per_year, rule, remedy)
+
+
+def _check_water(
+    reader: Reader, given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]]
+) -> list[str]:
+    """Limits and prices of water need what items evaporate; returns the default that make-up rests on."""
+    caps, water = given.site.caps, given.site.water
+    if not reader.sound(("candidates",), ("committed",), ("site", "caps"), ("site", "water"), ("cooling",)):
+        return []
+    bought = [row.item for row in given.committed if row.item in catalog]
+    cooled = [*candidates.get("heat_rejection", ()), *(i for i in bought if "heat_rejection" in catalog[i].brings)]
+    wet = [item for item in (catalog[name] for name in dict.fromkeys(cooled)) if takes_water(item)]
+    for item in (i for i in wet if i.evaporation_l_per_kwh is None):
+        rule, remedy = f"{item.id} has no evaporation_l_per_kwh", "give the item its figure in a catalog of your own"
+        if caps is not None and caps.evaporation_m3_per_year is not None:
+            path: Path_ = ("site", "caps", "evaporation_m3_per_year")
+            reader.fault(path, caps.evaporation_m3_per_year, rule, f"{remedy}, or remove the limit")
+        if water is not None:
+            reader.fault(("site", "water"), None, rule, f"{remedy}, or remove the water")
+    if not wet or "cycles_of_concentration" in given.cooling.model_fields_set:
+        return []
+    return [f"cycles of concentration: {given.cooling.cycles_of_concentration:g}"]
 
 
 def _check_events(reader: Reader, given: CaseInput, candidates: dict[str, tuple[str, ...]], catalog: Catalog) -> None:
@@ -423,6 +442,7 @@ def _gates(reader: Reader, given: CaseInput, dates: dict[str, date], catalog: Ca
                 gate(what, dates[activity.name])
     if given.site.fibre is not None:
         gate("energisation", given.site.fibre.from_)
+    gate_water(gates, catalog.items, given.site.water)
     return gates
 
 

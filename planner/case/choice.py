@@ -278,6 +278,8 @@ class Chooser:
                 "mv_switchgear",
                 "heat_rejection",
             ]
+        if "cdu" in needed:  # cold plates leave some heat to the air: of the rest of the racks, network and losses
+            needed.append("air_unit")
         batteries = [*self.by_stage.get("battery", []), *[name for name in given.owned if name in catalog]]
         if any(catalog[b].family == "battery" and "mv_lv_transformer" in catalog[b].consumes for b in batteries):
             needed.append("battery_transformer")

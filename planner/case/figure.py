@@ -105,8 +105,41 @@ class Curve(Sourced):
         return tuple((float(year), share) for year, share in self.by_year.items())
 
 
+class BySupply(Sourced):
+    """What a rack needs of its coolant by the temperature it is supplied at, straight between those given."""
+
+    by_supply_c: dict[str, Finite]
+
+    @model_validator(mode="after")
+    def _rises(self) -> BySupply:
+        for supply in self.by_supply_c:
+            if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,6})?", supply):
+                raise Rule("must be a temperature in degC", "write a number from 0 to 99", ("by_supply_c", supply))
+        at = [supply for supply, _ in self.points]
+        if not at or any(b <= a for a, b in pairwise(at)):
+            raise Rule("temperatures must rise", "write at least one, in order", ("by_supply_c",))
+        if any(value <= 0 for _, value in self.points):
+            raise Rule("must be above 0", "correct the values", ("by_supply_c",))
+        return self
+
+    @property
+    def points(self) -> tuple[tuple[float, float], ...]:
+        """(coolant supply in degC, value) in order."""
+        return tuple((float(supply), value) for supply, value in self.by_supply_c.items())
+
+    def at(self, supply_c: float) -> float:
+        """Value at a supply temperature; that of the coolest given below it. Nothing is known above the warmest."""
+        points = self.points
+        for (x, a), (y, b) in pairwise(points):
+            if supply_c < y:
+                return a + (b - a) * max(supply_c - x, 0.0) / (y - x)
+        return points[-1][1]
+
+
 def describe(value: Sourced) -> str:
     """Figure or curve for people: the value, or typical with its range; what is left by year."""
+    if isinstance(value, BySupply):
+        return ", ".join(f"{plain(amount)} at {plain(supply)} degC" for supply, amount in value.points)
     if isinstance(value, Curve):
         return ", ".join(f"{plain(share)} in year {plain(age)}" for age, share in value.points)
     assert isinstance(value, Figure)

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from planner.case.base import Rule, Strict, require, suggest
 from planner.case.commitment import commitment_faults
 from planner.case.fabric_design import FabricDesign, SideNetwork
-from planner.case.figure import Curve, Figure, Sourced
+from planner.case.figure import BySupply, Curve, Figure, Sourced
 from planner.case.rental import RENTAL, rental_faults
 from planner.units import KW_PER_MW
 
@@ -56,7 +56,7 @@ COOLING_STAGES = ("cdu", "air_unit", "heat_rejection")
 FAST_S = 0.1  # a third of the period of 3 Hz: slower storage arrives when the swing has turned
 
 # Values an item may take from the generic item of its class. Those per unit of rating scale with it.
-INHERITED_PER_RATING = ("price_usd", "footprint_m2", "auxiliary_power_kw")
+INHERITED_PER_RATING = ("price_usd", "footprint_m2", "auxiliary_power_kw", "flow_lpm")
 INHERITED_AS_IS = (
     "lead_time_weeks",
     "installation_weeks",
@@ -169,7 +169,10 @@ class Item(Strict):
     pflops_bf16: Figure | None = None
     hbm_gb: Figure | None = None
     heat_to_liquid_fraction: Figure | None = None
+    coolant_supply_min_c: Figure | None = None  # of the water to the cold plates, as a CDU can deliver it too
     coolant_supply_max_c: Figure | None = None
+    coolant_flow_lpm: BySupply | None = None  # of one rack
+    coolant_pressure_drop_kpa: BySupply | None = None  # across one rack at that flow
     planning_area_m2: Figure | None = None  # of hall floor, with aisles and service space
     rack_units: Figure | None = None
     includes: tuple[Included, ...] = Field(default=("scale_up", "nics"), strict=False)  # of compute: in its price
@@ -189,6 +192,8 @@ class Item(Strict):
     loss_square_fraction: Figure | None = None
     # cooling
     cooling_capacity_kw: Figure | None = None
+    flow_lpm: Figure | None = None  # of a CDU, at its external head
+    external_head_kpa: Figure | None = None  # of a CDU's pumps at that flow, for racks and pipes
     approach_k: Figure | None = None  # at rated capacity: to dry bulb, wet bulb or, for a CDU, the facility water
     fan_power_fraction: Figure | None = None  # kW per kW of heat, fans and pumps
     carnot_efficiency_fraction: Figure | None = None  # chillers: COP over Carnot COP
@@ -197,6 +202,7 @@ class Item(Strict):
     capacity_derate_fraction_per_k: Figure | None = None  # above 35 degC
     adiabatic_effectiveness_fraction: Figure | None = None
     evaporation_l_per_kwh: Figure | None = None
+    drift_l_per_kwh: Figure | None = None  # carried away as drops while it evaporates
     # generation
     nameplate_power_mw: Figure | None = None
     heat_rate_btu_per_kwh_lhv: Figure | None = None
@@ -244,7 +250,8 @@ class Item(Strict):
                     found.append(Rule("unknown stage", remedy, (name, i)))
         for name, figure in self.figures():
             got = figure.planning
-            if name not in ("derate_from_c", "coolant_supply_max_c") and min(figure.low or 0, got) < 0:
+            may = ("derate_from_c", "coolant_supply_min_c", "coolant_supply_max_c")
+            if name not in may and min(figure.low or 0, got) < 0:
                 found.append(Rule("must not be negative", "correct the value", (name,)))
             elif name.endswith(("_fraction", "_fraction_per_year")) and got > 1:
                 remedy = "fractions run 0-1" + (f"; write {got / 100:g}" if got <= 100 else "")

@@ -12,7 +12,8 @@ from planner.case.item import Item
 def is_orderable(item: Item, on: date) -> bool:
     """Whether `family: all` offers the item on a date: sizeable, available, and orderable by then."""
     started = item.orderable_from is None or item.orderable_from <= on
-    return item.sizeable and item.status in ("available", "announced") and started
+    to_the_room = "cdu" in item.brings and "air_unit" in item.consumes  # refused below
+    return item.sizeable and item.status in ("available", "announced") and started and not to_the_room
 
 
 def refusal(entry: Entry) -> tuple[str, str] | None:
@@ -22,6 +23,9 @@ def refusal(entry: Entry) -> tuple[str, str] | None:
         return "is discontinued and cannot be ordered", "choose an available item"
     if item.fabric is not None:
         return "is a fabric design, counted and bought by its units", f"write network: {{fabric: {item.id}}}"
+    if "cdu" in item.brings and "air_unit" in item.consumes:
+        rule = "rejects coolant heat to the room air, which is not modelled yet"
+        return rule, "choose a CDU that rejects to facility water"
     if item.missing:
         names = ", ".join(item.missing)
         return f"is not sizeable: the catalog has no {names}", (

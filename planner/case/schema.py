@@ -34,7 +34,7 @@ from planner.case.fabric_design import Network
 from planner.case.goodput import Goodput
 from planner.case.item import STAGES
 from planner.case.money import BudgetStep, Finance
-from planner.case.site import Site, not_yet
+from planner.case.site import Site
 from planner.case.swing import Smoothing
 from planner.case.uncertain import Risk, ScenarioInput
 
@@ -59,6 +59,12 @@ class CoolingDesign(Strict):
 
     coolant_supply_c: Annotated[Finite, Field(ge=15, le=50)] = 35.0  # to the cold plates
     chilled_water_supply_c: Annotated[Finite, Field(ge=5, le=40)] = 22.0  # to the air units
+    # Coolant above facility water in the CDUs, whose ratings go with it; absent: the widest of the candidates, and
+    # every CDU carries its rating.
+    cdu_approach_k: Annotated[Finite, Field(ge=1, le=20)] | None = None
+    # Salts of water in towers and on pads over those of the make-up, which is evaporation x n / (n - 1) [judgement]
+    cycles_of_concentration: Annotated[Finite, Field(gt=1, le=50)] = 4.0
+    supply_air_max_c: Annotated[Finite, Field(ge=15, le=45)] | None = None  # to the racks; absent: not looked at
 
 
 class Shed(Strict):
@@ -127,18 +133,9 @@ class Milestone(Strict):
 FIRM_NAMES = (
     *("grid", "milestones", "budget", "supply", "activities", "hall", "yard", "land", "commissioning"),
     *("buildings", "solar", "parcel", "noise", "fuel_storage"),  # the fields of site.land, site.noise, on_site_fuel
-    *("gas", "air_permit", "curtailment", "load_rules"),
+    *("gas", "air_permit", "curtailment", "load_rules", "water", "water_year"),
 )
-FIRM_LATER = ("water",)  # with the fields of those names
-
-
-def _firm(value: Any) -> Any:
-    if isinstance(value, str) and value in FIRM_LATER:
-        return not_yet(value)
-    return value
-
-
-Firm = Annotated[Literal[FIRM_NAMES], BeforeValidator(_firm)]  # type: ignore[valid-type]
+Firm = Literal[FIRM_NAMES]  # type: ignore[valid-type]
 
 
 class LoadStep(Strict):

@@ -13,6 +13,7 @@ from planner.case.site_limits import Land, Noise, OnSiteFuel
 from planner.case.swing import LoadRules
 from planner.case.tariff import TariffInput
 from planner.case.uncertain import WeatherFile
+from planner.case.water import Water
 
 
 def not_yet(value: Any) -> Any:
@@ -151,7 +152,7 @@ class Site(Strict):
     gas: GasSupply | None = None
     air_permit: AirPermit | None = None
     standby_tests: StandbyTests | None = None
-    water: NotYet = None
+    water: Water | None = None
 
     @model_validator(mode="after")
     def _gas_price(self) -> Site:

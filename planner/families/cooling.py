@@ -4,7 +4,7 @@ Two water loops. The liquid loop serves the cold plates: facility water at the c
 the CDU's approach. The air loop serves the air units with chilled water; some heat always goes to air.
 
 Symbols, per loop l and rejection item j:
-    heat_l(t) = shape(t) x average heat                               MW of heat
+    heat_l(t)                                                         MW of heat, closed in operation/heat.py
     rejection_capacity[t]:   Q_j(t) <= kappa_j(t) x installed_j
     rejection_balance[t]:    sum_j Q_j(t) = heat_l(t)                 (only where a loop has two items or more)
     power drawn              e_j(t) x Q_j(t)
@@ -15,15 +15,15 @@ approach (ASHRAE HVAC Systems and Equipment, ch. 40). Not modelled: part-load cu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planner.algebra import BlockBuilder, Columns
 from planner.case.case import Case
+from planner.case.coolant import site_approach_k
 from planner.case.item import Item
 from planner.timeline import Hours
 
@@ -49,7 +49,22 @@ class Rejection:
     design_power_fraction: float  # MW per MW of heat, at the extreme ambient
     capacity_fraction: Array  # (8760,)
     power_fraction: Array  # (8760,)
-    water_l_per_kwh: Array  # (8760,) per kWh of heat
+    water_l_per_kwh: Array  # (8760,) evaporated per kWh of heat
+    makeup_l_per_kwh: Array  # (8760,) with what is bled and drifts away
+    design_makeup_l_per_kwh: float  # at the extreme ambient
+
+
+@dataclass(frozen=True)
+class Heat:
+    """Heat of a loop by hour: MW for each MW of a linking component, or of columns that are spread over the hours."""
+
+    links: tuple[tuple[Array, str], ...]
+    columns: tuple[tuple[Array, Columns], ...]
+
+
+def standing_heat(loop: str) -> str:
+    """Linking component: heat of a loop that does not follow the IT draw. [MW]"""
+    return f"standing_heat:{loop}"
 
 
 def chiller_cop(supply_c: float, condensing_c: Array | float, carnot_efficiency_fraction: float) -> Array:
@@ -92,12 +107,22 @@ def performance(item: Item, supply_c: float, dry_bulb_c: Array, wet_bulb_c: Arra
     return assisted, np.full_like(sink, fans), water
 
 
+def makeup_l_per_kwh(item: Item, evaporated_l_per_kwh: Array, cycles_of_concentration: float) -> Array:
+    """Water an item takes: what evaporates, the blow-down that keeps salts at so many times the make-up's, and drift.
+
+    Drift carries salts away too; counted on top of the blow-down it is a little too much. Litres per kWh of heat.
+    """
+    bled = evaporated_l_per_kwh * cycles_of_concentration / (cycles_of_concentration - 1.0)
+    made_up: Array = np.where(evaporated_l_per_kwh > 0, bled + item.get("drift_l_per_kwh", 0.0), 0.0)
+    return made_up
+
+
 def loop_supply_c(case: Case, loop: str) -> float:
     """Water the rejection equipment must deliver to a loop. [degC]"""
     if loop == "air":
         return case.input.cooling.chilled_water_supply_c
-    approaches = [case.catalog[i].get("approach_k", 4.0) for i in case.candidates.get("cdu", ())]
-    return case.input.cooling.coolant_supply_c - max(approaches, default=4.0)
+    cdus = [case.catalog[i] for i in case.candidates.get("cdu", ())]
+    return case.input.cooling.coolant_supply_c - site_approach_k(case.input, cdus)
 
 
 def rejections(case: Case) -> tuple[Rejection, ...]:
@@ -111,7 +136,7 @@ def rejections(case: Case) -> tuple[Rejection, ...]:
         supply = loop_supply_c(case, loop)
         for item_id in sorted(ids):
             item = case.catalog[item_id]
-            kappa0, e0, _ = performance(item, supply, extreme, needs_wet_bulb)
+            kappa0, e0, water0 = performance(item, supply, extreme, needs_wet_bulb)
             if kappa0[0] <= 0.05:  # cannot deliver the water on the hottest day
                 continue
             kappa, e, water = performance(item, supply, case.weather.dry_bulb_c, case.weather.wet_bulb_c)
@@ -132,33 +157,24 @@ def rejections(case: Case) -> tuple[Rejection, ...]:
                     kappa,
                     e,
                     water,
+                    makeup_l_per_kwh(item, water, case.input.cooling.cycles_of_concentration),
+                    float(makeup_l_per_kwh(item, water0, case.input.cooling.cycles_of_concentration)[0]),
                 )
             )
     return tuple(result)
 
 
-def operate(
-    builder: BlockBuilder,
-    hours: Hours,
-    shape: Array,
-    options: tuple[Rejection, ...],
-    shifts: Mapping[str, Sequence[tuple[Columns, Columns, float]]] = MappingProxyType({}),
-) -> None:
-    """Power of heat rejection in a block. Links: heat:<loop> in MW, rejection:<loop>:<item> in MW installed.
-
-    shifts: by loop, IT draw moved between hours, as (MW more, MW less, MW of heat per MW).
-    """
-    at, shape = hours.hour_of_year, shape[hours.step_of_year]
-    for loop in LOOPS:
+def operate(builder: BlockBuilder, hours: Hours, options: tuple[Rejection, ...], heat: Mapping[str, Heat]) -> None:
+    """Power of heat rejection in a block. Links: rejection:<loop>:<item> in MW installed, and those of the heat."""
+    at = hours.hour_of_year
+    for loop, given in heat.items():
         choices = [o for o in options if o.loop == loop]
-        heat = f"heat:{loop}"
         if len(choices) == 1:
-            builder.draw_link(heat, choices[0].power_fraction[at] * shape)
-            for more, less, share in shifts.get(loop, ()):
-                builder.draw(more, choices[0].power_fraction[at] * share)
-                builder.supply(less, choices[0].power_fraction[at] * share)
-            continue
-        if not choices:
+            each = choices[0].power_fraction[at]
+            for share, link in given.links:
+                builder.draw_link(link, each * share)
+            for share, columns in given.columns:
+                builder.draw(columns, each[columns.hours] * share)
             continue
         removed = []
         for option in choices:
@@ -171,8 +187,6 @@ def operate(
             )
             removed.append((1.0, q.index))
         short = builder.add(f"shortage_heat:{loop}", shortage=True)
-        moved: list[tuple[float, NDArray[np.int64]]] = []
-        for more, less, share in shifts.get(loop, ()):
-            moved += [(-share, more.index), (share, less.index)]
-        terms = [*removed, (1.0, short.index), *moved]
-        builder.rows(f"rejection_balance:{loop}", terms, [(-shape, heat)], equal=True)
+        terms: list[tuple[Array | float, NDArray[np.int64]]] = [*removed, (1.0, short.index)]
+        terms += [(-share, columns.index) for share, columns in given.columns]
+        builder.rows(f"rejection_balance:{loop}", terms, [(-share, link) for share, link in given.links], equal=True)

@@ -32,6 +32,7 @@ Array = NDArray[np.float64]
 
 # In the order of the flow, rack to medium-voltage bus. An item may bring several at once.
 CHAIN = ("rack_pdu", "busway", "ups", "lv_switchboard", "mv_lv_transformer", "mv_switchgear")
+IN_THE_ROOM = ("rack_pdu", "busway", "ups")  # their losses heat the air of the hall
 _TANGENTS = np.linspace(0.05, 1.0, 20)
 
 
@@ -102,6 +103,11 @@ def square_throughput_mw(through_mw: float, rated_mw: float) -> float:
     return max(0.0, float(np.max(2 * _TANGENTS * through_mw - _TANGENTS**2 * rated_mw)))
 
 
+def shift_loss(stage: Stage, *, more: bool) -> float:
+    """Loss charged for a MW of IT draw moved into an hour, or taken back for one moved out of it. [MW/MW]"""
+    return (stage.proportional + (2.0 * stage.square if more else 0.0)) * stage.throughput_per_it
+
+
 def operate(
     builder: BlockBuilder,
     hours: Hours,
@@ -121,8 +127,8 @@ def operate(
         source = pdu if stage.name == "rack_pdu" else "it_mw"
         for more, less, through_pdu in shifts:
             if through_pdu or stage.name != "rack_pdu":
-                builder.draw(more, (stage.proportional + 2.0 * stage.square) * stage.throughput_per_it)
-                builder.supply(less, stage.proportional * stage.throughput_per_it)
+                builder.draw(more, shift_loss(stage, more=True))
+                builder.supply(less, shift_loss(stage, more=False))
         if stage.proportional > 0:
             builder.draw_link(source, stage.proportional * stage.throughput_per_it * s)
         if stage.square > 0:

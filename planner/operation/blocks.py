@@ -17,12 +17,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.algebra import Block, BlockBuilder, Columns, Shared
+from planner.algebra import Block, BlockBuilder, Shared
 from planner.case.case import Case
 from planner.families import battery, compute, cooling, generation, grid, power, renewable
-from planner.operation import called, caps, gas
+from planner.operation import called, caps, gas, water
 from planner.operation.caps import Cap, caps_of
 from planner.operation.events import AT, Event, events_of, is_event, lost_of, strikes
+from planner.operation.heat import heat_of
 from planner.timeline import Hours
 from planner.units import MINUTES_PER_HOUR
 
@@ -70,11 +71,6 @@ class Plant:
         """Whether peaks of one month are billed in others."""
         return self.case.tariff is not None and self.case.tariff.ratchet_fraction > 0
 
-    def heat_per_it(self, rack: compute.Compute, loop: str) -> float:
-        """Heat a water loop takes of a MW drawn by a rack, losses in the room included. [MW/MW]"""
-        indoor = sum(s.design_loss for s in self.stages if s.name in ("rack_pdu", "busway", "ups"))
-        return rack.liquid_fraction if loop == "liquid" else 1.0 - rack.liquid_fraction + indoor
-
     @cached_property
     def links(self) -> tuple[str, ...]:
         """Components of the linking vector, in order."""
@@ -87,8 +83,9 @@ class Plant:
             names += [f"rated:{s.name}" for s in self.stages if s.square > 0]
         for loop in cooling.LOOPS:
             options = [r for r in self.rejections if r.loop == loop]
-            names += [f"heat:{loop}"] if options else []
+            names += [f"heat:{loop}", cooling.standing_heat(loop)] if options and self.racks else []
             names += [r.key for r in options] if len(options) > 1 else []
+        names += [water.DAY] if self.racks and water.limited_by_day(self.case.input.site.water, self.rejections) else []
         names += [g.key for g in self.generators] + [r.key for r in self.renewables]
         for store in self.batteries:
             names += [store.key, *([store.energy] if store.own_energy else [])]
@@ -258,7 +255,7 @@ def build_block(plant: Plant, key: str) -> Block:
         return _event_block(plant, key)
     case = plant.case
     hours = hours_of(case, key)
-    heat: dict[str, list[tuple[Columns, Columns, float]]] = {}
+    heat: dict[str, cooling.Heat] = {}
     builder = BlockBuilder(key, len(hours), hours.weight, plant.links, hours.step_h)
     if case.load_series_mw is not None:
         # Over its peak: sites whose loads differ in size alone have the same block, to the last digit.
@@ -268,8 +265,9 @@ def build_block(plant: Plant, key: str) -> Block:
         shifts = compute.operate(builder, hours, case.load_shape, plant.racks, case)
         at_power = [(s.more, s.less, "rack_pdu" in s.rack.item.consumes) for s in shifts]
         power.operate(builder, hours, case.load_shape, plant.stages, "pdu_mw", at_power)
-        heat = {loop: [(s.more, s.less, plant.heat_per_it(s.rack, loop)) for s in shifts] for loop in cooling.LOOPS}
-        cooling.operate(builder, hours, case.load_shape, plant.rejections, heat)
+        moved = [s.rack for s in shifts]
+        heat = heat_of(hours, case.load_shape, plant.rejections, plant.stages, builder.columns, moved)
+        cooling.operate(builder, hours, plant.rejections, heat)
     growth = case.input.finance.escalation_fraction_per_year
     grid.operate(builder, hours, case.tariff, plant.import_loss_fraction, case.export_usd_per_mwh, growth)
     called.operate(builder, hours, case, plant.racks, plant.generators, plant.batteries)
@@ -279,9 +277,10 @@ def build_block(plant: Plant, key: str) -> Block:
     renewable.operate(builder, hours, plant.renewables)
     held = plant.strikes[hours.step_of_year] if plant.events else None
     battery.operate(builder, hours, plant.batteries, held)
-    caps.operate(builder, hours, case.load_shape, plant.caps, heat)
     if plant.smooths:
         battery.smooth(builder, hours)
+    caps.operate(builder, hours, plant.caps, heat)
+    water.operate(builder, hours, case.input.site.water, plant.rejections, heat)
     if plant.spinning_reserve:
         _spinning_reserve(builder, hours, plant)
     return builder.build()
@@ -300,7 +299,8 @@ def _event_block(plant: Plant, key: str) -> Block:
         shape[hours.step_of_year] *= carried
         builder.draw_link("it_mw", shape[hours.step_of_year])
         power.operate(builder, hours, shape, plant.stages, "pdu_mw")
-        cooling.operate(builder, hours, shape, plant.rejections)
+        heat = heat_of(hours, shape, plant.rejections, plant.stages, builder.columns)
+        cooling.operate(builder, hours, plant.rejections, heat)
     left = np.where(event.called, event.grid_fraction_left, 1.0)
     if case.tariff is not None and (event.uncalled or left.any()):
         imported = builder.add("grid_import")

@@ -104,11 +104,24 @@ def _losses_mw(plant: Plant, link: dict[str, float], shape: Array) -> Array:
     """Losses that follow the IT draw, over the shape, as the blocks have them. [MW by step]"""
     total = np.zeros(len(shape))
     for stage in plant.stages:
-        through = stage.throughput_per_it * link["pdu_mw" if stage.name == "rack_pdu" else "it_mw"]
-        total += stage.proportional * through
-        if stage.square > 0:
-            total += stage.square * shape * power.square_throughput_mw(through, link[f"rated:{stage.name}"])
+        total += stage.proportional * _through_mw(stage, link)
+    for stage, phi in _squares(plant, link):
+        total += stage.square * shape * phi
     return total
+
+
+def _through_mw(stage: power.Stage, link: dict[str, float]) -> float:
+    """Mean throughput of a stage."""
+    return stage.throughput_per_it * link["pdu_mw" if stage.name == "rack_pdu" else "it_mw"]
+
+
+def _squares(plant: Plant, link: dict[str, float]) -> list[tuple[power.Stage, float]]:
+    """Stages that lose with the square of what goes through, each with phi of its block. [MW]"""
+    return [
+        (stage, power.square_throughput_mw(_through_mw(stage, link), link[f"rated:{stage.name}"]))
+        for stage in plant.stages
+        if stage.square > 0
+    ]
 
 
 def _rejection_mw(plant: Plant, link: dict[str, float], shape: Array) -> Array:
@@ -119,7 +132,11 @@ def _rejection_mw(plant: Plant, link: dict[str, float], shape: Array) -> Array:
         options = [o for o in plant.rejections if o.loop == loop]
         if not options:
             continue
-        heat = shape * link[f"heat:{loop}"]
+        heat = shape * link[f"heat:{loop}"] + link[cooling.standing_heat(loop)]
+        if loop == "air":
+            heat = heat + shape**2 * sum(
+                stage.square * phi for stage, phi in _squares(plant, link) if stage.name in power.IN_THE_ROOM
+            )
         if len(options) == 1:
             total += options[0].power_fraction[hour] * heat
             continue

@@ -14,6 +14,7 @@ from planner.errors import AuditError
 from planner.plan.audit_base import Check, Checks, tables_of
 from planner.plan.audit_build import audit_build
 from planner.plan.audit_caps import audit_caps
+from planner.plan.audit_cooling import audit_cooling
 from planner.plan.audit_events import audit_events
 from planner.plan.audit_existing import audit_existing
 from planner.plan.audit_fade import audit_left
@@ -27,6 +28,7 @@ from planner.plan.audit_power import audit_power, months_of
 from planner.plan.audit_roles import audit_roles
 from planner.plan.audit_scenarios import audit_scenarios, on_paths
 from planner.plan.audit_swings import audit_swings
+from planner.plan.audit_water import audit_water
 from planner.plan.plan import Plan
 
 __all__ = ["Check", "audit", "require"]
@@ -57,6 +59,8 @@ def audit(plan: Plan, case: Case) -> list[Check]:
         paths.append(audit_power(checks, path.case, of_path, there, months, brought))
         audit_caps(checks, path.case, there, months)
         audit_permits(checks, path.case, of_path, there, months)
+        audit_water(checks, path.case, there, months)
+        audit_cooling(checks, path.case, of_path, there, months, path.name)
         audit_events(checks, path.case, of_path, there, months, brought)
         for key, usd in paths[-1].items():
             bills[key] += path.probability * usd

@@ -18,7 +18,14 @@ from planner.plan.audit_rent import rented_items
 from planner.plan.audit_site import FUELLED, LOOPS
 from planner.timeline import add_weeks
 
-STAGE_UNITS = {"white_space": "m2", "network": "GPU ports", "network_top_layer": "switches", "rack_space": "racks"}
+# Of positions not in MW.
+STAGE_UNITS = {
+    "white_space": "m2",
+    "network": "GPU ports",
+    "network_top_layer": "switches",
+    "rack_space": "racks",
+    "cdu_flow": "L/min",
+}
 _MW = 1e-6
 
 

@@ -10,10 +10,12 @@ from planner.case.case import Case
 from planner.case.item import Item
 from planner.plan.audit_base import Array, Checks, says
 from planner.plan.audit_generation import burnt_mmbtu
+from planner.plan.audit_heat import taken_mw
 from planner.plan.audit_loads import Site
 from planner.plan.audit_physics import evaporation_m3_per_mwh
-from planner.plan.audit_power import Month, hourly_heat_mw
+from planner.plan.audit_power import Month
 from planner.plan.audit_site import LOOPS
+from planner.plan.audit_water import makeup_m3_per_h
 from planner.units import CO2_KG_PER_MMBTU_HHV
 
 _TOLERANCE = 1e-3  # t, m3, MMBtu or MWh of a year
@@ -32,6 +34,13 @@ def audit_caps(checks: Checks, case: Case, site: Site, months: list[Month]) -> N
                 return float(most[p])
 
             _as_it_stands(checks, site, months, "warranty cycles", item, given, most_discharged)
+    water = case.input.site.water
+    if water is not None and water.m3_per_year is not None and site.racks:
+        taken = np.array([float(makeup_m3_per_h(case, site, m).sum()) * m.hours.weight for m in months])
+        for text, places in _years(site, months):
+            slack = _TOLERANCE + 1e-7 * water.m3_per_year
+            most = float(taken[places].sum())
+            checks.at_most("water a year", "m3", most, water.m3_per_year, slack, says(f"water in {text}"))
     caps = case.input.site.caps
     if caps is None:
         return
@@ -89,21 +98,14 @@ def _mwh(month: Month, item: Item) -> float:
 
 def _evaporated(case: Case, site: Site, months: list[Month]) -> Array:
     """Water each month evaporates. [m3]"""
-    water = case.input.cooling
-    approaches = [case.catalog[i].get("approach_k", 4.0) for i in case.candidates.get("cdu", ())]
-    supply = {
-        "liquid": water.coolant_supply_c - max(approaches, default=4.0),
-        "air": water.chilled_water_supply_c,
-    }
+    supply = site.water_supply_c
     weather, amounts = case.weather, np.zeros(len(months))
     for loop in LOOPS:
         for r in site.rejectors[loop]:
             each = evaporation_m3_per_mwh(r.item, supply[loop], weather.dry_bulb_c, weather.wet_bulb_c)
             for i, month in enumerate(months):
                 at = month.hours.hour_of_year
-                heat = hourly_heat_mw(site, month)[loop]
-                if len(site.rejectors[loop]) > 1:
-                    heat = month.flow(f"heat_rejected:{loop}:{r.item.id}_mw")
+                heat = taken_mw(site, month, loop, r.item.id)
                 amounts[i] += float(each[at] @ heat) * month.hours.weight
     return amounts
 

@@ -21,9 +21,10 @@ from planner.plan.audit_base import Array, Checks, Tables, as_date, says
 from planner.plan.audit_calls import needed_mwh, patterns_of
 from planner.plan.audit_fade import left_mwh
 from planner.plan.audit_gates import fed_mw, gas_mmbtu_per_day, may_fire, uncalled_mw
+from planner.plan.audit_heat import constant_heat_mw, following_heat_mw
 from planner.plan.audit_loads import Site
 from planner.plan.audit_physics import mmbtu_per_mwh, site_rating
-from planner.plan.audit_power import LOSS_TOLERANCE, Month, it_mean_mw, loop_heat_mw, losses_mw
+from planner.plan.audit_power import LOSS_TOLERANCE, Month, it_mean_mw, losses_mw
 from planner.units import HOURS_PER_YEAR
 
 Index = NDArray[np.int64]
@@ -212,19 +213,20 @@ def _standby_mw(case: Case, site: Site, p: int) -> float:
 
 def _cooling(site: Site, p: int, shape: Array, like: Index) -> Array:
     """Least power that rejects the heat of every step. [MW]"""
-    total = np.zeros(len(shape))
-    for loop, mean in loop_heat_mw(site, p).items():
+    total, constant = np.zeros(len(shape)), constant_heat_mw(site, p)
+    for loop, following in following_heat_mw(site, p, shape).items():
+        heat = constant[loop] + following
         choices, part = site.rejectors[loop], f"heat_rejection:{loop}"
         if not choices:
             continue
         power = np.array([r.power[like] for r in choices])
         if len(choices) == 1:
-            total += power[0] * shape * mean
+            total += power[0] * heat
             continue
         able = np.array([r.capacity[like] * r.rated_mw * float(site.switched_on(r.item.id, part)[p]) for r in choices])
         order = np.argsort(power, axis=0, kind="stable")
         power, able = np.take_along_axis(power, order, 0), np.take_along_axis(able, order, 0)
-        carried = np.minimum(np.cumsum(able, axis=0), shape * mean)
+        carried = np.minimum(np.cumsum(able, axis=0), heat)
         total += (np.diff(carried, axis=0, prepend=0.0) * power).sum(axis=0)
     return total
 

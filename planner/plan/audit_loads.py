@@ -119,22 +119,24 @@ class Site(Standing):
         on_pdu = float(self.sum_racks({r.item.id: r.design_mw for r in self.racks if r.uses("rack_pdu")})[p])
         busway = upstream("rack_pdu", on_pdu) + it - on_pdu + network
         liquid = float(self.sum_racks({r.item.id: r.design_mw * r.liquid for r in self.racks})[p])
-        air = it - liquid + network + it * sum(loss.get(s, 0.0) for s in IN_THE_ROOM)
-        ups = upstream("busway", busway) + self.auxiliary_mw("cdu", p) + self.auxiliary_mw("air_unit", p)
+        pumps, fans = self.auxiliary_mw("cdu", p), self.auxiliary_mw("air_unit", p)
+        ups = upstream("busway", busway) + pumps + fans
         board = upstream("ups", ups)
+        air = board - liquid - pumps - fans  # what enters the room and leaves it through the air units
         exact = {
             "rack_pdu": on_pdu,
             "busway": busway,
             "cdu": liquid,
+            "cdu_flow": float(self.sum_racks({r.item.id: self.flow_lpm(r) for r in self.racks})[p]),
             "air_unit": air,
             "ups": ups,
             "lv_switchboard": board,
-            "heat_rejection:liquid": liquid,
-            "heat_rejection:air": air,
+            "heat_rejection:liquid": liquid + pumps,
+            "heat_rejection:air": air + fans,
         }
         loads |= {name: (value, value) for name, value in exact.items()}
         below = upstream("lv_switchboard", board)
-        cooling = [self.rejection_power(loop, heat, p) for loop, heat in (("liquid", liquid), ("air", air))]
+        cooling = [self.rejection_power(loop, exact[f"heat_rejection:{loop}"], p) for loop in LOOPS]
         for place in (0, 1):
             at_mv = below + sum(pair[place] for pair in cooling)
             gear = upstream("mv_lv_transformer", at_mv)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections import defaultdict
 from datetime import date
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ OPERATING_LINES = (
     "variable O&M",
     "starts",
     "battery wear",
+    "water",
     "shed compute (value, not paid)",
     "export receipts",
     "coincident peak charge",
@@ -395,6 +397,7 @@ def _key_results(case: Case, tables: Tables, site: Site) -> dict[str, float | No
         return result
     load = float(tables.capacity.design_load_mw.iloc[-1])
     result["annual_pue"] = energy * years / float((hours * year.it_mw).sum())
+    result |= _water(case, year, hours, years)
     result["peak_pue"] = load / (1.0 - site.import_loss) / float(design + site.network_mw[site.last])
     result["it_design_mw"] = float(design)
     result["project_cost_usd_per_mw"] = without / float(design)
@@ -409,6 +412,19 @@ def _key_results(case: Case, tables: Tables, site: Site) -> dict[str, float | No
             result["swing_battery_mw"] = sum(site.kept.of(i.id, site.last).swing_mw for i in stores)
             result["smoothing_loss_mw"] = site.kept.loss_mw(site.last)
     return result
+
+
+def _water(case: Case, year: Any, hours: Any, years: float) -> dict[str, float | None]:
+    """Water of the operating year, from the dispatch's make-up, which is audited by hour."""
+    if "makeup_m3_per_h" not in year:
+        return {}
+    by = [year.period, year.hour_of_year // 24, *([year.scenario] if "scenario" in year else [])]
+    m3 = float((hours * year.makeup_m3_per_h).sum())
+    return {
+        "water_m3_per_year": m3 / years,
+        "peak_day_m3": float(year.makeup_m3_per_h.groupby(by).sum().max()) * case.input.horizon.step_minutes / 60.0,
+        "annual_wue_l_per_kwh": m3 / float((hours * year.it_mw).sum()),
+    }
 
 
 def _usd_per_gpu_hour(case: Case, tables: Tables, gpus: list[float]) -> float | None:

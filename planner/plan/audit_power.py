@@ -22,12 +22,14 @@ from planner.plan.audit_fade import left_mwh
 from planner.plan.audit_gates import may_fire
 from planner.plan.audit_generation import audit_generation, committed, generation_lines
 from planner.plan.audit_grid import audit_export, ratchets_mw
+from planner.plan.audit_heat import audit_heat, rejection_mw
 from planner.plan.audit_loads import IN_THE_ROOM, Site
 from planner.plan.audit_money import Key, middle
 from planner.plan.audit_permits import permit_lines
 from planner.plan.audit_physics import dearer
-from planner.plan.audit_shift import audit_shift, moved_heat_mw, moved_mw, overstated_loss_mw
-from planner.plan.audit_site import LOOPS, Rack, periods_of
+from planner.plan.audit_shift import audit_shift, moved_mw, overstated_loss_mw
+from planner.plan.audit_site import FLOW, LOOPS, Rack, periods_of
+from planner.plan.audit_water import water_usd
 from planner.units import HOURS_PER_YEAR
 
 LOSS_TOLERANCE = 2e-4  # of the load: the model's losses lie on tangents of the square
@@ -42,6 +44,10 @@ PLAIN_COLUMNS = {
     "weight_h",
     "facility_load_mw",
     "it_mw",
+    "room_losses_mw",
+    "liquid_heat_mw",
+    "air_heat_mw",
+    "makeup_m3_per_h",
     "heat_rejection_mw",
     "losses_and_fans_mw",
     "site_load_mw",
@@ -93,7 +99,7 @@ def audit_power(
     for month, ratchet_mw in zip(months, ratchets_mw(case, peaks), strict=True):
         _balance(checks, case, site, month)
         sources.check(checks, month)
-        _cooling(checks, site, month)
+        audit_heat(checks, site, month, _room_losses_mw(site, month))
         _shed(checks, case, site, month)
         audit_shift(checks, case, site, month)
         _bill(case, site, month, ratchet_mw, bills)
@@ -179,40 +185,23 @@ def it_mean_mw(site: Site, p: int) -> float:
     return float(site.sum_racks({r.item.id: r.mean_mw for r in site.racks})[p])
 
 
-def loop_heat_mw(site: Site, p: int) -> dict[str, float]:
-    """Mean heat by water loop: cold plates; the rest of the racks, network and electrical rooms."""
-    mean = it_mean_mw(site, p)
-    liquid = float(site.sum_racks({r.item.id: r.mean_mw * r.liquid for r in site.racks})[p])
-    indoor = sum(s.proportional + s.square for s in site.losses if s.stage in IN_THE_ROOM)
-    return {"liquid": liquid, "air": mean - liquid + indoor * mean + float(site.network_mw[p])}
+def losses_mw(site: Site, p: int, shape: Array, month: Month | None = None, *, room: bool = False) -> Array:
+    """Constant draws, and proportional and square losses of every stage as they are. [MW by hour]
 
-
-def hourly_heat_mw(site: Site, month: Month) -> dict[str, Array]:
-    """Heat by water loop in every hour, what shifted compute takes along included."""
-    shape = site.case.load_shape[month.hours.step_of_year]
-    moved = moved_heat_mw(site, month)
-    return {loop: shape * mean + moved[loop] for loop, mean in loop_heat_mw(site, month.p).items()}
-
-
-def losses_mw(site: Site, p: int, shape: Array, month: Month | None = None) -> Array:
-    """Constant draws, and proportional and square losses of every stage as they are. [MW by hour]"""
-    constant = sum(
-        site.no_load_mw(s, p)
-        for s in (
-            "rack_pdu",
-            "busway",
-            "ups",
-            "lv_switchboard",
-            "mv_lv_transformer",
-            "mv_switchgear",
-            "main_transformer",
-        )
+    room: losses of the stages in the room alone, without what fans and pumps draw.
+    """
+    constant = sum(site.no_load_mw(s, p) for s in (IN_THE_ROOM if room else (*FLOW, "main_transformer")))
+    constant += (
+        0.0
+        if room
+        else sum(site.auxiliary_mw(s, p) for s in ("cdu", "air_unit", "heat_rejection:liquid", "heat_rejection:air"))
     )
-    constant += site.kept.loss_mw(p)
-    constant += sum(site.auxiliary_mw(s, p) for s in ("cdu", "air_unit", "heat_rejection:liquid", "heat_rejection:air"))
+    constant += 0.0 if room else site.kept.loss_mw(p)
     total = np.full(len(shape), float(constant))
     on_pdu = float(site.sum_racks({r.item.id: r.mean_mw for r in site.racks if r.uses("rack_pdu")})[p])
     for stage in site.losses:
+        if room and stage.stage not in IN_THE_ROOM:
+            continue
         pdu = stage.stage == "rack_pdu"
         drawn = shape * (on_pdu if pdu else it_mean_mw(site, p))
         if month is not None:
@@ -225,16 +214,12 @@ def losses_mw(site: Site, p: int, shape: Array, month: Month | None = None) -> A
     return total
 
 
-def _cooling_power(site: Site, month: Month) -> Array:
-    """Power of heat rejection from the heat each item takes. [MW by hour]"""
-    at, total = month.hours.hour_of_year, np.zeros(len(month.rows))
-    heat = hourly_heat_mw(site, month)
-    for loop in LOOPS:
-        choices = site.rejectors[loop]
-        for r in choices:
-            taken = heat[loop] if len(choices) == 1 else month.flow(f"heat_rejected:{loop}:{r.item.id}_mw")
-            total += r.power[at] * taken
-    return total
+def _room_losses_mw(site: Site, month: Month) -> tuple[Array, Array]:
+    """(least, most) losses of the stages in the room: as they are, less what tangents may miss, and as charged."""
+    at = month.hours.step_of_year
+    exact = losses_mw(site, month.p, site.case.load_shape[at], month, room=True)
+    below = sum(s.square * site.rated_mw(s.stage, month.p) for s in site.losses if s.stage in IN_THE_ROOM)
+    return exact - SQUARE_TOLERANCE * below, exact + overstated_loss_mw(site, month, IN_THE_ROOM)
 
 
 def _balance(checks: Checks, case: Case, site: Site, month: Month) -> None:
@@ -265,7 +250,7 @@ def _balance(checks: Checks, case: Case, site: Site, month: Month) -> None:
     if site.racks:
         shape = case.load_shape[month.hours.step_of_year]
         it = shape * it_mean_mw(site, month.p) + float(site.network_mw[month.p]) + moved_mw(site, month)
-        cooling = _cooling_power(site, month)
+        cooling = rejection_mw(site, month)
         load = load + it + losses_mw(site, month.p, shape, month) + cooling
         checks.equal("load by hour", "MW", month.flow("it_mw"), it, _MW * (1.0 + it), month.where("it_mw"))
         checks.equal(
@@ -297,32 +282,6 @@ def _balance(checks: Checks, case: Case, site: Site, month: Month) -> None:
         _MW * (1.0 + np.abs(supply)),
         month.where("site_load_mw"),
     )
-
-
-def _cooling(checks: Checks, site: Site, month: Month) -> None:
-    """Heat is removed, by units that stand, within what the hour's weather lets them."""
-    if not site.racks:
-        return
-    at = month.hours.hour_of_year
-    for loop, heat in hourly_heat_mw(site, month).items():
-        part, choices = f"heat_rejection:{loop}", site.rejectors[loop]
-        if not choices and heat.max() <= 0:
-            continue
-        removed = np.zeros(len(at))
-        for r in choices:
-            alone = len(choices) == 1
-            taken = heat if alone else month.flow(f"heat_rejected:{loop}:{r.item.id}_mw")
-            limit = r.capacity[at] * r.rated_mw * float(site.switched_on(r.item.id, part)[month.p])
-            checks.at_most(
-                "heat rejection capacity",
-                "MW",
-                taken,
-                limit,
-                _MW * (1.0 + limit),
-                month.where(f"{loop} heat to {r.item.id}"),
-            )
-            removed = removed + taken
-        checks.equal("heat removed", "MW", removed, heat, _MW * (1.0 + heat), month.where(f"{loop} heat"))
 
 
 def _shed(checks: Checks, case: Case, site: Site, month: Month) -> None:
@@ -474,6 +433,7 @@ def _month_lines(case: Case, site: Site, month: Month, ratchet_mw: float, year: 
         lines["time-of-use demand charge"] = bill["tou_demand"] * capacity
     for line, usd in (*generation_lines(case, site, month).items(), *permit_lines(case, site, month, year).items()):
         lines[line] += usd
+    lines["water"] = water_usd(case, site, month)
     for item in site.family_items("battery"):
         mwh = float(month.flow(f"discharge:{item.id}_mw").sum()) * weight
         lines["battery wear"] += item.get("wear_cost_usd_per_mwh", 0.0) * mwh

@@ -1,15 +1,16 @@
-"""Audit of compute that runs in another hour of its day: how much, within what, and where its heat and losses go."""
+"""Audit of compute that runs in another hour of its day: how much, within what, and what of losses goes with it."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from planner.case.case import Case
 from planner.plan.audit_base import Array, Checks
-from planner.plan.audit_loads import IN_THE_ROOM, Site
-from planner.plan.audit_site import Rack
+from planner.plan.audit_loads import Site
+from planner.plan.audit_site import FLOW, Rack
 
 if TYPE_CHECKING:
     from planner.plan.audit_power import Month
@@ -23,31 +24,20 @@ def _flows(month: Month, rack: Rack) -> tuple[Array, Array]:
     return month.flow(f"compute_shift_up:{rack.item.id}_mw"), month.flow(f"compute_shift_down:{rack.item.id}_mw")
 
 
-def moved_mw(site: Site, month: Month, *, pdu_only: bool = False) -> Array:
-    """IT draw more (or less, negative) than the load's shape says. [MW by hour]"""
+def moved_mw(site: Site, month: Month, *, pdu_only: bool = False, only: Rack | None = None) -> Array:
+    """IT draw more (or less, negative) than the load's shape says; only: of one rack item. [MW by hour]"""
     total = np.zeros(len(month.rows))
-    for rack in site.racks:
+    for rack in site.racks if only is None else (only,):
         if rack.uses("rack_pdu") or not pdu_only:
             more, less = _flows(month, rack)
             total = total + more - less
     return total
 
 
-def moved_heat_mw(site: Site, month: Month) -> dict[str, Array]:
-    """Heat that moves with it, by water loop. [MW by hour]"""
-    liquid, air = np.zeros(len(month.rows)), np.zeros(len(month.rows))
-    indoor = sum(s.proportional + s.square for s in site.losses if s.stage in IN_THE_ROOM)
-    for rack in site.racks:
-        more, less = _flows(month, rack)
-        liquid = liquid + rack.liquid * (more - less)
-        air = air + (1.0 - rack.liquid + indoor) * (more - less)
-    return {"liquid": liquid, "air": air}
-
-
-def overstated_loss_mw(site: Site, month: Month) -> Array:
+def overstated_loss_mw(site: Site, month: Month, of: Collection[str] = FLOW) -> Array:
     """Most by which a plan may overstate the square losses of what it moves: their slope at full rating. [MW]"""
     total = np.zeros(len(month.rows))
-    for stage in site.losses:
+    for stage in (s for s in site.losses if s.stage in of):
         for rack in site.racks:
             if rack.uses("rack_pdu") or stage.stage != "rack_pdu":
                 more, less = _flows(month, rack)

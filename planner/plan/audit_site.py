@@ -27,6 +27,7 @@ FLOW = ("rack_pdu", "busway", "ups", "lv_switchboard", "mv_lv_transformer", "mv_
 PLAIN = ("white_space", "network", "network_top_layer", "fit_out", "rack_space")  # counted without spares
 FUELLED = ("generation", "renewable", "battery")
 LOOPS = ("liquid", "air")
+LPM_PER_KW = 1.5  # where neither rack nor CDU says what it takes or moves
 COMMISSIONED = (
     *PLAIN,
     *FLOW,
@@ -115,7 +116,7 @@ class Standing:
 
     def built(self, position: str) -> bool:
         """Whether the case builds a position at all."""
-        stage = position.split(":")[0]
+        stage = "cdu" if position == "cdu_flow" else position.split(":")[0]
         if stage in ("heat_rejection", "white_space"):
             return True
         if self.case.redundancy.get(stage, "") is None:
@@ -226,7 +227,14 @@ class Standing:
             return rejector.rated_mw * rejector.capacity_at_extreme if rejector else 0.0
         if part in ("cdu", "air_unit", "heat_rejection"):
             cooling = item.cooling_capacity_kw is not None
-            return item.get("cooling_capacity_kw" if cooling else "it_power_kw") / 1000.0
+            rated = item.get("cooling_capacity_kw" if cooling else "it_power_kw") / 1000.0
+            approach = self.case.input.cooling.cdu_approach_k
+            if part == "cdu" and approach is not None and item.approach_k is not None:
+                rated *= approach / item.get("approach_k")
+            return rated
+        if part == "cdu_flow":
+            rated = (item.cooling_capacity_kw or item.it_power_kw).planning  # type: ignore[union-attr]
+            return item.flow_lpm.planning if item.flow_lpm is not None else LPM_PER_KW * rated
         if part == "standby_generation":
             hottest = np.array([self.case.ambient.extreme_dry_bulb_c])
             rating = site_rating(item, hottest, self.case.weather.elevation_m)
@@ -243,7 +251,10 @@ class Standing:
         lead = next((s for s in FLOW if s in item.brings and s in parts), min(parts))
         stage = lead.split(":")[0]
         scheme = self.case.stage_redundancy(stage)
-        return active_units(scheme, n, self.unit_capacity(item, lead), self._racks_per_group_mw(scheme, lead))
+        unit, racks_mw = self.unit_capacity(item, lead), self._racks_per_group_mw(scheme, lead)
+        if racks_mw is not None and lead == "cdu":  # as many units as the group's heat takes, or its flow
+            racks_mw = max(racks_mw, unit * self._racks_per_group_lpm(scheme) / self.unit_capacity(item, "cdu_flow"))
+        return active_units(scheme, n, unit, racks_mw)
 
     def _carries(self, item: Item, parts: tuple[str, ...], part: str) -> float:
         """Load one active unit may carry: its rating, or its share of a group that is limited to so many racks."""
@@ -254,7 +265,23 @@ class Standing:
         if block is None or scheme is None or not (scheme.spares or scheme.scheme == "2(N+1)"):
             return rating
         unit = self.unit_capacity(item, lead)
-        return rating * block / (unit * math.ceil(block / unit - 1e-9))
+        units = math.ceil(block / unit - 1e-9)
+        if lead != "cdu":
+            return rating * block / (unit * units)
+        units = max(units, math.ceil(self._racks_per_group_lpm(scheme) / self.unit_capacity(item, "cdu_flow") - 1e-9))
+        return (self._racks_per_group_lpm(scheme) if part == "cdu_flow" else rating * block / unit) / units
+
+    def _racks_per_group_lpm(self, scheme: Redundancy | None) -> float:
+        """Coolant of a group of group_racks racks."""
+        return (scheme.group_racks or 0 if scheme is not None else 0) * max(map(self.flow_lpm, self.racks), default=0.0)
+
+    def flow_lpm(self, rack: Rack) -> float:
+        """Coolant of a rack at the case's supply temperature, to the next whole litre a minute where it has a table."""
+        if rack.liquid <= 0 or rack.item.coolant_flow_lpm is None:
+            return LPM_PER_KW * 1000.0 * rack.design_mw * rack.liquid
+        table = rack.item.coolant_flow_lpm.points
+        flow = np.interp(self.case.input.cooling.coolant_supply_c, [c for c, _ in table], [lpm for _, lpm in table])
+        return float(np.ceil(flow - 1e-9))
 
     def _racks_per_group_mw(self, scheme: Redundancy | None, lead: str) -> float | None:
         """Load of a group of group_racks racks in a stage; None for groups of another kind."""
@@ -271,14 +298,16 @@ class Standing:
     def firm(self, part: str, p: int, *, standing: bool = False) -> float:
         """Firm capacity of what is switched on (or stands) in a part of the chain, and the hall there before."""
         total = self.existing_hall_m2(p) if part == "white_space" else 0.0
-        for item, parts, on in self.at(part, standing=standing):
+        brought = "cdu" if part == "cdu_flow" else part
+        for item, parts, on in self.at(brought, standing=standing):
             total += self.active(item, parts, on[p]) * self._carries(item, parts, part)
         for item in self.family_items("generation") if part == "standby_generation" else ():
             by = float(self.standing_by(item.id)[p])
             total += self.active(item, (part,), by) * self.unit_capacity(item, part)
         for rack in self.racks:
-            if part in rack.item.brings:
-                total += float(self.runs(rack)[p]) * self.unit_capacity(rack.item, part)
+            if brought in rack.item.brings:
+                own = self.flow_lpm(rack) if part == "cdu_flow" else self.unit_capacity(rack.item, part)
+                total += float(self.runs(rack)[p]) * own
         return total
 
     def existing_hall_m2(self, p: int) -> float:
@@ -309,14 +338,17 @@ class Standing:
     # -- cooling -------------------------------------------------------------------------------------------
 
     @cached_property
-    def rejectors(self) -> dict[str, tuple[Rejector, ...]]:
-        """By loop, every rejection item that can deliver the loop's water on the hottest day."""
+    def water_supply_c(self) -> dict[str, float]:
+        """Water that heat rejection must deliver to each loop: for cold plates, colder by the CDUs' approach."""
         water = self.case.input.cooling
         approaches = [self.case.catalog[i].get("approach_k", 4.0) for i in self.case.candidates.get("cdu", ())]
-        supply = {
-            "liquid": water.coolant_supply_c - max(approaches, default=4.0),
-            "air": water.chilled_water_supply_c,
-        }
+        approach = water.cdu_approach_k if water.cdu_approach_k is not None else max(approaches, default=4.0)
+        return {"liquid": water.coolant_supply_c - approach, "air": water.chilled_water_supply_c}
+
+    @cached_property
+    def rejectors(self) -> dict[str, tuple[Rejector, ...]]:
+        """By loop, every rejection item that can deliver the loop's water on the hottest day."""
+        supply = self.water_supply_c
         ambient, weather = self.case.ambient, self.case.weather
         found: dict[str, tuple[Rejector, ...]] = {}
         items = sorted(self.items_for("heat_rejection"), key=lambda i: i.id)

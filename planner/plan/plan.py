@@ -33,6 +33,7 @@ SCHEMA = "plan/1"
 TABLES = ("orders", "installed", "stages", "capacity", "dispatch", "ledger")
 # Detail -> its title. Each is a file, a sheet of the workbook and a part of the audit where the case has it.
 DETAILS: dict[str, str] = {
+    "cooling": "Cooling and water",
     "look_ahead": "Look-ahead",
     "site_limits": "Site limits",
     "air_permit": "Potential to emit",

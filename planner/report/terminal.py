@@ -66,6 +66,8 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
         "peak_import_mw": ("peak import", "{:,.1f} MW", 1.0),
         "annual_pue": ("PUE, year", "{:.3f}", 1.0),
         "peak_pue": ("PUE at design ambient", "{:.3f}", 1.0),
+        "annual_wue_l_per_kwh": ("WUE, year", "{:.2f} L/kWh", 1.0),
+        "peak_day_m3": ("water on the day that takes most", "{:,.0f} m3", 1.0),
         "gpus_per_facility_mw": ("GPUs per facility MW", "{:,.0f}", 1.0),
         "project_cost_usd_per_mw": ("project cost without IT", "{:,.2f} M$/MW", 1e-6),
         "usd_per_gpu_hour": ("cost of compute", "{:,.2f} $/GPU-h (energised)", 1.0),

@@ -9,6 +9,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from planner.case.case import Case
+from planner.case.coolant import rack_flow_lpm
 from planner.operation.blocks import Plant
 from planner.sizing.dates import Dates, most_it_mw
 from planner.sizing.options import Option
@@ -35,6 +36,8 @@ LIMITS = {
     "air_permit": "short tons/year",
     "curtailment": "MW kept in a call",
     "load_rules": "MW",
+    "water": "m3/day",
+    "water_year": "m3/year",
 }
 
 
@@ -167,6 +170,8 @@ class Counts:
     def most_sets(self, o: Option) -> int:
         """Upper bound of the sets of an option any sensible plan holds."""
         need = max(self.most_load(position) / per_set for position, per_set in o.supplies.items() if per_set > 0)
+        if o.flow_lpm:
+            need = max(need, self.most_load("cdu_flow") / o.flow_lpm)
         return math.ceil(need) + 1 + max(o.committed)
 
     def most_units(self, o: Option) -> int:
@@ -225,6 +230,8 @@ class Counts:
             return float(self.case.fabric.top_switches(self.most_sets(unit)))
         if position == "rack_space":
             return float(sum(n for _, n in racks))
+        if position == "cdu_flow":
+            return sum(rack_flow_lpm(r.item, self.case.input.cooling.coolant_supply_c) * n for r, n in racks)
         if position == "white_space":
             area = sum(r.item.get("planning_area_m2", r.item.get("footprint_m2")) * n for r, n in racks)
             holders = [o.item for o in self.options if "rack_space" in o.supplies]

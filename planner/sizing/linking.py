@@ -9,13 +9,16 @@ import pyomo.environ as pyo
 
 from planner.families import power
 from planner.families.battery import Battery
+from planner.families.cooling import standing_heat
+from planner.operation import water
 from planner.operation.called import UNCALLED
-from planner.operation.caps import Cap
+from planner.operation.caps import WATER, Cap
 from planner.operation.events import lost_of
 from planner.operation.gas import RATE
 from planner.sizing.held import Held
 from planner.sizing.shared import on_path, share
 from planner.sizing.targets import grid_steps
+from planner.sizing.water import allowed_m3_per_day
 
 RATCHET_MONTHS = 11  # before the month that is billed
 
@@ -206,6 +209,8 @@ class Linking(Held):
                 store = next((b for b in self.fast if cap.rating == b.key), None)
                 if store is not None:  # what it keeps back is not in its link, and smoothing cycles too
                     most += cap.per_year * self.held_power(store, p) - self.smoothing_cycled_mwh(store, p)
+                if cap.key == WATER:
+                    most += m.slack["water_year", shares[i - 1][1]]
                 m.caps.add(sum(allowance for allowance, _ in shares[:i]) <= most)
 
     def _rated(self, key: str, first: int, p: int) -> Any:
@@ -233,6 +238,8 @@ class Linking(Held):
                 for r in options:
                     o = self.option(f"{r.item.id}@{loop}")
                     values[r.key] = r.capacity_mw * self.energised_units(o, p)
+        if water.DAY in plant.links:
+            values[water.DAY] = allowed_m3_per_day(self, p)
         for g in plant.generators:
             values[g.key] = g.nameplate_mw * self.fires(g, p)
         for source in plant.renewables:
@@ -260,7 +267,7 @@ class Linking(Held):
         network = self.network_mw(p)
         mean = sum(r.average_mw * run[r.item.id] for r in plant.racks)
         liquid = sum(r.liquid_fraction * r.average_mw * run[r.item.id] for r in plant.racks)
-        indoor = sum(s.design_loss for s in plant.stages if s.name in ("rack_pdu", "busway", "ups"))
+        on_pdu = sum(r.average_mw * run[r.item.id] for r in plant.racks if "rack_pdu" in r.item.consumes)
         values: dict[str, Any] = {"it_mw": mean}
         values |= {r.key: r.average_mw * run[r.item.id] for r in plant.racks}
         standing = network
@@ -270,7 +277,7 @@ class Linking(Held):
             standing = standing + self.standing(name, p)
         values["standing_mw"] = standing + self.smoothing_loss_mw(p)
         if plant.has_pdu:
-            values["pdu_mw"] = sum(r.average_mw * run[r.item.id] for r in plant.racks if "rack_pdu" in r.item.consumes)
+            values["pdu_mw"] = on_pdu
         pf = self.case.input.site.grid.power_factor
         for stage in plant.stages:
             if stage.square > 0:
@@ -281,6 +288,14 @@ class Linking(Held):
                 )
         if any(r.loop == "liquid" for r in plant.rejections):
             values["heat:liquid"] = liquid
+            values[standing_heat("liquid")] = self.auxiliaries("cdu", p)
         if any(r.loop == "air" for r in plant.rejections):
-            values["heat:air"] = mean - liquid + indoor * mean + network
+            room = [stage for stage in plant.stages if stage.name in power.IN_THE_ROOM]
+            following = sum(
+                stage.proportional * stage.throughput_per_it * (on_pdu if stage.name == "rack_pdu" else mean)
+                for stage in room
+            )
+            values["heat:air"] = mean - liquid + following
+            lost = sum(self.standing(stage, p) for stage in power.IN_THE_ROOM)
+            values[standing_heat("air")] = network + lost + self.auxiliaries("air_unit", p)
         return values

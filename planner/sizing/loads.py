@@ -7,8 +7,10 @@ from typing import Any
 
 import pyomo.environ as pyo
 
+from planner.case.coolant import FLOW_LPM_PER_KW, rack_flow_lpm
 from planner.families import power
 from planner.sizing.rack_space import RackSpace
+from planner.units import KW_PER_MW
 
 
 class Loads(RackSpace):
@@ -37,6 +39,8 @@ class Loads(RackSpace):
                 capacity = capacity + m.slack["hall", p]
             elif position in power.CHAIN or position in ("cdu", "air_unit", "fit_out"):
                 capacity = capacity + m.slack["equipment", p]
+            elif position == "cdu_flow":
+                capacity = capacity + FLOW_LPM_PER_KW * KW_PER_MW * m.slack["equipment", p]
             if not self.position_exists(position):
                 if position.startswith("heat_rejection"):
                     m.stage_capacity[position, p] = load <= m.slack["equipment", p]
@@ -44,13 +48,15 @@ class Loads(RackSpace):
             m.stage_capacity[position, p] = load <= capacity
 
     def position_exists(self, position: str) -> bool:
+        if position == "cdu_flow":
+            return self.position_exists("cdu")
         return any(position in o.supplies for o in self.options) or position == "white_space"
 
     def capacity(self, position: str, p: int, *, reused: bool = True) -> Any:
         """Firm capacity standing at a position. reused: units that have another role beside included."""
         terms = []
         for o in self.options:
-            per_set = o.supplies.get(position)
+            per_set = o.flow_lpm if position == "cdu_flow" else o.supplies.get(position)
             if not per_set or (o.reuses and not reused):
                 continue
             count = self.m.energised[o.key, p] if o.item.family == "compute" else self.m.sets[o.key, p]
@@ -133,13 +139,15 @@ class Loads(RackSpace):
         on_pdu = sum(r.design_mw * run[r.item.id] for r in racks if "rack_pdu" in r.item.consumes)
         load = through("rack_pdu", on_pdu) + it - on_pdu + network
         load = through("busway", load)
+        pumps, fans = self.auxiliaries("cdu", p), self.auxiliaries("air_unit", p)
+        load = through("ups", load + pumps + fans)
         liquid = sum(r.liquid_fraction * r.design_mw * run[r.item.id] for r in racks)
-        indoor = sum(s.design_loss for s in self.plant.stages if s.name in ("rack_pdu", "busway", "ups"))
-        air = it - liquid + network + indoor * it
+        air = load - liquid - pumps - fans  # all that enters the room; air units are rated net of their own fans
         design["cdu", p], design["air_unit", p] = liquid, air
-        load = through("ups", load + self.auxiliaries("cdu", p) + self.auxiliaries("air_unit", p))
+        supply_c = self.case.input.cooling.coolant_supply_c
+        design["cdu_flow", p] = sum(rack_flow_lpm(r.item, supply_c) * run[r.item.id] for r in racks)
         load = through("lv_switchboard", load)
-        for loop, heat in (("liquid", liquid), ("air", air)):
+        for loop, heat in (("liquid", liquid + pumps), ("air", air + fans)):
             load = load + self._rejection_power(p, loop, heat, loops[loop])
         load = through("mv_lv_transformer", load)
         design["mv_bus", p] = through("mv_switchgear", load)

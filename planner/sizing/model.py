@@ -53,6 +53,7 @@ Constraints (each under this name in the model and the LP file)
     supply_quarter           deliveries within the vendor's allocation
     budget                   cumulative cash, operation included
     site_limit               areas, noise and stored fuel of what stands (`site_limits`)
+    water_design_day         make-up of the design day within the permit
     milestone                compute running by a date, net of spares
     linking                  the linking vector from the counts
     shared_peak              billed peaks of several blocks are no less than the minimum take and the ratchet's
@@ -85,6 +86,7 @@ from planner.sizing.money import Money
 from planner.sizing.options import USD_PER_KUSD, Option, options_of
 from planner.sizing.rent import Billed, Hire
 from planner.sizing.shared import SharedCost
+from planner.sizing.water import water_rows
 
 
 @dataclass
@@ -102,6 +104,7 @@ class Sizing:
     capacity_of: Callable[[str, int], Any]  # firm capacity expression of a position in a period
     running: Callable[[Milestone, int], Any]  # what runs in a milestone's measure, net of spares
     energised_units: Callable[[Option, int], Any]  # units switched on, with the spares of their groups
+    standing: Callable[[str, int], Any]  # no-load losses of a power stage in a period, MW
     dates: Dates  # the periods that matter
     committed_om: list[tuple[str, Cash]]  # fixed O&M of what is already bought
     # States of charge between states: edge in the year, MWh per unit of its bounds, the bounds, the reserve below it.
@@ -142,6 +145,7 @@ def build_sizing(
     s.sources()
     s.supply()
     s.site_limits()
+    water_rows(s)
     if milestones:
         s.milestones()
     s.linking()
@@ -158,6 +162,7 @@ def build_sizing(
         s.firm_capacity,
         s.running,
         s.energised_units,
+        s.standing,
         dates,
         s.committed_om(),
         s.edges,

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 
 from planner.case.case import Case, quarter_bounds
+from planner.case.coolant import cdu_capacity_mw, cdu_flow_lpm, rack_flow_lpm
 from planner.case.existing import Existing
 from planner.case.item import COOLING_STAGES, POWER_STAGES, Item
 from planner.case.schema import Redundancy
@@ -68,6 +69,7 @@ class Option:
     left: tuple[int, ...] = ()  # units that have stood already and left, by period and cumulative
     stood: tuple[Existing, ...] = ()  # what stands here at the start
     reuses: str = ""  # option whose units these are, in another role
+    flow_lpm: float = 0.0  # coolant that one set moves, of what brings CDUs
 
     @property
     def for_load(self) -> bool:
@@ -148,14 +150,17 @@ def options_of(plant: Plant, dates: Dates | None = None) -> tuple[Option, ...]:
     result: list[Option] = []
     for rack in plant.racks:
         supplies = {s: _capacity(case, rack.item, s) for s in rack.item.brings if s not in SERVED_ONCE}
-        result.append(_option(case, dates, rack.item.id, rack.item, supplies, Group(1, 1.0), buyable="compute"))
+        node = _option(case, dates, rack.item.id, rack.item, supplies, Group(1, 1.0), buyable="compute")
+        flow = rack_flow_lpm(rack.item, case.input.cooling.coolant_supply_c) if "cdu" in supplies else 0.0
+        result.append(replace(node, flow_lpm=flow))
     for stage, ids in sorted(_stage_items(case).items()):
         for item_id in ids:
             if any(o.key == item_id for o in result):
                 continue
             item = case.catalog[item_id]
             supplies, group = _grouped(case, plant, item, stage)
-            result.append(_option(case, dates, item_id, item, supplies, group, buyable=stage))
+            option = _option(case, dates, item_id, item, supplies, group, buyable=stage)
+            result.append(replace(option, flow_lpm=_flow_per_set(case, plant, option)))
     seen: set[str] = set()
     for rejection in plant.rejections:
         scheme = case.stage_redundancy("heat_rejection")
@@ -264,7 +269,12 @@ def _grouped(case: Case, plant: Plant, item: Item, stage: str) -> tuple[dict[str
     lead = next((s for s in power.CHAIN if s in item.brings), stage)
     scheme = case.stage_redundancy(lead)
     unit = _capacity(case, item, lead)
-    group = group_of(scheme, unit, _rack_block(plant, scheme, lead))
+    heat = _rack_block(plant, scheme, lead)
+    block = heat if heat is None or lead != "cdu" else max(heat, unit * _racks_flow(plant, scheme) / cdu_flow_lpm(item))
+    group = group_of(scheme, unit, block)
+    if heat is not None and block is not None and group.spares_per_group:
+        # As many units as carry heat and flow, and no more racks on them.
+        group = replace(group, firm_per_set=group.firm_per_set * heat / block)
     supplies = {
         s: group.firm_per_set * _capacity(case, item, s) / unit
         for s in item.brings
@@ -285,13 +295,29 @@ def _rack_block(plant: Plant, scheme: Redundancy | None, stage: str) -> float | 
     return scheme.group_racks * per_rack if per_rack > 0 else None
 
 
+def _racks_flow(plant: Plant, scheme: Redundancy | None) -> float:
+    """Coolant of a group of group_racks racks. [L/min]"""
+    supply = plant.case.input.cooling.coolant_supply_c
+    most = max((rack_flow_lpm(r.item, supply) for r in plant.racks), default=0.0)
+    return most * (scheme.group_racks or 0) if scheme is not None else 0.0
+
+
+def _flow_per_set(case: Case, plant: Plant, option: Option) -> float:
+    """Coolant that one set of a CDU moves: of a group of racks, its share of what they take. [L/min]"""
+    if "cdu" not in option.supplies:
+        return 0.0
+    unit, scheme = _capacity(case, option.item, "cdu"), case.stage_redundancy("cdu")
+    if option.group.spares_per_group and _rack_block(plant, scheme, "cdu") is not None:
+        return _racks_flow(plant, scheme) / (option.group.sets_per_group or 1)
+    return cdu_flow_lpm(option.item) * option.supplies["cdu"] / unit
+
+
 def _capacity(case: Case, item: Item, stage: str) -> float:
     """Capacity one unit brings to a stage: MW, m2, racks or GPU ports."""
     if stage in POWER_STAGES:
         return power.rating_mw(item, stage, case.input.site.grid.power_factor)
     if stage in COOLING_STAGES:
-        name = "cooling_capacity_kw" if item.cooling_capacity_kw is not None else "it_power_kw"
-        return item.get(name) / 1000.0
+        return cdu_capacity_mw(item, case.input.cooling.cdu_approach_k if stage == "cdu" else None)
     if stage == "white_space":
         return item.get("white_space_m2")
     if stage == "fit_out":

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from planner.solve.cooling_table import cooling_table
 from planner.solve.it_tables import compute_table, network_table
 from planner.solve.jobs import battery_held, battery_jobs, load_swings
 from planner.solve.permits import air_permit_table, gas_table
@@ -17,6 +18,7 @@ from planner.solve.standing import standing
 
 # Detail -> its table, of the plan read and its dispatch; no rows where the case has nothing to say.
 _TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {
+    "cooling": cooling_table,
     "site_limits": site_limits_table,
     "air_permit": air_permit_table,
     "gas": gas_table,

@@ -12,13 +12,13 @@ import pyomo.environ as pyo
 from numpy.typing import NDArray
 
 from planner.case.existing import standing_units
-from planner.families import cooling
 from planner.ledger import CAPITAL_LINES, first_charge_usd_per_mwh, fixed_flows
 from planner.operation.blocks import hours_of
 from planner.plan.plan import Plan
 from planner.sizing.options import USD_PER_KUSD, possible_sets
 from planner.sizing.targets import grid_steps, load_scale, target_of
 from planner.solve.details import details_of
+from planner.solve.heat import load_and_heat
 from planner.solve.permits import firm_generation_mw
 from planner.solve.ratchet import tightened
 from planner.solve.reading import (
@@ -34,15 +34,16 @@ from planner.solve.reading import (
 from planner.solve.results import summary_of
 from planner.solve.solution import Solution
 from planner.solve.states import State
-from planner.timeline import Hours
 
 Array = NDArray[np.float64]
+# Of positions not in MW.
 _UNITS = {
     "white_space": "m2",
     "network": "GPU ports",
     "network_top_layer": "switches",
     "rack_space": "racks",
-}  # of positions not in MW
+    "cdu_flow": "L/min",
+}
 _SINKS = ("charge", "grid_export")
 _SOURCES = ("grid_import", "generation", "renewable", "discharge", "compute_shed")
 
@@ -230,8 +231,8 @@ def _dispatch(read: Reading, s: State) -> pd.DataFrame:
     if case.load_series_mw is not None:
         shown["facility_load_mw"] = load_scale(case, s.period) * case.load_series_mw[hours.step_of_year]
     if read.sizing.plant.racks:
-        it, heat = _it_and_heat(read, s, hours, flows)
-        shown |= {"it_mw": it, "heat_rejection_mw": heat, "losses_and_fans_mw": supply - it - heat}
+        shown |= load_and_heat(read, s, hours, flows)
+        shown["losses_and_fans_mw"] = supply - shown["it_mw"] - shown["heat_rejection_mw"]
     shown["site_load_mw"] = supply
     kept_mwh = {store.item.id: read.held_mwh(store, s.period) for store in read.sizing.plant.batteries}
     for name, series in flows.items():
@@ -242,30 +243,6 @@ def _dispatch(read: Reading, s: State) -> pd.DataFrame:
             kept = kept_mwh.get(item, 0.0) if kind == "soc" else 0.0  # a block counts from what is kept stored
             shown[f"{name}_{'mwh' if kind == 'soc' else 'mw'}"] = series + kept
     return pd.DataFrame(shown)
-
-
-def _it_and_heat(read: Reading, s: State, hours: Hours, flows: dict[str, Array]) -> tuple[Array, Array]:
-    """Draw of IT, and of heat rejection, by hour. [MW]"""
-    link = dict(zip(read.solution.blocks[s.block].links, read.solution.links[s].tolist(), strict=True))
-    at = hours.hour_of_year
-    plant = read.sizing.plant.paths[s.path]
-    shape = plant.case.load_shape[hours.step_of_year]
-    it = link["it_mw"] * shape + read.network_mw(s.period)
-    none = np.zeros(len(hours))
-    moved = []
-    for rack in read.sizing.plant.racks:
-        more, less = (flows.get(f"compute_shift_{way}:{rack.item.id}", none) for way in ("up", "down"))
-        moved.append((rack, more - less))
-    it += sum((mw for _, mw in moved), none)
-    heat = np.zeros(len(hours))
-    for loop in cooling.LOOPS:
-        options = [r for r in plant.rejections if r.loop == loop]
-        if len(options) == 1:
-            shifted = sum((read.sizing.plant.heat_per_it(rack, loop) * mw for rack, mw in moved), none)
-            heat += options[0].power_fraction[at] * (shape * link[f"heat:{loop}"] + shifted)
-        for r in options if len(options) > 1 else ():
-            heat += r.power_fraction[at] * flows[f"heat_rejected:{loop}:{r.item.id}"]
-    return it, heat
 
 
 # -- money -------------------------------------------------------------------------------------------------

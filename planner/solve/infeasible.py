@@ -43,6 +43,8 @@ _WORDS = {
     "air_permit": "air permit",
     "curtailment": "curtailment",
     "load_rules": "limit of the load's swing at the meter",
+    "water": "water of a day",
+    "water_year": "water of a year",
 }
 
 

@@ -13,6 +13,7 @@ from planner.finance import discount_factor
 from planner.ledger import CAPITAL_LINES, IT_FAMILIES, operating_weights
 from planner.operation.events import AT, Event
 from planner.plan.plan import SCHEMA
+from planner.solve.cooling_table import water_results
 from planner.solve.it_tables import goodput_of
 from planner.solve.reading import CapacityRow, Reading, value
 from planner.timeline import MONTHS_PER_YEAR
@@ -219,6 +220,7 @@ def _key_results(
     if not read.sizing.plant.racks or end.it_design_mw <= 0:
         return result
     result["annual_pue"] = energy * years / float((hours * year["it_mw"]).sum())
+    result |= water_results(read, year, hours)
     meter = end.design_load_mw / (1.0 - read.sizing.plant.import_loss_fraction)
     it = end.it_design_mw + read.network_mw(read.last)
     result["peak_pue"] = meter / it

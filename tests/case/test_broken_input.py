@@ -411,14 +411,8 @@ ROWS: dict[str, Row] = {
         "is required",
     ),
     "gas": ("  fuel:", "  gas: {from: 2027-06-01}\n  fuel:", "site.gas.mmbtu_hhv_per_day", "gas: {from", "required"),
-    "water": ("  fuel:", "  water: {m3_per_day: 2000}\n  fuel:", "site.water", "water", "not supported yet"),
-    "firm water": (
-        "  milestones:",
-        "  firm: [water]\n  milestones:",
-        "target.firm[0]",
-        "firm",
-        "not supported yet",
-    ),
+    "water": ("  fuel:", "  water: {m3_per_day: 0}\n  fuel:", "site.water.m3_per_day", "water", "more than 0"),
+    "water of nothing": ("  fuel:", "  water: {}\n  fuel:", "site.water", "water", "limits nothing|m3_per_day"),
     "firm misspelt": (
         "  milestones:",
         "  firm: [gird]\n  milestones:",
@@ -877,7 +871,7 @@ def test_everything_at_once(tmp_path: Path) -> None:
         "usd: 1.2e+9": "usd: 1",
         "base_year: 2026": "base_yaer: 2026",
         "via: substation": "via: tunnel",
-        "  fuel:": "  water: {m3_per_day: 1}\n  fuel:",
+        "  fuel:": "  water: {m3_per_day: 0}\n  fuel:",
         "units: 2": "units: 2, paid_usd: many",
         "gpus: 9216": "gpus: 9216, it_mw: 1",
         "2028Q1: 96": "2028Q7: 96",
@@ -898,7 +892,7 @@ def test_everything_at_once(tmp_path: Path) -> None:
         "site.grid.interconnection[0].mw",
         "site.grid.interconnection[1].via",
         "site.grid.power_factor",
-        "site.water",
+        "site.water.m3_per_day",
         "workload.series.file",
         "target.milestones[1]",
         "candidates.generation[0]",
@@ -1106,17 +1100,11 @@ finance: {base_year: 2026, discount_rate: 0.10, indirects_fraction: 0.18, contin
 NORMALS = (ROOT / "examples/memphis/weather_normals.csv").read_text()
 
 
-def test_every_field_of_the_shape_is_understood_or_refused_by_name(tmp_path: Path) -> None:
-    faults = faults_of(write(tmp_path, SHAPE, {"weather_normals.csv": NORMALS}))
-    assert {f.field for f in faults} == {
-        "site.water",
-    }
-    assert all("not supported yet" in f.rule for f in faults)
-
-
-def test_the_shape_without_what_is_refused_is_a_sound_case(tmp_path: Path) -> None:
-    text = re.sub(r"\n +water: .*", "", SHAPE)
-    load_case(write(tmp_path, text, {"weather_normals.csv": NORMALS}))
+def test_every_field_of_the_shape_is_understood(tmp_path: Path) -> None:
+    case = load_case(write(tmp_path, SHAPE, {"weather_normals.csv": NORMALS}))
+    assert case.input.site.water is not None
+    assert case.input.site.water.m3_per_day == 2000
+    assert "mobile_turbine_rental" in case.candidates["generation"]
 
 
 @pytest.mark.parametrize("name", ["carolina", "memphis"])

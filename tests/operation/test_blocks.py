@@ -78,6 +78,8 @@ def random_x(plant: Plant, rng: np.random.Generator) -> Array:
         "standing_mw": rng.uniform(0, 0.5),
         "heat:liquid": 0.8 * it,
         "heat:air": 0.25 * it,
+        "standing_heat:liquid": rng.uniform(0, 0.1),
+        "standing_heat:air": rng.uniform(0, 0.4),
         "reserve_mw": rng.uniform(0, 3),
         store.key: battery,
         f"soc_start:{store.item.id}": soc,
@@ -185,8 +187,13 @@ def test_power_is_conserved_in_every_hour(solver: BlockSolver, plant: Plant, sol
         name = f"heat_rejected:{option.loop}:{option.item.id}"
         if name in block.columns:
             load = load + option.power_fraction[at] * column(name)
-        else:  # alone on its loop
-            load = load + option.power_fraction[at] * shape * link[f"heat:{option.loop}"]
+        else:  # alone on its loop; square losses in the room heat its air
+            heat = shape * link[f"heat:{option.loop}"] + link[f"standing_heat:{option.loop}"]
+            for stage in plant.stages if option.loop == "air" else ():
+                if stage.name in ("rack_pdu", "busway", "ups") and stage.square > 0:
+                    phi = value.primal[block.columns[f"square_throughput:{stage.name}"].index]
+                    heat = heat + stage.square * shape**2 * phi
+            load = load + option.power_fraction[at] * heat
     for stage in plant.stages:
         load = load + stage.proportional * stage.throughput_per_it * link["it_mw"] * shape
         if stage.square > 0:

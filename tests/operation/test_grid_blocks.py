@@ -265,7 +265,8 @@ def test_water_that_is_not_there_is_a_shortage(make_case: Make) -> None:
         "candidates": {"heat_rejection": [tower]},
         "site": {"caps": {"evaporation_m3_per_year": 1}},
     }
-    case = make_case(changes, set=[f"catalog.{tower}.evaporation_l_per_kwh=1.5"])
+    no_losses = [f"catalog.{name}.loss_square_fraction=0" for name in ("busway_generic", "ups_generic")]
+    case = make_case(changes, set=[f"catalog.{tower}.evaporation_l_per_kwh=1.5", *no_losses])
     block = build_block(plant_of(case), JANUARY)
     solver = BlockSolver(block)
     heat = {"it_mw": 5.0, "heat:liquid": 4.0, "it": 5.0, "rated": 20.0}
@@ -330,6 +331,7 @@ def test_blocks_scale_and_their_cuts_hold(make_case: Make, month: str) -> None:
             "standing_mw": 0.3,
             "heat:liquid": 0.8 * it,
             "heat:air": 0.25 * it,
+            "standing_heat": 0.02 * it,
             "rated": it * rng.uniform(1.5, 3),
             "rejection": it * rng.uniform(1.5, 2),
             "pdu_mw": 0.0,

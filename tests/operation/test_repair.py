@@ -89,6 +89,7 @@ def random_x(plant: Plant, rng: np.random.Generator) -> Array:
         "standing_mw": 0.3,
         "heat:liquid": 0.8 * it,
         "heat:air": 0.25 * it,
+        "standing_heat": 0.02 * it,
         "rated": it * rng.uniform(1.5, 3),
         "rejection": it * rng.uniform(1.5, 2),
         "generation": rng.uniform(0, 12),

@@ -263,6 +263,21 @@ def little_water(make: Make) -> Case:
     )
 
 
+def daily_water(make: Make) -> Case:
+    """As before, with a permit by the day and by the year, and water to pay for."""
+    water = {"m3_per_day": 36, "m3_per_year": 1500, "usd_per_m3": 3}
+    return make(
+        {
+            "candidates": {"heat_rejection": ["dry_cooler_adiabatic", "chiller_air_cooled"]},
+            "committed": [{"item": "chiller_air_cooled", "units": 4, "on_site": "2027-05-01"}],
+            "cooling": {"coolant_supply_c": 40},
+            "site": {"water": water},
+            "target": MANY,
+            "redundancy": {"heat_rejection": {"scheme": "N+1", "group_mw": 3}},
+        },
+    )
+
+
 LIMITED: dict[str, Any] = {
     "supply": {"nvidia_gb300_nvl72": {"2027Q3": 6, "2027Q4": 10, "2028Q1": 12}},
     "budget": [{"by": "2027-12-31", "usd": 8.0e7}, {"by": "2028-06-30", "usd": 1.6e8}],
@@ -362,6 +377,7 @@ CASES: dict[Callable[[Make], Case], tuple[str, ...]] = {
     ratchet: ("tesla_megapack_2xl_4h", "demand charge", "coincident peak charge"),
     capped: ("jenbacher_j620", "fuel"),
     little_water: ("dry_cooler_adiabatic@liquid",),
+    daily_water: ("dry_cooler_adiabatic@liquid", "water"),
     shift: ("nvidia_gb300_nvl72", "dry_cooler_adiabatic@liquid"),
     shift_and_shed: ("shed compute (value, not paid)",),
     spinning: ("jenbacher_j620", "fuel"),
