@@ -1,7 +1,4 @@
-"""The fields of a case file. Units end the names; every default that changes results is marked and printed.
-
-Fields whose physics the planner does not model yet are refused by name, never accepted and ignored.
-"""
+"""The fields of a case file. Units end the names; every default that changes results is marked and printed."""
 
 from __future__ import annotations
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from planner.case.base import Day, Finite, NonNegative, Positive, Rule, Series, Strict, require
 from planner.case.permits import AirPermit, Curtailment, GasSupply, StandbyTests
@@ -14,15 +14,6 @@ from planner.case.swing import LoadRules
 from planner.case.tariff import TariffInput
 from planner.case.uncertain import WeatherFile
 from planner.case.water import Water
-
-
-def not_yet(value: Any) -> Any:
-    if value is not None:
-        raise Rule("is not supported yet", "remove it: this version cannot honour it and will not ignore it")
-    return value
-
-
-NotYet = Annotated[Any, BeforeValidator(not_yet)]
 
 
 class Location(Strict):
