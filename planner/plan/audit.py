@@ -12,6 +12,7 @@ from collections import defaultdict
 from planner.case.case import Case
 from planner.errors import AuditError
 from planner.plan.audit_base import Check, Checks, tables_of
+from planner.plan.audit_budget import Path, audit_budget
 from planner.plan.audit_build import audit_build
 from planner.plan.audit_caps import audit_caps
 from planner.plan.audit_events import audit_events
@@ -36,15 +37,18 @@ def audit(plan: Plan, case: Case) -> list[Check]:
     audit_left(checks, case, tables, site)
     bills: defaultdict[Key, float] = defaultdict(float)
     paths: list[dict[Key, float]] = []
+    operated: list[Path] = []
     brought = {item.id: first_charges(case, tables, item) for item in site.family_items("battery")}
     for path, of_path in zip(case.paths, on_paths(checks, case, tables), strict=True):
         there = Site(path.case, of_path)
         months = months_of(checks, path.case, of_path, there)
+        operated.append((path.probability, there, months))
         paths.append(audit_power(checks, path.case, of_path, there, months, brought))
         audit_caps(checks, path.case, there, months)
         audit_events(checks, path.case, of_path, there, months, brought)
         for key, usd in paths[-1].items():
             bills[key] += path.probability * usd
+    audit_budget(checks, case, tables, site, operated)
     audit_money(checks, case, tables, site, bills, audit_scenarios(checks, case, tables, paths))
     audit_results(checks, case, tables, site)
     return checks.results()

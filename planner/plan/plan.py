@@ -32,7 +32,9 @@ import pandas as pd
 SCHEMA = "plan/1"
 TABLES = ("orders", "installed", "stages", "capacity", "dispatch", "ledger")
 # Detail -> its title. Each is a file, a sheet of the workbook and a part of the audit where the case has it.
-DETAILS: dict[str, str] = {}
+DETAILS: dict[str, str] = {
+    "power_budget": "Power budget",
+}
 
 
 @dataclass(frozen=True)

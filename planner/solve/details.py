@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from planner.solve.power_budget import power_budget
 from planner.solve.reading import Reading
 
 # Detail -> its table, of the plan read and its dispatch; no rows where the case has nothing to say.
-_TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {}
+_TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {
+    "power_budget": power_budget,
+}
 
 
 def details_of(read: Reading, dispatch: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pyomo.environ as pyo
 
+from planner.case.item import Item
 from planner.families.battery import Battery
 from planner.sizing.options import Option
 from planner.solve.solution import Solution
@@ -122,3 +123,8 @@ class Reading:
         """Draw of the network units switched on in a period."""
         network = [o for o in self.sizing.options if o.item.family == "network"]
         return sum(o.item.design_kw / 1000.0 * self.running(o, p) for o in network)
+
+    def standing_at(self, stage: str, p: int) -> list[tuple[Item, float]]:
+        """(item, units switched on) of everything but compute in a stage of the chain."""
+        there = [o for o in self.sizing.options if stage in o.supplies and o.item.family != "compute"]
+        return [(o.item, on) for o in there if (on := self.running(o, p)) > 0]
