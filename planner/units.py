@@ -46,6 +46,8 @@ SUFFIXES = (
     ("months", "months"),
     ("years", "years"),
     ("hours", "h"),
+    ("minutes", "min"),
+    ("seconds", "s"),
     ("kva", "kVA"),
     ("mva", "MVA"),
     ("mwh", "MWh"),

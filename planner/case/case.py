@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from planner.case.base import suggest
 from planner.case.catalog import Catalog, default_catalog_folder, holds_catalog, read_catalog
+from planner.case.chain_rules import check_chain
 from planner.case.choice import FAMILIES, Chooser
 from planner.case.event import modelled_hours
 from planner.case.hours import (
@@ -83,6 +84,10 @@ class Case:
     def stage_redundancy(self, stage: str) -> Redundancy | None:
         """Scheme of a stage; N where nothing is said."""
         return self.redundancy.get(stage, Redundancy(scheme="N"))
+
+    def power_factor(self, stage: str) -> float:
+        """Power factor of what a power stage delivers."""
+        return self.input.power_chain.power_factor.get(stage, self.input.site.grid.power_factor)
 
     def escalation(self, good: str, year: int) -> float:
         """Price of a good (a field of finance.escalation_fraction_per_year) in a year, over the base year's."""
@@ -161,6 +166,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     series = None
     if given.target.load_series is not None:
         series = by_step(reader, given, given.target.load_series, ("target", "load_series"), "MW")
+    check_chain(reader, given, catalog, candidates, redundancy)
     if reader.faults or weather is None or ambient is None:
         raise InputError(reader.faults)
     case = Case(

@@ -72,6 +72,11 @@ INHERITED_AS_IS = (
     "derate_fraction_per_k",
     "derate_from_c",
     "derate_fraction_per_300m",
+    "derate_from_m",
+    "continuous_load_fraction",
+    "eddy_current_loss_fraction",
+    "ride_through_minutes",
+    "start_seconds",
     "variable_om_usd_per_mwh",
     "availability_fraction",
     "wear_cost_usd_per_mwh",
@@ -155,10 +160,14 @@ class Item(Strict):
     rack_power_max_kw: Figure | None = None
     # power chain; losses as fractions of the rating: no-load, proportional, square
     rating_kw: Figure | None = None
-    rating_kva: Figure | None = None
+    rating_kva: Figure | None = None  # with rating_kw: both are limits
+    continuous_load_fraction: Figure | None = None  # of the rating, for 3 h or more; NEC: 0.8 unless 100 %-rated
+    eddy_current_loss_fraction: Figure | None = None  # transformers: P_EC-R of IEEE C57.110, over the ohmic losses
+    derate_from_m: Figure | None = None  # height above sea from which derate_fraction_per_300m counts
     loss_no_load_fraction: Figure | None = None
     loss_proportional_fraction: Figure | None = None
     loss_square_fraction: Figure | None = None
+    ride_through_minutes: Figure | None = None  # a UPS battery, at the full rating
     # cooling
     cooling_capacity_kw: Figure | None = None
     approach_k: Figure | None = None  # at rated capacity: to dry bulb, wet bulb or, for a CDU, the facility water
@@ -184,6 +193,7 @@ class Item(Strict):
     derate_fraction_per_k: Figure | None = None
     derate_from_c: Figure | None = None
     derate_fraction_per_300m: Figure | None = None
+    start_seconds: Figure | None = None  # of a standby set, from loss of the grid to full load
     availability_fraction: Figure | None = None
     rental_usd_per_mw_month: Figure | None = None
     # renewables
@@ -211,7 +221,7 @@ class Item(Strict):
             elif name.endswith(("_fraction", "_fraction_per_year")) and got > 1:
                 remedy = "fractions run 0-1" + (f"; write {got / 100:g}" if got <= 100 else "")
                 found.append(Rule(f"must be at most 1 (got {got:g})", remedy, (name,)))
-        for a, b in (("price_usd", "price_usd_per_kw"), ("rating_kw", "rating_kva")):
+        for a, b in (("price_usd", "price_usd_per_kw"),):
             if getattr(self, a) and getattr(self, b):
                 found.append(Rule(f"has both {a} and {b}", "keep one of the two", (b,)))
         if "heat_rejection" in self.brings and self.family != "cooling":

@@ -15,6 +15,7 @@ from planner.plan.audit_base import Check, Checks, tables_of
 from planner.plan.audit_budget import Path, audit_budget
 from planner.plan.audit_build import audit_build
 from planner.plan.audit_caps import audit_caps
+from planner.plan.audit_chain import audit_chain
 from planner.plan.audit_events import audit_events
 from planner.plan.audit_fade import audit_left
 from planner.plan.audit_loads import Site
@@ -34,6 +35,7 @@ def audit(plan: Plan, case: Case) -> list[Check]:
     checks.true("inputs", same, "the plan was made from other input files than this case")
     site = Site(case, tables)
     audit_build(checks, case, tables, site)
+    audit_chain(checks, case, site)
     audit_left(checks, case, tables, site)
     bills: defaultdict[Key, float] = defaultdict(float)
     paths: list[dict[Key, float]] = []

@@ -124,11 +124,12 @@ def _behind_the_bus(site: Site, rows: dict[str, dict[str, Any]], p: int) -> dict
 
 def _ratings(site: Site, stage: str, delivered: float, p: int) -> dict[str, tuple[float, float]]:
     units = mva = 0.0
+    factor = site.power_factor(stage)
     for item, _, on in site.at(stage):
         units += float(on[p])
-        kva = item.get("rating_kva") if item.rating_kva else site.power_rating_mw(item) * KW_PER_MW / site.power_factor
+        kva = item.get("rating_kva") if item.rating_kva else site.power_rating_mw(item, stage) * KW_PER_MW / factor
         mva += kva / KW_PER_MW * float(on[p])
-    firm, apparent = site.firm(stage, p), delivered / site.power_factor
+    firm, apparent = site.firm(stage, p), delivered / factor
     least = min(delivered, firm)
     return {
         "units": (units, units),
@@ -166,7 +167,7 @@ def _averages(want: dict[str, dict[str, tuple[float, float]]], site: Site, paths
             part = probability * month.hours.weight / hours
             for loss in there.losses:
                 flow = loss.multiple * _drawn(there, month, pdu=loss.stage == "rack_pdu")
-                rated = there.rated_mw(loss.stage, p)
+                rated = there.rated_mw(loss.stage, p, loaded=True)
                 square = loss.square * flow**2 / rated if rated > 0 else 0.0 * flow
                 each = there.no_load_mw(loss.stage, p) + loss.proportional * flow + square
                 through[loss.stage] += part * float(flow.sum())

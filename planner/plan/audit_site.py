@@ -80,7 +80,6 @@ class Standing:
         self.starts = case.timeline.starts
         self.periods = range(len(self.starts))
         self.last = len(self.starts) - 1
-        self.power_factor = case.input.site.grid.power_factor
         self.units: dict[tuple[str, str], Array] = {}
         self.on: dict[tuple[str, str], Array] = {}  # switched on, spares of their groups included
         place = {start: p for p, start in enumerate(self.starts)}
@@ -176,16 +175,38 @@ class Standing:
 
     # -- capacity ------------------------------------------------------------------------------------------
 
-    def power_rating_mw(self, item: Item) -> float:
-        """Power rating of a unit; kVA count at the site's power factor."""
-        if item.rating_kva is not None:
-            return item.get("rating_kva") * self.power_factor / 1000.0
-        return (item.get("rating_kw") if item.rating_kw is not None else item.get("it_power_kw")) / 1000.0
+    def power_factor(self, part: str) -> float:
+        """Of what a power stage delivers: the case's for the stage, or the grid's."""
+        given = self.case.input.power_chain.power_factor
+        return given.get(part, self.case.input.site.grid.power_factor)
+
+    def power_rating_mw(self, item: Item, part: str) -> float:
+        """Nameplate power of a unit; where it has kW and kVA, the lesser of the two."""
+        kva = item.get("rating_kva") * self.power_factor(part) if item.rating_kva is not None else math.inf
+        real = item.rating_kw if item.rating_kw is not None else item.it_power_kw
+        return min(kva, real.planning if real is not None else math.inf) / 1000.0
+
+    def carried_mw(self, item: Item, part: str) -> float:
+        """What a unit may carry for hours: its rating in this site's heat, height and harmonics."""
+        share, chain = 1.0, self.case.input.power_chain
+        if item.continuous_load_fraction is not None:
+            share = item.get("continuous_load_fraction")
+        if part == "mv_lv_transformer" and item.eddy_current_loss_fraction is not None:
+            eddy = item.get("eddy_current_loss_fraction")
+            share *= math.sqrt((1.0 + eddy) / (1.0 + chain.harmonic_loss_factor * eddy))
+        indoors = part in ("rack_pdu", "busway", "ups", "lv_switchboard")
+        warm = (chain.electrical_room_c if indoors else self.case.ambient.extreme_dry_bulb_c) - item.get(
+            "derate_from_c", 40.0
+        )
+        high = self.case.weather.elevation_m - item.get("derate_from_m", 0.0)
+        share *= max(1.0 - max(warm, 0.0) * item.get("derate_fraction_per_k", 0.0), 0.0)
+        share *= max(1.0 - max(high, 0.0) / 300.0 * item.get("derate_fraction_per_300m", 0.0), 0.0)
+        return self.power_rating_mw(item, part) * share
 
     def unit_capacity(self, item: Item, part: str) -> float:
         """What one unit carries in a part of the chain: MW, m2, racks or GPU ports."""
         if part in POWER_STAGES or part == "battery_transformer":
-            return self.power_rating_mw(item)
+            return self.carried_mw(item, "mv_lv_transformer" if part == "battery_transformer" else part)
         if part.startswith("heat_rejection:"):
             rejector = self.rejector(item.id, part.split(":")[1])
             return rejector.rated_mw * rejector.capacity_at_extreme if rejector else 0.0
@@ -207,6 +228,10 @@ class Standing:
         stage = lead.split(":")[0]
         scheme = self.case.stage_redundancy(stage)
         return active_units(scheme, n, self.unit_capacity(item, lead), self._racks_per_group_mw(scheme, lead))
+
+    def carries_mw(self, item: Item, parts: tuple[str, ...], part: str, n: float) -> float:
+        """Load that n units switched on may carry in a part of the chain, in its unit."""
+        return self.active(item, parts, n) * self._carries(item, parts, part)
 
     def _carries(self, item: Item, parts: tuple[str, ...], part: str) -> float:
         """Load one active unit may carry: its rating, or its share of a group that is limited to so many racks."""
@@ -235,7 +260,7 @@ class Standing:
         """Firm capacity of what is switched on (or stands) in a part of the chain, and the hall there before."""
         total = self.existing_hall_m2(p) if part == "white_space" else 0.0
         for item, parts, on in self.at(part, standing=standing):
-            total += self.active(item, parts, on[p]) * self._carries(item, parts, part)
+            total += self.carries_mw(item, parts, part, on[p])
         for rack in self.racks:
             if part in rack.item.brings:
                 total += float(self.runs(rack)[p]) * self.unit_capacity(rack.item, part)
@@ -253,7 +278,7 @@ class Standing:
         total = 0.0
         for item, _, counts in self.at(part):
             if part == next((s for s in FLOW if s in item.brings), part):
-                total += item.get("loss_no_load_fraction", 0.0) * self.power_rating_mw(item) * counts[p]
+                total += item.get("loss_no_load_fraction", 0.0) * self.power_rating_mw(item, part) * counts[p]
         return float(total)
 
     def auxiliary_mw(self, part: str, p: int) -> float:
@@ -262,9 +287,15 @@ class Standing:
             sum(i.get("auxiliary_power_kw", 0.0) / 1000.0 * n[p] for i, _, n in self.at(part) if i.family == "cooling")
         )
 
-    def rated_mw(self, part: str, p: int) -> float:
-        """Rating of what is on in a power stage, spares and second paths included."""
-        return float(sum(self.power_rating_mw(i) * n[p] for i, _, n in self.at(part)))
+    def rated_mw(self, part: str, p: int, *, loaded: bool = False) -> float:
+        """Rating of what is on in a power stage, spares and second paths included; loaded: without idle catchers."""
+        total = 0.0
+        for item, parts, on in self.at(part):
+            lead = next((s for s in FLOW if s in item.brings and s in parts), part)
+            scheme = self.case.stage_redundancy(lead)
+            idle = loaded and scheme is not None and scheme.blocks_per_catcher is not None
+            total += self.power_rating_mw(item, part) * (self.active(item, parts, on[p]) if idle else float(on[p]))
+        return total
 
     # -- cooling -------------------------------------------------------------------------------------------
 

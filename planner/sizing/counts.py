@@ -114,6 +114,12 @@ class Counts:
         spares = o.group.spares_per_group * self.m.groups[o.key, p] if o.group.spares_per_group else 0.0
         return o.group.units_per_set * self.m.sets[o.key, p] + spares
 
+    def loaded_units(self, o: Option, p: int) -> Any:
+        """Units of an option that share the load: all that are switched on, but for catchers standing by."""
+        if (o.key, p) in self.m.sets and o.group.catchers:
+            return o.group.units_per_set * self.m.sets[o.key, p]
+        return self.energised_units(o, p)
+
     def stays(self, of: list[Any], key: str | None, p: int, among: tuple[int, ...], rows: Any) -> bool:
         """Whether a period is not among those in which variables may move; if so, they are held as before it."""
         if p in among:
@@ -133,6 +139,9 @@ class Counts:
     def most_sets(self, o: Option) -> int:
         """Upper bound of the sets of an option any sensible plan holds."""
         need = max(self.most_load(position) / per_set for position, per_set in o.supplies.items() if per_set > 0)
+        ride = self.case.input.power_chain.ride_through_minutes
+        if ride is not None and "ups" in o.supplies:
+            need *= max(1.0, ride / o.item.get("ride_through_minutes"))
         return math.ceil(need) + 1 + max(o.committed)
 
     def most_units(self, o: Option) -> int:

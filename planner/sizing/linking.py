@@ -250,11 +250,10 @@ class Linking(Limits):
         values["standing_mw"] = standing
         if plant.has_pdu:
             values["pdu_mw"] = sum(r.average_mw * run[r.item.id] for r in plant.racks if "rack_pdu" in r.item.consumes)
-        pf = self.case.input.site.grid.power_factor
         for stage in plant.stages:
             if stage.square > 0:
                 values[f"rated:{stage.name}"] = sum(
-                    power.rating_mw(o.item, stage.name, pf) * self.energised_units(o, p)
+                    power.rating_mw(self.case, o.item, stage.name) * self.loaded_units(o, p)
                     for o in self.options
                     if stage.name in o.supplies and o.item.family != "compute"
                 )

@@ -9,6 +9,7 @@ import pyomo.environ as pyo
 
 from planner.families import compute, power
 from planner.sizing.counts import Counts
+from planner.sizing.options import Option
 
 
 class Loads(Counts):
@@ -27,6 +28,7 @@ class Loads(Counts):
         m.heat_assignment = pyo.ConstraintList()
         for p in self.periods:
             self._loads(p, loops)
+        self._ride_through()
         for (position, p), load in self.design.items():
             if isinstance(load, float | int) and load == 0:
                 continue
@@ -41,6 +43,24 @@ class Loads(Counts):
                 continue
             m.stage_capacity[position, p] = load <= capacity
 
+    def _ride_through(self) -> None:
+        """Batteries of the UPS that carry load, at the minutes of their full rating, hold it for the time asked."""
+        m, minutes = self.m, self.case.input.power_chain.ride_through_minutes
+        m.ride_through = pyo.ConstraintList()
+        if minutes is None or not self.plant.racks:
+            return
+        for p in self.periods:
+            held = sum(
+                o.item.get("ride_through_minutes") * o.supplies["ups"] * self.sets_of(o, p)
+                for o in self.options
+                if "ups" in o.supplies
+            )
+            m.ride_through.add(minutes * (self.design["ups", p] - m.slack["equipment", p]) <= held)
+
+    def sets_of(self, o: Option, p: int) -> Any:
+        """Sets of an option that carry load; boxes that run, for compute that brings its own."""
+        return self.m.energised[o.key, p] if o.item.family == "compute" else self.m.sets[o.key, p]
+
     def position_exists(self, position: str) -> bool:
         return any(position in o.supplies for o in self.options) or position == "white_space"
 
@@ -51,8 +71,7 @@ class Loads(Counts):
             per_set = o.supplies.get(position)
             if not per_set:
                 continue
-            count = self.m.energised[o.key, p] if o.item.family == "compute" else self.m.sets[o.key, p]
-            terms.append(per_set * count)
+            terms.append(per_set * self.sets_of(o, p))
         return sum(terms)
 
     def firm_capacity(self, position: str, p: int) -> Any:
@@ -70,9 +89,8 @@ class Loads(Counts):
 
     def standing(self, stage: str, p: int) -> Any:
         """No-load losses of a power stage's units that are switched on. [MW]"""
-        pf = self.case.input.site.grid.power_factor
         return sum(
-            rate * power.rating_mw(o.item, stage, pf) * self.energised_units(o, p)
+            rate * power.rating_mw(self.case, o.item, stage) * self.energised_units(o, p)
             for o in self.options
             if stage in o.supplies and o.item.family != "compute" and (rate := power.no_load_fraction(o.item, stage))
         )

@@ -31,6 +31,7 @@ Constraints (each under this name in the model and the LP file)
     energised_on_site        racks run after delivery, installation and burn-in
     energised_stay           racks that run keep running
     stage_capacity           firm capacity of a position covers the design load there
+    ride_through             UPS batteries carry their load for the minutes asked
     commissioned_blocks      design IT power fits the completed blocks
     commissioned_equipment   a block is tested on equipment that stands
     commissioning_crews      no more blocks in any stretch of time than crews can do
@@ -86,6 +87,7 @@ class Sizing:
     capacity_of: Callable[[str, int], Any]  # firm capacity expression of a position in a period
     running: Callable[[Milestone, int], Any]  # what runs in a milestone's measure, net of spares
     energised_units: Callable[[Option, int], Any]  # units switched on, with the spares of their groups
+    loaded_units: Callable[[Option, int], Any]  # those of them that share the load
     dates: Dates  # the periods that matter
     committed_om: list[tuple[str, Cash]]  # fixed O&M of what is already bought
     # States of charge between states: edge in the year, MWh per unit of its bounds, the bounds, the reserve below it.
@@ -136,6 +138,7 @@ def build_sizing(
         s.firm_capacity,
         s.running,
         s.energised_units,
+        s.loaded_units,
         dates,
         s.committed_om(),
         s.edges,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 
@@ -87,6 +87,7 @@ class Group:
     firm_per_set: float
     spares_per_group: int = 0
     sets_per_group: int | None = None  # None: one group for the whole site
+    catchers: bool = field(default=False, repr=False)  # whether spares stand by without load, as in block redundancy
 
 
 def group_of(scheme: Redundancy | None, unit: float, block: float | None) -> Group:
@@ -97,6 +98,8 @@ def group_of(scheme: Redundancy | None, unit: float, block: float | None) -> Gro
 
     >>> group_of(Redundancy(scheme="N+1", group_mw=5), 1.25, None)      # 4 active + 1 spare carry 5 MW
     Group(units_per_set=1, firm_per_set=1.25, spares_per_group=1, sets_per_group=4)
+    >>> group_of(Redundancy(scheme="block_redundant", blocks_per_catcher=6), 2.0, None)  # one catcher for 6 blocks
+    Group(units_per_set=1, firm_per_set=2.0, spares_per_group=1, sets_per_group=6)
     >>> group_of(Redundancy(scheme="4N/3", group_mw=10), 2.0, None)     # 4 to make 3
     Group(units_per_set=4, firm_per_set=6.0, spares_per_group=0, sets_per_group=None)
     >>> group_of(Redundancy(scheme="N+1", group_racks=16), 1.0, 2.25)   # 3 carry 16 racks of .14 MW, no more
@@ -106,6 +109,8 @@ def group_of(scheme: Redundancy | None, unit: float, block: float | None) -> Gro
     if name in ("3N/2", "4N/3"):
         made = 2 if name == "3N/2" else 3
         return Group(made + 1, made * unit)
+    if name == "block_redundant" and scheme is not None:
+        return Group(1, unit, 1, scheme.blocks_per_catcher, catchers=True)
     paths = 2 if name.startswith("2") else 1
     spares = paths if name == "2(N+1)" else scheme.spares if scheme is not None else 0
     if not spares:
@@ -173,7 +178,7 @@ def options_of(plant: Plant, dates: Dates | None = None) -> tuple[Option, ...]:
         )
     for item_id in case.candidates.get("battery_transformer", ()):
         item = case.catalog[item_id]
-        capacity = power.rating_mw(item, "mv_lv_transformer", case.input.site.grid.power_factor)
+        capacity = power.capacity_mw(case, item, "mv_lv_transformer")
         result.append(
             _option(
                 case,
@@ -262,7 +267,7 @@ def _rack_block(plant: Plant, scheme: Redundancy | None, stage: str) -> float | 
 def _capacity(case: Case, item: Item, stage: str) -> float:
     """Capacity one unit brings to a stage: MW, m2, racks or GPU ports."""
     if stage in POWER_STAGES:
-        return power.rating_mw(item, stage, case.input.site.grid.power_factor)
+        return power.capacity_mw(case, item, stage)
     if stage in COOLING_STAGES:
         name = "cooling_capacity_kw" if item.cooling_capacity_kw is not None else "it_power_kw"
         return item.get(name) / 1000.0

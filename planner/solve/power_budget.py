@@ -144,19 +144,18 @@ def _load_loss(item: Item) -> float:
 
 
 def _no_load_mw(read: Reading, stage: str, p: int) -> float:
-    pf = read.case.input.site.grid.power_factor
     return sum(
-        power.no_load_fraction(item, stage) * power.rating_mw(item, stage, pf) * on
+        power.no_load_fraction(item, stage) * power.rating_mw(read.case, item, stage) * on
         for item, on in read.standing_at(stage, p)
     )
 
 
 def _rating(read: Reading, row: BudgetRow, p: int) -> None:
     """Units, ratings, firm capacity, loading and redundancy of the stage of a row."""
-    pf = read.case.input.site.grid.power_factor
+    pf = read.case.power_factor(row.stage)
     row.delivered_mva = row.delivered_mw / pf
     for item, on in read.standing_at(row.stage, p):
-        rating = power.rating_mw(item, row.stage, pf)
+        rating = power.rating_mw(read.case, item, row.stage)
         row.units += on
         row.rated_mw += rating * on
         row.rated_mva += (item.get("rating_kva") / KW_PER_MW if item.rating_kva else rating / pf) * on
@@ -202,8 +201,8 @@ class _Hours:
         if stage.name == "rack_pdu":
             draw = self._through_pdus(draw, p)
         through = stage.throughput_per_it * draw
-        pf = read.case.input.site.grid.power_factor
-        rated = sum(power.rating_mw(i, stage.name, pf) * on for i, on in read.standing_at(stage.name, p))
+        there = read.standing_at(stage.name, p, loaded=True)
+        rated = sum(power.rating_mw(read.case, i, stage.name) * on for i, on in there)
         square = stage.square * through**2 / rated if rated > 0 else 0.0 * through
         row.average_delivered_mw = self._mean(through, p)
         row.average_loss_mw = row.no_load_loss_mw + self._mean(stage.proportional * through + square, p)

@@ -274,6 +274,20 @@ def redundant(make: Make) -> Case:
     return make({"redundancy": schemes})
 
 
+def derated(make: Make) -> Case:
+    """Catchers behind UPS and transformers; poor power factors, harmonics, and batteries that must last longer."""
+    chain = {
+        "power_factor": {"mv_lv_transformer": 0.8, "ups": 0.97},
+        "harmonic_loss_factor": 1.3,
+        "ride_through_minutes": 7,
+    }
+    schemes = {
+        "ups": {"scheme": "block_redundant", "blocks_per_catcher": 2},
+        "mv_lv_transformer": {"scheme": "block_redundant", "blocks_per_catcher": 3},
+    }
+    return make({"power_chain": chain, "redundancy": schemes})
+
+
 def growing_load(make: Make) -> Case:
     """No build: a load that grows over three expansion years, engines and batteries added as it does."""
     hour = np.arange(8760)
@@ -352,6 +366,7 @@ CASES: dict[Callable[[Make], Case], tuple[str, ...]] = {
     most_gpus: ("nvidia_gb300_nvl72",),
     earliest: ("nvidia_gb300_nvl72",),
     redundant: ("ups_generic", "lv_switchboard_generic"),
+    derated: ("ups_generic", "mv_padmount_transformer"),
     growing_load: ("jenbacher_j620", "tesla_megablock_4h", "battery wear", "time-of-use demand charge"),
     racks_over_years: ("nvidia_gb300_nvl72", "demand charge"),
 }
