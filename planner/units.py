@@ -55,6 +55,7 @@ SUFFIXES = (
     ("mw", "MW"),
     ("kw", "kW"),
     ("usd", "USD"),
+    ("kg_per_m2", "kg/m2"),
     ("m2", "m2"),
     ("_kg", "kg"),
     ("_gb", "GB"),

@@ -16,6 +16,7 @@ from planner.case.base import suggest
 from planner.case.catalog import Catalog, default_catalog_folder, holds_catalog, read_catalog
 from planner.case.chain_rules import check_chain
 from planner.case.choice import FAMILIES, Chooser
+from planner.case.enclosures import check_enclosures
 from planner.case.event import modelled_hours
 from planner.case.hours import (
     Ambient,
@@ -167,6 +168,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     if given.target.load_series is not None:
         series = by_step(reader, given, given.target.load_series, ("target", "load_series"), "MW")
     check_chain(reader, given, catalog, candidates, redundancy)
+    check_enclosures(reader, given, catalog, candidates, redundancy)
     if reader.faults or weather is None or ambient is None:
         raise InputError(reader.faults)
     case = Case(

@@ -46,6 +46,7 @@ DEFAULT_REDUNDANCY: dict[str, Redundancy | None] = {
     "onsite_generation": Redundancy(scheme="N+1"),
     "standby_generation": None,
 }
+FOR_ALL_COMPUTE = ("busway", "ups", "lv_switchboard", "mv_lv_transformer", "mv_switchgear", "heat_rejection")
 LINEUP_STAGES = ("ups", "lv_switchboard", "mv_lv_transformer")
 # Roles of `candidates` and the families (or stages) their items must have.
 ROLES: dict[str, tuple[str, ...]] = {
@@ -214,7 +215,8 @@ class Chooser:
         rows = [row.item for row in given.committed if row.item in catalog]
         committed_stages = {stage for item_id in rows for stage in catalog[item_id].brings}
         for stage in self._needed_stages():
-            if self.by_stage.get(stage) or given.redundancy.get(stage, "") is None:
+            offered = [name for name in self.by_stage.get(stage, ()) if catalog[name].family != "compute"]
+            if offered or given.redundancy.get(stage, "") is None:  # what a box brings serves the box
                 continue
             default = CLASS_DEFAULTS[stage]
             if given.candidates.other_stages == "class_defaults" and default in catalog:
@@ -229,16 +231,9 @@ class Chooser:
         given, catalog = self.given, self.catalog
         via_substation = any(s.via == "substation" for s in given.site.grid.interconnection)
         for item_id in self.by_stage.get("compute", []):
-            needed += [stage for stage in catalog[item_id].consumes if stage not in catalog[item_id].brings]
-        if needed:
-            needed += [
-                "busway",
-                "ups",
-                "lv_switchboard",
-                "mv_lv_transformer",
-                "mv_switchgear",
-                "heat_rejection",
-            ]
+            item = catalog[item_id]
+            needed += [stage for stage in item.consumes if stage not in item.brings]
+            needed += [stage for stage in FOR_ALL_COMPUTE if item.consumes and stage not in item.brings]
         batteries = [*self.by_stage.get("battery", []), *[c.item for c in given.committed if c.item in catalog]]
         if any(catalog[b].family == "battery" and "mv_lv_transformer" in catalog[b].consumes for b in batteries):
             needed.append("battery_transformer")

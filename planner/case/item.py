@@ -13,6 +13,8 @@ from planner.case.figure import Curve, Figure, Sourced
 from planner.units import KW_PER_MW
 
 Family = Literal["compute", "network", "enclosure", "power", "cooling", "generation", "renewable", "battery"]
+CoolingMethod = Literal["air", "direct_liquid", "immersion"]
+COOLING_METHODS: tuple[CoolingMethod, ...] = ("air", "direct_liquid", "immersion")
 Status = Literal["available", "announced", "discontinued", "hypothetical"]
 
 # Stages of the power and cooling chain an item may bring or consume, with the unit of their capacity.
@@ -84,6 +86,8 @@ INHERITED_AS_IS = (
     "fixed_om_usd_per_kw_year",
     "heat_to_liquid_fraction",
     "rack_power_max_kw",
+    "floor_load_kg_per_m2",
+    "cdu_approach_k",
     "evaporation_l_per_kwh",
 )
 # What sizing needs of every item besides a rating.
@@ -124,6 +128,8 @@ class Item(Strict):
     fuel: Literal["natural_gas", "diesel"] | None = None
     permit_class: Literal["emergency", "non_emergency"] | None = None
     tenure: Literal["owned", "rented"] = "owned"
+    cooling_method: CoolingMethod | None = None  # of compute; absent: air, or direct_liquid where heat goes to liquid
+    accepts: tuple[CoolingMethod, ...] = Field(default=(), strict=False)  # of an enclosure; absent: all
     notes: tuple[str, ...] = Field(default=(), strict=False)
 
     # every family
@@ -158,6 +164,8 @@ class Item(Strict):
     white_space_m2: Figure | None = None
     it_power_kw: Figure | None = None
     rack_power_max_kw: Figure | None = None
+    floor_load_kg_per_m2: Figure | None = None  # most that its floor carries, as weight over footprint
+    cdu_approach_k: Figure | None = None  # coolant over facility water of a pod's CDUs; approach_k is its rejection's
     # power chain; losses as fractions of the rating: no-load, proportional, square
     rating_kw: Figure | None = None
     rating_kva: Figure | None = None  # with rating_kw: both are limits
@@ -224,10 +232,13 @@ class Item(Strict):
         for a, b in (("price_usd", "price_usd_per_kw"),):
             if getattr(self, a) and getattr(self, b):
                 found.append(Rule(f"has both {a} and {b}", "keep one of the two", (b,)))
-        if "heat_rejection" in self.brings and self.family != "cooling":
-            remedy = "leave it out: it is bought beside the pod"
+        if "heat_rejection" in self.brings and self.family not in ("cooling", "enclosure", "compute"):
+            remedy = "leave it out: it is bought beside it"
             at = ("brings", self.brings.index("heat_rejection"))
-            found.append(Rule("only cooling items may bring heat_rejection", remedy, at))
+            found.append(Rule("only cooling items, pods and boxes may bring heat_rejection", remedy, at))
+        for name, family in (("cooling_method", "compute"), ("accepts", "enclosure")):
+            if getattr(self, name) and self.family != family:
+                found.append(Rule(f"is for family {family}", "remove it", (name,)))
         for name in ("energy_retention_fraction", "warranty_cycles_per_year"):
             if getattr(self, name) is not None and self.family != "battery":
                 found.append(Rule("is for batteries", "remove it", (name,)))

@@ -75,13 +75,6 @@ def computes(case: Case) -> tuple[Compute, ...]:
     return tuple(result)
 
 
-def nodes_per_rack(node: Item, rack: Item) -> int:
-    """Nodes one rack takes by height and by power; 0 when it takes none."""
-    by_height = rack.get("rack_units", 48.0) / max(node.get("rack_units", 1.0), 1.0)
-    by_power = rack.get("rack_power_max_kw", 1e9) / node.design_kw
-    return int(min(by_height, by_power))
-
-
 def performance(item: Item, precision: str) -> float:
     """Dense PFLOPS of one unit at a precision; 0 where the catalog has none."""
     return item.get(f"pflops_{precision}", 0.0)

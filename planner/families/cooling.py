@@ -96,7 +96,8 @@ def loop_supply_c(case: Case, loop: str) -> float:
     """Water the rejection equipment must deliver to a loop. [degC]"""
     if loop == "air":
         return case.input.cooling.chilled_water_supply_c
-    approaches = [case.catalog[i].get("approach_k", 4.0) for i in case.candidates.get("cdu", ())]
+    cdus = [case.catalog[i] for i in case.candidates.get("cdu", ())]
+    approaches = [i.get("cdu_approach_k" if i.cdu_approach_k is not None else "approach_k", 4.0) for i in cdus]
     return case.input.cooling.coolant_supply_c - max(approaches, default=4.0)
 
 
@@ -116,6 +117,8 @@ def rejections(case: Case) -> tuple[Rejection, ...]:
                 continue
             kappa, e, water = performance(item, supply, case.weather.dry_bulb_c, case.weather.wet_bulb_c)
             capacity = item.rating[0] / 1000.0 if item.rating else 0.0
+            if item.family != "cooling":  # a pod is rated by what it feeds; its coolers are for its IT power
+                capacity = item.get("it_power_kw") / 1000.0
             if item.cooling_capacity_kw is not None:
                 capacity = item.get("cooling_capacity_kw") / 1000.0
             # An hour is never worse than the design point equipment was sized at.

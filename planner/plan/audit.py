@@ -18,6 +18,7 @@ from planner.plan.audit_caps import audit_caps
 from planner.plan.audit_chain import audit_chain
 from planner.plan.audit_events import audit_events
 from planner.plan.audit_fade import audit_left
+from planner.plan.audit_fit import audit_fit
 from planner.plan.audit_loads import Site
 from planner.plan.audit_money import Key, audit_money, audit_results, first_charges
 from planner.plan.audit_power import audit_power, months_of
@@ -36,6 +37,7 @@ def audit(plan: Plan, case: Case) -> list[Check]:
     site = Site(case, tables)
     audit_build(checks, case, tables, site)
     audit_chain(checks, case, site)
+    audit_fit(checks, site)
     audit_left(checks, case, tables, site)
     bills: defaultdict[Key, float] = defaultdict(float)
     paths: list[dict[Key, float]] = []

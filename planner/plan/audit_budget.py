@@ -48,10 +48,20 @@ def audit_budget(checks: Checks, case: Case, tables: Tables, site: Site, paths: 
                 checks.between("power budget", "MW, MVA, units", got, least, most, slack, where)
         _sums(checks, rows, f"{site.starts[p]}")
         for stage, row in rows.items():
-            scheme = case.stage_redundancy(stage)
-            name = "" if stage in (BUS, METER) else scheme.scheme if scheme is not None else "none"
+            name = _scheme(case, site, stage, p)
             built = stage in (BUS, METER) or bool(site.at(stage))
             checks.true("power budget", not built or str(row["redundancy"]) == name, f"{stage}: redundancy is {name}")
+
+
+def _scheme(case: Case, site: Site, stage: str, p: int) -> str:
+    """How a stage's spares are counted; pods and boxes have their own inside."""
+    if stage in (BUS, METER):
+        return ""
+    there = {item.family for item, _, on in site.at(stage) if on[p] > 0}
+    scheme = case.stage_redundancy(stage)
+    if there and there <= {"compute", "enclosure"}:
+        return "built in"
+    return scheme.scheme if scheme is not None else "none"
 
 
 def _stages(site: Site, p: int) -> list[str]:

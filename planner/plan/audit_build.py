@@ -410,7 +410,7 @@ def _areas(checks: Checks, case: Case, site: Site) -> None:
         outside = item.family in ("generation", "battery") or any(s.split(":")[0] in OUTDOORS for s in parts)
         if item.family != "compute" and "white_space" not in parts and "ups" not in parts and outside:
             yard = yard + room
-        if item.family in ("renewable", "enclosure"):
+        if item.family in ("renewable", "enclosure") or (item.family == "compute" and item.brings):
             land = land + room
     limits = (("yard", yard, case.input.site.hall.yard_m2), ("land", land, case.input.site.land_m2))
     for name, used, most in limits:

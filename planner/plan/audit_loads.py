@@ -12,10 +12,23 @@ import numpy as np
 from planner.case.item import Item
 from planner.plan.audit_base import Array
 from planner.plan.audit_physics import floor_m2, site_rating
-from planner.plan.audit_site import FLOW, LOOPS, Standing
+from planner.plan.audit_site import FLOW, LOOPS, Rack, Standing
 from planner.units import HOURS_PER_YEAR
 
 IN_THE_ROOM = ("rack_pdu", "busway", "ups")  # their losses heat the air of the hall
+
+
+def method(compute: Item) -> str:
+    """Cooling method of compute; by its heat where the catalog does not say."""
+    by_heat = "direct_liquid" if compute.get("heat_to_liquid_fraction", 0.0) > 0 else "air"
+    return compute.cooling_method or by_heat
+
+
+def in_one(node: Item, holder: Item) -> int:
+    """Whole nodes in one rack or tank, by height and by power."""
+    high = holder.get("rack_units", 48.0) / max(node.get("rack_units", 1.0), 1.0)
+    strong = holder.get("rack_power_max_kw") / node.design_kw if holder.rack_power_max_kw is not None else high
+    return math.floor(min(high, strong))
 
 
 @dataclass(frozen=True)
@@ -145,18 +158,10 @@ class Site(Standing):
 
     def _space(self, p: int) -> dict[str, float]:
         """IT design power, ports, racks, floor and fit-out the running racks need."""
-        rack_item = next((self.case.catalog[i] for i in self.case.candidates.get("rack_space", ())), None)
         racks = floor = 0.0
         for rack in self.racks:
             runs = float(self.runs(rack)[p])
-            if rack.uses("rack_space") and rack_item is not None:
-                fit = int(
-                    min(
-                        rack_item.get("rack_units", 48.0) / max(rack.item.get("rack_units", 1.0), 1.0),
-                        rack_item.get("rack_power_max_kw", 1e9) / rack.item.design_kw,
-                    )
-                )
-                racks += runs / fit if fit else 0.0
+            racks += runs * self.racks_taken(rack)
             if rack.uses("white_space"):
                 floor += runs * floor_m2(rack.item)
         floor += float(sum(floor_m2(i) * n[p] for i, parts, n in self.standing() if "rack_space" in parts))
@@ -169,6 +174,18 @@ class Site(Standing):
             "white_space": floor,
             "fit_out": it + float(self.network_mw[p]),
         }
+
+    def rack_item(self, rack: Rack) -> Item | None:
+        """First rack or tank whose cooling, height and power take a node; None where it stands by itself."""
+        if not rack.uses("rack_space") or "rack_space" in rack.item.brings:
+            return None
+        takes = (i for i in self.items_for("rack_space") if not i.accepts or method(rack.item) in i.accepts)
+        return next((i for i in takes if in_one(rack.item, i)), None)
+
+    def racks_taken(self, rack: Rack) -> float:
+        """Racks or tanks one node takes; 0 for what stands by itself."""
+        holder = self.rack_item(rack)
+        return 1.0 / in_one(rack.item, holder) if holder is not None else 0.0
 
     def rejection_power(self, loop: str, heat: float, p: int) -> tuple[float, float]:
         """(least, most) power of heat rejection at design for a heat. [MW]"""

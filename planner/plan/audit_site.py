@@ -133,10 +133,10 @@ class Standing:
             yield self.case.catalog[item_id], tuple(position.split("+")), counts
 
     def at(self, part: str, *, standing: bool = False) -> list[tuple[Item, tuple[str, ...], Array]]:
-        """Everything but compute in a part of the chain: item, its parts, units switched on (or standing)."""
+        """Everything in a part of the chain, boxes of compute too: item, its parts, units on (or standing)."""
         counts = self.units if standing else self.on
         found = [(self.case.catalog[i], tuple(pos.split("+")), on) for (i, pos), on in counts.items()]
-        return [row for row in found if part in row[1] and row[0].family != "compute"]
+        return [row for row in found if part in row[1]]
 
     def of_item(self, item_id: str, part: str | None = None) -> Array:
         """Units of an item by period, in one part or in all."""
@@ -222,7 +222,7 @@ class Standing:
     def active(self, item: Item, parts: tuple[str, ...], n: float) -> int:
         """Units that carry load out of n switched on, after the spares of their groups."""
         n = math.floor(n + 1e-6)
-        if "white_space" in item.brings or set(parts) & {*PLAIN, "battery_transformer"}:
+        if item.family == "compute" or "white_space" in item.brings or set(parts) & {*PLAIN, "battery_transformer"}:
             return n
         lead = next((s for s in FLOW if s in item.brings and s in parts), min(parts))
         stage = lead.split(":")[0]
@@ -236,6 +236,8 @@ class Standing:
     def _carries(self, item: Item, parts: tuple[str, ...], part: str) -> float:
         """Load one active unit may carry: its rating, or its share of a group that is limited to so many racks."""
         rating = self.unit_capacity(item, part)
+        if item.family == "compute":
+            return rating
         lead = next((s for s in FLOW if s in item.brings and s in parts), min(parts))
         scheme = self.case.stage_redundancy(lead.split(":")[0])
         block = None if "white_space" in item.brings else self._racks_per_group_mw(scheme, lead)
@@ -261,9 +263,6 @@ class Standing:
         total = self.existing_hall_m2(p) if part == "white_space" else 0.0
         for item, parts, on in self.at(part, standing=standing):
             total += self.carries_mw(item, parts, part, on[p])
-        for rack in self.racks:
-            if part in rack.item.brings:
-                total += float(self.runs(rack)[p]) * self.unit_capacity(rack.item, part)
         return total
 
     def existing_hall_m2(self, p: int) -> float:
@@ -282,10 +281,13 @@ class Standing:
         return float(total)
 
     def auxiliary_mw(self, part: str, p: int) -> float:
-        """Constant draw of cooling units in a part."""
-        return float(
-            sum(i.get("auxiliary_power_kw", 0.0) / 1000.0 * n[p] for i, _, n in self.at(part) if i.family == "cooling")
-        )
+        """Constant draw of cooling units in a part; pods draw once, where their CDUs or else their air units do."""
+        total = 0.0
+        for item, _, n in self.at(part):
+            pod = item.family in ("enclosure", "compute")
+            if item.family == "cooling" or (pod and part == ("cdu" if "cdu" in item.brings else "air_unit")):
+                total += item.get("auxiliary_power_kw", 0.0) / 1000.0 * float(n[p])
+        return total
 
     def rated_mw(self, part: str, p: int, *, loaded: bool = False) -> float:
         """Rating of what is on in a power stage, spares and second paths included; loaded: without idle catchers."""
@@ -303,7 +305,10 @@ class Standing:
     def rejectors(self) -> dict[str, tuple[Rejector, ...]]:
         """By loop, every rejection item that can deliver the loop's water on the hottest day."""
         water = self.case.input.cooling
-        approaches = [self.case.catalog[i].get("approach_k", 4.0) for i in self.case.candidates.get("cdu", ())]
+        approaches = []
+        for name in self.case.candidates.get("cdu", ()):
+            own = self.case.catalog[name].cdu_approach_k or self.case.catalog[name].approach_k
+            approaches.append(own.planning if own is not None else 4.0)
         supply = {
             "liquid": water.coolant_supply_c - max(approaches, default=4.0),
             "air": water.chilled_water_supply_c,
@@ -319,7 +324,8 @@ class Standing:
                 if capacity0[0] <= 0.05:
                     continue
                 capacity, power = rejection_performance(item, supply[loop], weather.dry_bulb_c, weather.wet_bulb_c)
-                rated = item.cooling_capacity_kw.planning if item.cooling_capacity_kw else (item.rating or (0, ""))[0]
+                given = item.cooling_capacity_kw or (item.it_power_kw if item.family != "cooling" else None)
+                rated = given.planning if given is not None else (item.rating or (0, ""))[0]
                 fit.append(
                     Rejector(
                         item,
@@ -361,12 +367,17 @@ class Standing:
                 standby = self.case.redundancy.get("standby_generation") is not None
                 offered = item.id in self.case.candidates.get("standby_generation", ())
                 return "standby_generation" if standby and offered else None
-            parts = [s for s in item.brings if s not in FUELLED] if item.family == "compute" else []
+            parts = self._with_loops(item) if item.family == "compute" else []
             return "+".join(parts) or item.family
-        if "heat_rejection" in item.brings and "white_space" not in item.brings:
+        if "heat_rejection" in item.brings and item.family == "cooling":
             loop = next((loop for loop in LOOPS if self.rejector(item.id, loop)), None)
             return f"heat_rejection:{loop}" if loop else None
         plain = "white_space" in item.brings or set(item.brings) & set(PLAIN)
-        return "+".join(
-            s for s in item.brings if s not in FUELLED and (plain or self.case.redundancy.get(s, "") is not None)
-        )
+        if plain:
+            return "+".join(self._with_loops(item))
+        return "+".join(s for s in item.brings if s not in FUELLED and self.case.redundancy.get(s, "") is not None)
+
+    def _with_loops(self, item: Item) -> list[str]:
+        """Parts a pod or a box fills: what it brings, its heat rejection in every loop it can serve."""
+        stages = [s for s in item.brings if s not in (*FUELLED, "heat_rejection")]
+        return stages + [f"heat_rejection:{loop}" for loop in LOOPS if self.rejector(item.id, loop)]

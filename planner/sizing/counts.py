@@ -109,6 +109,8 @@ class Counts:
 
     def energised_units(self, o: Option, p: int) -> Any:
         """Units of a grouped option that are switched on; the rest in service stand idle and lose nothing."""
+        if o.item.family == "compute":  # boxes that bring their own are on where their compute runs
+            return self.m.energised[o.key, p]
         if (o.key, p) not in self.m.sets:
             return self.units(o, p)
         spares = o.group.spares_per_group * self.m.groups[o.key, p] if o.group.spares_per_group else 0.0

@@ -159,7 +159,7 @@ class Limits(Loads):
             land = sum(
                 o.item.get("footprint_m2") * self.units(o, p)
                 for o in self.options
-                if o.item.family in ("renewable", "enclosure")
+                if o.item.family in ("renewable", "enclosure") or (o.item.family == "compute" and o.item.brings)
             )
             if site.hall.yard_m2 is not None:
                 m.yard_area.add(outdoor <= site.hall.yard_m2 + m.slack["yard", p])

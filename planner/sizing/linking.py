@@ -12,6 +12,7 @@ from planner.families.battery import Battery
 from planner.operation.caps import Cap
 from planner.operation.events import lost_of
 from planner.sizing.limits import Limits
+from planner.sizing.options import rejection_key
 from planner.sizing.shared import on_path, share
 from planner.sizing.targets import grid_steps
 
@@ -205,7 +206,7 @@ class Linking(Limits):
             options = [r for r in plant.rejections if r.loop == loop]
             if len(options) > 1:
                 for r in options:
-                    o = self.option(f"{r.item.id}@{loop}")
+                    o = self.option(rejection_key(r.item, loop))
                     values[r.key] = r.capacity_mw * self.energised_units(o, p)
         for g in plant.generators:
             values[g.key] = g.nameplate_mw * self.units(self.option(g.item.id), p)
@@ -255,7 +256,7 @@ class Linking(Limits):
                 values[f"rated:{stage.name}"] = sum(
                     power.rating_mw(self.case, o.item, stage.name) * self.loaded_units(o, p)
                     for o in self.options
-                    if stage.name in o.supplies and o.item.family != "compute"
+                    if stage.name in o.supplies
                 )
         if any(r.loop == "liquid" for r in plant.rejections):
             values["heat:liquid"] = liquid

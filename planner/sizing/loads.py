@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 
 import pyomo.environ as pyo
 
-from planner.families import compute, power
+from planner.case import enclosures
+from planner.case.item import Item
+from planner.families import power
 from planner.sizing.counts import Counts
-from planner.sizing.options import Option
+from planner.sizing.fitting import fit
+from planner.sizing.options import Option, rejection_key
+
+
+def own_tap(item: Item) -> str:
+    """Position at which the pumps and fans of an enclosure or a box draw: on the UPS, as those of CDUs are."""
+    if item.family not in ("enclosure", "compute"):
+        return ""
+    return next((s for s in ("cdu", "air_unit") if s in item.brings), "")
 
 
 class Loads(Counts):
@@ -29,6 +40,7 @@ class Loads(Counts):
         for p in self.periods:
             self._loads(p, loops)
         self._ride_through()
+        fit(self)
         for (position, p), load in self.design.items():
             if isinstance(load, float | int) and load == 0:
                 continue
@@ -61,6 +73,16 @@ class Loads(Counts):
         """Sets of an option that carry load; boxes that run, for compute that brings its own."""
         return self.m.energised[o.key, p] if o.item.family == "compute" else self.m.sets[o.key, p]
 
+    @property
+    def has_hall(self) -> bool:
+        """Whether a hall stands already."""
+        return self.case.input.site.hall.existing_m2 > 0
+
+    @cached_property
+    def rack_items(self) -> tuple[Item, ...]:
+        """Racks and tanks that nodes may stand in."""
+        return tuple(power.stage_items(self.case, "rack_space"))
+
     def position_exists(self, position: str) -> bool:
         return any(position in o.supplies for o in self.options) or position == "white_space"
 
@@ -81,7 +103,7 @@ class Loads(Counts):
     def existing_hall(self, p: int) -> float:
         """White space of the existing hall, once it is ready and its first block commissioned. [m2]"""
         hall, commissioning = self.case.input.site.hall, self.case.input.commissioning
-        if not hall.existing_m2:
+        if not self.has_hall:
             return 0.0
         ready = max(hall.ready or self.case.timeline.start, self.case.gates.get("white_space", date.min))
         wait = commissioning.weeks + commissioning.rack_burn_in_weeks
@@ -92,7 +114,7 @@ class Loads(Counts):
         return sum(
             rate * power.rating_mw(self.case, o.item, stage) * self.energised_units(o, p)
             for o in self.options
-            if stage in o.supplies and o.item.family != "compute" and (rate := power.no_load_fraction(o.item, stage))
+            if stage in o.supplies and (rate := power.no_load_fraction(o.item, stage))
         )
 
     def auxiliaries(self, position: str, p: int) -> Any:
@@ -100,7 +122,7 @@ class Loads(Counts):
         return sum(
             o.item.get("auxiliary_power_kw", 0.0) / 1000.0 * self.energised_units(o, p)
             for o in self.options
-            if position in o.supplies and o.item.family == "cooling"
+            if position in o.supplies and (o.item.family == "cooling" or position == own_tap(o.item))
         )
 
     def network_mw(self, p: int) -> Any:
@@ -120,13 +142,8 @@ class Loads(Counts):
         it = sum(r.design_mw * run[r.item.id] for r in racks)
         design["it", p] = it
         design["network", p] = sum(r.gpus * run[r.item.id] for r in racks if "network" in r.item.consumes)
-        rack_item = next((self.case.catalog[i] for i in self.case.candidates.get("rack_space", ())), None)
-        in_racks = {
-            r.item.id: compute.nodes_per_rack(r.item, rack_item)
-            for r in racks
-            if rack_item is not None and "rack_space" in r.item.consumes
-        }
-        design["rack_space", p] = sum(run[i] / n for i, n in in_racks.items() if n)
+        in_racks = [(r.item, rack) for r in racks if (rack := enclosures.rack_of(r.item, self.rack_items)) is not None]
+        design["rack_space", p] = sum(run[i.id] / enclosures.nodes_per_rack(i, rack) for i, rack in in_racks)
         area = sum(
             r.item.get("planning_area_m2", r.item.get("footprint_m2")) * run[r.item.id]
             for r in racks
@@ -182,7 +199,7 @@ class Loads(Counts):
             return heat * (options[0].design_power_fraction if options else 0.0) + extra
         m = self.m
         for r in options:
-            o = self.option(f"{r.item.id}@{loop}")
-            m.heat_assignment.add(m.heat_assigned[r.key, p] <= o.supplies[position] * m.sets[o.key, p])
+            o = self.option(rejection_key(r.item, loop))
+            m.heat_assignment.add(m.heat_assigned[r.key, p] <= o.supplies[position] * self.sets_of(o, p))
         m.heat_assignment.add(sum(m.heat_assigned[r.key, p] for r in options) >= heat)
         return sum(r.design_power_fraction * m.heat_assigned[r.key, p] for r in options) + extra

@@ -146,7 +146,7 @@ def options_of(plant: Plant, dates: Dates | None = None) -> tuple[Option, ...]:
     dates = dates or Dates.all_of(case)
     result: list[Option] = []
     for rack in plant.racks:
-        supplies = {s: _capacity(case, rack.item, s) for s in rack.item.brings if s not in SERVED_ONCE}
+        supplies = _boxed(case, plant, rack.item)
         result.append(_option(case, dates, rack.item.id, rack.item, supplies, Group(1, 1.0), buyable="compute"))
     for stage, ids in sorted(_stage_items(case).items()):
         for item_id in ids:
@@ -157,10 +157,12 @@ def options_of(plant: Plant, dates: Dates | None = None) -> tuple[Option, ...]:
             result.append(_option(case, dates, item_id, item, supplies, group, buyable=stage))
     seen: set[str] = set()
     for rejection in plant.rejections:
+        if rejection.item.family != "cooling":
+            continue  # part of a pod
         scheme = case.stage_redundancy("heat_rejection")
         capacity = rejection.capacity_mw * rejection.design_capacity_fraction
         group = group_of(scheme, capacity, _rack_block(plant, scheme, f"heat:{rejection.loop}"))
-        key = f"{rejection.item.id}@{rejection.loop}"
+        key = rejection_key(rejection.item, rejection.loop)
         position = f"heat_rejection:{rejection.loop}"
         own = rejection.item.id not in seen  # committed units serve the first loop the item can serve
         seen.add(rejection.item.id)
@@ -228,9 +230,9 @@ def _stage_items(case: Case) -> dict[str, list[str]]:
     }
     for row in case.input.committed:
         item = case.catalog[row.item]
-        if item.family in ("compute", *SERVED_ONCE) or "heat_rejection" in item.brings:
+        if item.family in ("compute", *SERVED_ONCE) or (item.family == "cooling" and "heat_rejection" in item.brings):
             continue
-        for stage in item.brings:
+        for stage in (s for s in item.brings if s != "heat_rejection"):
             if row.item not in stages.setdefault(stage, []):
                 stages[stage].append(row.item)
     return stages
@@ -239,7 +241,7 @@ def _stage_items(case: Case) -> dict[str, list[str]]:
 def _grouped(case: Case, plant: Plant, item: Item, stage: str) -> tuple[dict[str, float], Group]:
     """Capacities of one set in every position an item fills, and its group."""
     if "white_space" in item.brings or stage in ("network", "fit_out", "rack_space"):
-        return {s: _capacity(case, item, s) for s in item.brings if s not in SERVED_ONCE}, Group(1, 1.0)
+        return _boxed(case, plant, item), Group(1, 1.0)
     lead = next((s for s in power.CHAIN if s in item.brings), stage)
     scheme = case.stage_redundancy(lead)
     unit = _capacity(case, item, lead)
@@ -250,6 +252,18 @@ def _grouped(case: Case, plant: Plant, item: Item, stage: str) -> tuple[dict[str
         if s not in SERVED_ONCE and s != "heat_rejection" and case.redundancy.get(s, "") is not None
     }
     return supplies, group
+
+
+def _boxed(case: Case, plant: Plant, item: Item) -> dict[str, float]:
+    """Capacities one unit brings, counted without spares; heat rejection of a pod in every loop it can serve."""
+    supplies = {s: _capacity(case, item, s) for s in item.brings if s not in (*SERVED_ONCE, "heat_rejection")}
+    own = [r for r in plant.rejections if r.item.id == item.id]
+    return supplies | {f"heat_rejection:{r.loop}": r.capacity_mw * r.design_capacity_fraction for r in own}
+
+
+def rejection_key(item: Item, loop: str) -> str:
+    """Key of the option that rejects a loop's heat: a cooler has one for each loop, a pod is one with all it brings."""
+    return f"{item.id}@{loop}" if item.family == "cooling" else item.id
 
 
 def _rack_block(plant: Plant, scheme: Redundancy | None, stage: str) -> float | None:

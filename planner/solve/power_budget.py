@@ -164,7 +164,8 @@ def _rating(read: Reading, row: BudgetRow, p: int) -> None:
     else:
         row.firm_mw = value(read.sizing.capacity_of(row.stage, p))
         scheme = read.case.stage_redundancy(row.stage)
-        row.redundancy = scheme.scheme if scheme is not None else "none"
+        boxed = [item.family in ("compute", "enclosure") for item, _ in read.standing_at(row.stage, p)]
+        row.redundancy = "built in" if boxed and all(boxed) else scheme.scheme if scheme is not None else "none"
     row.loading_fraction = row.delivered_mw / row.firm_mw if row.firm_mw > 0 else 0.0
 
 

@@ -125,7 +125,7 @@ class Reading:
         return sum(o.item.design_kw / 1000.0 * self.running(o, p) for o in network)
 
     def standing_at(self, stage: str, p: int, *, loaded: bool = False) -> list[tuple[Item, float]]:
-        """(item, units switched on) of everything but compute in a stage of the chain; loaded: without catchers."""
-        there = [o for o in self.sizing.options if stage in o.supplies and o.item.family != "compute"]
+        """(item, units switched on) of everything in a stage of the chain; loaded: without catchers."""
+        there = [o for o in self.sizing.options if stage in o.supplies]
         carry = self.sizing.loaded_units if loaded else self.sizing.energised_units
         return [(o.item, on) for o in there if (on := value(carry(o, p))) > 0]

@@ -288,6 +288,34 @@ def derated(make: Make) -> Case:
     return make({"power_chain": chain, "redundancy": schemes})
 
 
+def boxes(make: Make) -> Case:
+    """A turnkey pod beside what is bought part by part; both reject the heat of the same loops."""
+    return make(
+        {
+            "candidates": {"compute": ["turnkey_pod_hypothetical", "nvidia_gb300_nvl72"]},
+            "committed": [{"item": "turnkey_pod_hypothetical", "units": 1, "on_site": "2027-10-01"}],
+            "target": {"milestones": [{"gpus": 1152, "by": "2028-05-01"}]},
+        },
+    )
+
+
+def tanks(make: Make) -> Case:
+    """Immersion containers and a hall: each takes only its own kind of compute."""
+    return make(
+        {
+            "site": {"hall": {"existing_m2": 150}},
+            "cooling": {"coolant_supply_c": 50, "chilled_water_supply_c": 22},
+            "candidates": {
+                "compute": ["nvidia_gb300_nvl72", "immersion_server_hypothetical"],
+                "enclosure": ["submer_megapod", "immersion_tank_generic", "hall_stick_built", "fit_out_generic"],
+            },
+            "committed": [{"item": "immersion_server_hypothetical", "units": 40, "on_site": "2027-08-01"}],
+            "target": {"milestones": [{"gpus": 1040, "by": "2028-05-01"}]},
+        },
+        set=["catalog.submer_megapod.lead_time_weeks=20", "catalog.immersion_tank_generic.lead_time_weeks=12"],
+    )
+
+
 def growing_load(make: Make) -> Case:
     """No build: a load that grows over three expansion years, engines and batteries added as it does."""
     hour = np.arange(8760)
@@ -366,6 +394,8 @@ CASES: dict[Callable[[Make], Case], tuple[str, ...]] = {
     most_gpus: ("nvidia_gb300_nvl72",),
     earliest: ("nvidia_gb300_nvl72",),
     redundant: ("ups_generic", "lv_switchboard_generic"),
+    boxes: ("nvidia_gb300_nvl72", "ups_generic"),
+    tanks: ("nvidia_gb300_nvl72", "submer_megapod", "immersion_tank_generic"),
     derated: ("ups_generic", "mv_padmount_transformer"),
     growing_load: ("jenbacher_j620", "tesla_megablock_4h", "battery wear", "time-of-use demand charge"),
     racks_over_years: ("nvidia_gb300_nvl72", "demand charge"),
