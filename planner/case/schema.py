@@ -297,6 +297,10 @@ def _redundancy(value: Any) -> Any:
             if fields.get("scheme") == "block_redundant" and key not in CATCHERS:
                 rule, remedy = "is for the power chain alone", "write N+1 with group_mw"
                 found.append(Rule(rule, remedy, (key, "scheme"), (key,)))
+            if "group_racks" in fields and key == "onsite_generation":
+                found.append(
+                    Rule("generators are not counted by racks", "write group_mw", (key, "group_racks"), (key,))
+                )
             for name, stage in ONLY_FOR.items():
                 if name in fields and key != stage:
                     found.append(Rule(f"belongs to {stage} alone", "remove it", (key, name), (key,)))

@@ -261,4 +261,10 @@ class Site(Standing):
         units: list[float] = []
         for item_id, each in self.firm_unit_mw.items():
             units += [each] * math.floor(float(self.of_item(item_id, "generation")[p]) + 1e-6)
-        return float(sum(sorted(units, reverse=True)[spares:]))
+        if scheme is None or scheme.group_mw is None or not spares:
+            return float(sum(sorted(units, reverse=True)[spares:]))
+        firm, islands, out = 0.0, 1, spares * max(units, default=0.0)
+        while islands * out < sum(units):  # one island more carries more load and leaves more machines out
+            firm = max(firm, min(islands * scheme.group_mw, sum(units) - islands * out))
+            islands += 1
+        return firm

@@ -160,7 +160,10 @@ class Counts:
         else:
             scheme = self.case.stage_redundancy("onsite_generation")
             firm = [g.firm_mw for g in self.plant.generators if g.item.id == o.item.id]
-            most = math.ceil(self.most_mw() / max(min(firm, default=1.0), 1e-3)) + 1 + (scheme.spares if scheme else 0)
+            spares = scheme.spares if scheme else 0
+            if scheme is not None and scheme.group_mw:
+                spares *= math.ceil(self.most_mw() / scheme.group_mw)
+            most = math.ceil(self.most_mw() / max(min(firm, default=1.0), 1e-3)) + 1 + spares
         return o.multiple * math.ceil(most / o.multiple)
 
     def most_racks(self, item_id: str) -> int:

@@ -94,6 +94,10 @@ class Limits(Loads):
             ],
             within=pyo.Binary,
         )
+        island_mw = scheme.group_mw if scheme is not None and spares else None
+        most_islands = math.ceil(self.most_mw() / island_mw) if island_mw else 1
+        islands = list(self.periods) if island_mw else []
+        m.islands = pyo.Var(islands, within=pyo.NonNegativeIntegers, bounds=(0, most_islands))
         m.firm_generation_total = pyo.ConstraintList()
         m.firm_generation_spare = pyo.ConstraintList()
         m.firm_source = pyo.ConstraintList()
@@ -101,16 +105,18 @@ class Limits(Loads):
         for p in self.periods:
             total = sum(g.firm_mw * self.units(self.option(g.item.id), p) for g in machines)
             m.firm_generation_total.add(m.firm_generation[p] <= total)
+            if island_mw:
+                m.firm_generation_total.add(m.firm_generation[p] <= island_mw * m.islands[p])
             for g in machines:
                 if (g.item.id, p) not in m.present:
                     continue
                 o = self.option(g.item.id)
                 most = self.most_units(o) + max(o.committed)
                 m.firm_generation_spare.add(self.units(self.option(g.item.id), p) <= most * m.present[g.item.id, p])
-                if spares:
-                    m.firm_generation_spare.add(
-                        m.firm_generation[p] <= total - spares * g.firm_mw * m.present[g.item.id, p]
-                    )
+                if spares:  # of every island, where the case says how large one is
+                    there = m.present[g.item.id, p]
+                    groups = m.islands[p] - most_islands * (1 - there) if island_mw else there
+                    m.firm_generation_spare.add(m.firm_generation[p] <= total - spares * g.firm_mw * groups)
             if adequate_by_hour:
                 continue  # a plain load series is served hour by hour in the blocks
             loss = self.plant.import_loss_fraction

@@ -11,6 +11,7 @@ Variables
     blocks[p]        commissioning blocks completed                                   integer
     present[j,p]     whether generator type j stands                                  binary
     substation[p]    whether import goes through the substation                       binary
+    islands[p]       islands of generators, each with its spares, where the case says how large one is  integer
     grid[p], firm_generation[p], heat_assigned[...]                                   MW
     link[p,c]        linking vector of the operating blocks, the same in every place of a period
     edge[p,k,c]      its components that belong to one place: state of charge before and after, parts of a month

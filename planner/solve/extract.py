@@ -11,7 +11,7 @@ import pandas as pd
 import pyomo.environ as pyo
 from numpy.typing import NDArray
 
-from planner.families import cooling
+from planner.families import cooling, generation
 from planner.ledger import CAPITAL_LINES, first_charge_usd_per_mwh, fixed_flows
 from planner.operation.blocks import hours_of
 from planner.plan.plan import Plan
@@ -153,7 +153,8 @@ def _firm_generation(read: Reading, p: int) -> float:
     spares = scheme.spares if scheme is not None else 0
     standing = [(g.firm_mw, read.units(read.sizing.option(g.item.id), p)) for g in read.sizing.plant.generators]
     largest = max((mw for mw, units in standing if units > 0), default=0.0)
-    return max(0.0, sum(mw * units for mw, units in standing) - spares * largest)
+    island_mw = scheme.group_mw if scheme is not None else None
+    return generation.firm_of(sum(mw * units for mw, units in standing), largest, spares, island_mw)
 
 
 def _binding(read: Reading, p: int, now: CapacityRow, stages: list[StageRow]) -> str:

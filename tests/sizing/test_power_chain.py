@@ -15,12 +15,17 @@ import pytest
 from planner.case.case import Case
 from planner.errors import InputError
 from planner.families import power
+from planner.families.generation import site_rating_fraction
+from planner.operation.blocks import plant_of
 from planner.plan.audit import audit, require
 from planner.plan.audit_base import tables_of
 from planner.plan.audit_loads import Site
 from planner.plan.plan import Plan
+from planner.sizing.dates import Dates
+from planner.sizing.model import build_sizing
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
+from planner.solve.master import Master
 
 Make = Callable[..., Case]
 SMALL: dict[str, Any] = {
@@ -230,3 +235,38 @@ def test_what_cannot_ride_through_is_a_fault(
 ) -> None:
     with pytest.raises(InputError, match=words):
         make_case(changes, set=overrides)
+
+
+# -- islands of generators ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scheme", "carried"),
+    [
+        ({"scheme": "N"}, 10),
+        ({"scheme": "N+1"}, 9),
+        ({"scheme": "N+1", "group_mw": 4.0}, 8),  # two islands of 4 and a spare each
+        ({"scheme": "N+1", "group_mw": 3.0}, 7),  # three islands: 10 less 3 spares, within 9
+        ({"scheme": "N+1", "group_mw": 2.0}, 6),  # three islands of 2: a fourth would leave 6 as well
+        ({"scheme": "N+2", "group_mw": 4.0}, 6),  # two islands: 10 less 4 spares
+    ],
+)
+def test_every_island_has_its_own_spares(make_case: Make, scheme: dict[str, Any], carried: int) -> None:
+    """What ten machines carry; group_mw in machines. By the sizing model, and the same by the audit."""
+    bought = {"committed": [{"item": "jenbacher_j620", "units": 10, "on_site": "2027-03-01"}]}
+    unit = 3.356 * site_rating_fraction(make_case().catalog["jenbacher_j620"], 39.5, 273.0)
+    if "group_mw" in scheme:
+        scheme = scheme | {"group_mw": float(scheme["group_mw"] * unit) + 1e-6}
+    racks = {"target": {"milestones": [{"gpus": 20000, "by": "2028-05-01"}]}}
+    case = make_case(bought, racks, {"redundancy": {"onsite_generation": scheme}})
+    sizing = build_sizing(plant_of(case), milestones=False, dates=Dates.all_of(case))
+    master = Master(sizing)
+    gradient, _ = master.gradient(sizing.model.firm_generation[sizing.periods[-1]])
+    master.minimise(-gradient)
+    result = master.solve(relaxed=False, gap=0.0, time_limit=60)
+    assert result.point is not None
+    assert float(gradient @ result.point) == pytest.approx(carried * unit, rel=1e-5)
+    site = Site.__new__(Site)
+    site.case, site.starts = case, case.timeline.starts[:1]
+    site.units = {("jenbacher_j620", "generation"): np.array([10.0])}
+    assert site.firm_generation_mw(0) == pytest.approx(carried * unit, rel=1e-5)

@@ -274,6 +274,13 @@ def redundant(make: Make) -> Case:
     return make({"redundancy": schemes})
 
 
+def islands(make: Make) -> Case:
+    """The engines of that site in islands of 3.5 MW, each with its spare."""
+    steps = [{"from": "2027-06-01", "mw": 1, "via": "existing_feeders"}]
+    scheme = {"onsite_generation": {"scheme": "N+1", "group_mw": 3.5}}
+    return make(ENGINES, {"site": {"grid": {"interconnection": steps}}, "target": MANY, "redundancy": scheme})
+
+
 def derated(make: Make) -> Case:
     """Catchers behind UPS and transformers; poor power factors, harmonics, and batteries that must last longer."""
     chain = {
@@ -394,6 +401,7 @@ CASES: dict[Callable[[Make], Case], tuple[str, ...]] = {
     most_gpus: ("nvidia_gb300_nvl72",),
     earliest: ("nvidia_gb300_nvl72",),
     redundant: ("ups_generic", "lv_switchboard_generic"),
+    islands: ("jenbacher_j620", "fuel"),
     boxes: ("nvidia_gb300_nvl72", "ups_generic"),
     tanks: ("nvidia_gb300_nvl72", "submer_megapod", "immersion_tank_generic"),
     derated: ("ups_generic", "mv_padmount_transformer"),
