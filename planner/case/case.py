@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from planner.case.base import suggest
 from planner.case.catalog import Catalog, default_catalog_folder, holds_catalog, read_catalog
+from planner.case.chain_rules import check_chain
 from planner.case.choice import FAMILIES, Chooser
 from planner.case.coolant import check_coolant
+from planner.case.enclosures import check_enclosures
 from planner.case.event import modelled_hours
 from planner.case.existing import check_existing
 from planner.case.fabric import Fabric, declared, with_fabric
@@ -35,7 +37,6 @@ from planner.case.hours import (
 )
 from planner.case.item import STAGES, Item
 from planner.case.marks import Path_
-from planner.case.node_racks import check_racks
 from planner.case.overrides import override, override_catalog
 from planner.case.permitted import check_permits
 from planner.case.reader import Reader
@@ -106,6 +107,10 @@ class Case:
         """Scheme of a stage; N where nothing is said."""
         return self.redundancy.get(stage, Redundancy(scheme="N"))
 
+    def power_factor(self, stage: str) -> float:
+        """Power factor of what a power stage delivers."""
+        return self.input.power_chain.power_factor.get(stage, self.input.site.grid.power_factor)
+
     def escalation(self, good: str, year: int) -> float:
         """Price of a good (a field of finance.escalation_fraction_per_year) in a year, over the base year's."""
         finance = self.input.finance
@@ -168,8 +173,6 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     chooser = Chooser(reader, given, catalog, timeline)
     candidates, redundancy = chooser.candidates(), chooser.redundancy()
     compute = [catalog[name] for name in _compute(given, candidates, catalog)]
-    racks = [*candidates.get("rack_space", ()), *(row.item for row in given.committed)]
-    check_racks(reader, compute, [i for i in racks if i in catalog and "rack_space" in catalog[i].brings], catalog)
     catalog, fabric = with_fabric(reader, given.network, catalog, compute, _gpus_asked(given, compute))
     # What a battery that fades can hold changes from year to year, and so no year repeats another.
     if _check_batteries(reader, given, catalog, candidates, timeline):
@@ -196,6 +199,8 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     series = None
     if given.target.load_series is not None:
         series = by_step(reader, given, given.target.load_series, ("target", "load_series"), "MW")
+    check_chain(reader, given, catalog, candidates, redundancy)
+    check_enclosures(reader, given, catalog, candidates, redundancy)
     if reader.faults or weather is None or ambient is None:
         raise InputError(reader.faults)
     case = Case(

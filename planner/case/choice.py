@@ -48,6 +48,7 @@ DEFAULT_REDUNDANCY: dict[str, Redundancy | None] = {
     "onsite_generation": Redundancy(scheme="N+1"),
     "standby_generation": None,
 }
+FOR_ALL_COMPUTE = ("busway", "ups", "lv_switchboard", "mv_lv_transformer", "mv_switchgear", "heat_rejection")
 LINEUP_STAGES = ("ups", "lv_switchboard", "mv_lv_transformer")
 # Roles of `candidates` and the families (or stages) their items must have.
 ROLES: dict[str, tuple[str, ...]] = {
@@ -238,7 +239,8 @@ class Chooser:
         rows = [name for name in given.owned if name in catalog]
         committed_stages = {stage for item_id in rows for stage in catalog[item_id].brings}
         for stage in self._needed_stages():
-            if self.by_stage.get(stage) or given.redundancy.get(stage, "") is None:
+            offered = [name for name in self.by_stage.get(stage, ()) if catalog[name].family != "compute"]
+            if offered or given.redundancy.get(stage, "") is None:  # what a box brings serves the box
                 continue
             default = CLASS_DEFAULTS[stage]
             if given.candidates.other_stages == "class_defaults" and default in catalog:
@@ -267,17 +269,11 @@ class Chooser:
         given, catalog = self.given, self.catalog
         via_substation = any(s.via == "substation" for s in given.site.grid.interconnection)
         for item_id in self.by_stage.get("compute", []):
-            needed += [stage for stage in catalog[item_id].consumes if stage not in catalog[item_id].brings]
-        if needed:
-            needed += ["white_space", "fit_out", "air_unit"] if given.network is not None else []
-            needed += [
-                "busway",
-                "ups",
-                "lv_switchboard",
-                "mv_lv_transformer",
-                "mv_switchgear",
-                "heat_rejection",
-            ]
+            item = catalog[item_id]
+            needed += [stage for stage in item.consumes if stage not in item.brings]
+            needed += [stage for stage in FOR_ALL_COMPUTE if item.consumes and stage not in item.brings]
+        if needed and given.network is not None:
+            needed += ["white_space", "fit_out", "air_unit"]
         if "cdu" in needed:  # cold plates leave some heat to the air: of the rest of the racks, network and losses
             needed.append("air_unit")
         batteries = [*self.by_stage.get("battery", []), *[name for name in given.owned if name in catalog]]

@@ -41,16 +41,21 @@ def cdu_capacity_mw(item: Item, site_approach_k: float | None) -> float:
     In proportion to the approach, as its exchanger's heat is; at its rating where the site has none of its own.
     """
     rating = item.get("cooling_capacity_kw" if item.cooling_capacity_kw is not None else "it_power_kw") / KW_PER_MW
-    if site_approach_k is None or item.approach_k is None:
+    if site_approach_k is None or (item.approach_k is None and item.cdu_approach_k is None):
         return rating
-    return rating * site_approach_k / item.get("approach_k")
+    return rating * site_approach_k / own_approach_k(item)
 
 
 def site_approach_k(given: CaseInput, cdus: list[Item]) -> float:
     """Coolant above facility water. [K]  The case's, or the widest of its CDUs; 4 where none says any."""
     if given.cooling.cdu_approach_k is not None:
         return given.cooling.cdu_approach_k
-    return max((item.get("approach_k", 4.0) for item in cdus), default=4.0)
+    return max((own_approach_k(item) for item in cdus), default=4.0)
+
+
+def own_approach_k(item: Item) -> float:
+    """Coolant above facility water of a CDU, or of the CDUs inside a pod. [K]"""
+    return item.get("cdu_approach_k" if item.cdu_approach_k is not None else "approach_k", 4.0)
 
 
 def check_coolant(

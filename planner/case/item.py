@@ -17,6 +17,8 @@ from planner.units import KW_PER_MW
 Family = Literal["compute", "network", "enclosure", "power", "cooling", "generation", "renewable", "battery"]
 # Parts of the network that a rack or node may come with: NVLink or its like, NICs, their transceivers.
 Included = Literal["scale_up", "nics", "transceivers"]
+CoolingMethod = Literal["air", "direct_liquid", "immersion"]
+COOLING_METHODS: tuple[CoolingMethod, ...] = ("air", "direct_liquid", "immersion")
 Status = Literal["available", "announced", "discontinued", "hypothetical"]
 
 # Stages of the power and cooling chain an item may bring or consume, with the unit of their capacity.
@@ -80,6 +82,11 @@ INHERITED_AS_IS = (
     "derate_fraction_per_k",
     "derate_from_c",
     "derate_fraction_per_300m",
+    "derate_from_m",
+    "continuous_load_fraction",
+    "eddy_current_loss_fraction",
+    "ride_through_minutes",
+    "start_seconds",
     "variable_om_usd_per_mwh",
     "availability_fraction",
     "wear_cost_usd_per_mwh",
@@ -87,6 +94,8 @@ INHERITED_AS_IS = (
     "fixed_om_usd_per_kw_year",
     "heat_to_liquid_fraction",
     "rack_power_max_kw",
+    "floor_load_kg_per_m2",
+    "cdu_approach_k",
     "evaporation_l_per_kwh",
     "mobilisation_usd_per_mw",
     "demobilisation_usd_per_mw",
@@ -139,6 +148,8 @@ class Item(Strict):
     fuel: Literal["natural_gas", "diesel"] | None = None
     permit_class: Literal["emergency", "non_emergency"] | None = None
     tenure: Literal["owned", "rented"] = "owned"
+    cooling_method: CoolingMethod | None = None  # of compute; absent: air, or direct_liquid where heat goes to liquid
+    accepts: tuple[CoolingMethod, ...] = Field(default=(), strict=False)  # of an enclosure; absent: all
     notes: tuple[str, ...] = Field(default=(), strict=False)
 
     # every family
@@ -184,12 +195,18 @@ class Item(Strict):
     white_space_m2: Figure | None = None
     it_power_kw: Figure | None = None
     rack_power_max_kw: Figure | None = None
+    floor_load_kg_per_m2: Figure | None = None  # most that its floor carries, as weight over footprint
+    cdu_approach_k: Figure | None = None  # coolant over facility water of a pod's CDUs; approach_k is its rejection's
     # power chain; losses as fractions of the rating: no-load, proportional, square
     rating_kw: Figure | None = None
-    rating_kva: Figure | None = None
+    rating_kva: Figure | None = None  # with rating_kw: both are limits
+    continuous_load_fraction: Figure | None = None  # of the rating, for 3 h or more; NEC: 0.8 unless 100 %-rated
+    eddy_current_loss_fraction: Figure | None = None  # transformers: P_EC-R of IEEE C57.110, over the ohmic losses
+    derate_from_m: Figure | None = None  # height above sea from which derate_fraction_per_300m counts
     loss_no_load_fraction: Figure | None = None
     loss_proportional_fraction: Figure | None = None
     loss_square_fraction: Figure | None = None
+    ride_through_minutes: Figure | None = None  # a UPS battery, at the full rating
     # cooling
     cooling_capacity_kw: Figure | None = None
     flow_lpm: Figure | None = None  # of a CDU, at its external head
@@ -222,6 +239,7 @@ class Item(Strict):
     derate_fraction_per_k: Figure | None = None
     derate_from_c: Figure | None = None
     derate_fraction_per_300m: Figure | None = None
+    start_seconds: Figure | None = None  # of a standby set, from loss of the grid to full load
     availability_fraction: Figure | None = None
     # of a rented generator: all per MW of nameplate, without fuel
     rental_usd_per_mw_month: Figure | None = None  # due whether it runs or not
@@ -256,13 +274,16 @@ class Item(Strict):
             elif name.endswith(("_fraction", "_fraction_per_year")) and got > 1:
                 remedy = "fractions run 0-1" + (f"; write {got / 100:g}" if got <= 100 else "")
                 found.append(Rule(f"must be at most 1 (got {got:g})", remedy, (name,)))
-        for a, b in (("price_usd", "price_usd_per_kw"), ("rating_kw", "rating_kva")):
+        for a, b in (("price_usd", "price_usd_per_kw"),):
             if getattr(self, a) and getattr(self, b):
                 found.append(Rule(f"has both {a} and {b}", "keep one of the two", (b,)))
-        if "heat_rejection" in self.brings and self.family != "cooling":
-            remedy = "leave it out: it is bought beside the pod"
+        if "heat_rejection" in self.brings and self.family not in ("cooling", "enclosure", "compute"):
+            remedy = "leave it out: it is bought beside it"
             at = ("brings", self.brings.index("heat_rejection"))
-            found.append(Rule("only cooling items may bring heat_rejection", remedy, at))
+            found.append(Rule("only cooling items, pods and boxes may bring heat_rejection", remedy, at))
+        for name, family in (("cooling_method", "compute"), ("accepts", "enclosure")):
+            if getattr(self, name) and self.family != family:
+                found.append(Rule(f"is for family {family}", "remove it", (name,)))
         for name in ("energy_retention_fraction", "warranty_cycles_per_year", "response_s"):
             if getattr(self, name) is not None and self.family != "battery":
                 found.append(Rule("is for batteries", "remove it", (name,)))

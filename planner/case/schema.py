@@ -31,12 +31,13 @@ from planner.case.fabric_design import Network
 from planner.case.goodput import Goodput
 from planner.case.item import STAGES
 from planner.case.money import BudgetStep, Finance
+from planner.case.power_chain import PowerChain
 from planner.case.site import Site
 from planner.case.swing import Smoothing
 from planner.case.uncertain import Risk, ScenarioInput
 
 QUARTER = re.compile(r"(20[0-9]{2})Q([1-4])\Z")
-SCHEME = re.compile(r"N|N\+([1-9])|2N|2\(N\+1\)|3N/2|4N/3")
+SCHEME = re.compile(r"N|N\+([1-9])|2N|2\(N\+1\)|3N/2|4N/3|block_redundant")
 
 
 class Horizon(Strict):
@@ -251,6 +252,9 @@ class Redundancy(Strict):
     group_mw: Positive | None = None
     group_racks: PositiveCount | None = None
     group: Literal["substation", "site"] | None = None
+    blocks_per_catcher: Annotated[int, Field(ge=1, le=20)] | None = (
+        None  # block_redundant: blocks one spare steps in for
+    )
     covers: Fraction = 1.0  # standby generation: share of the design load
     spinning_reserve: Literal["none", "largest_unit"] = "none"
     from_bridge: bool = False  # standby: non-emergency generators beyond what firm power needs count too
@@ -261,7 +265,7 @@ class Redundancy(Strict):
     def _scheme(self) -> Redundancy:
         found = []
         if not SCHEME.fullmatch(self.scheme):
-            remedy = "write N, N+1, N+2, 2N, 2(N+1), 3N/2 or 4N/3"
+            remedy = "write N, N+1, N+2, 2N, 2(N+1), 3N/2, 4N/3 or block_redundant"
             found.append(Rule("unknown redundancy scheme", remedy, ("scheme",), ("scheme",)))
         if self.from_bridge != (self.ride_through_minutes is not None):
             remedy = "write both, or neither"
@@ -270,7 +274,11 @@ class Redundancy(Strict):
             found.append(Rule(rule, remedy, ("ride_through_minutes",), reads))
         if self.firm_gas and not self.from_bridge:
             found.append(Rule("goes with from_bridge", "remove it", ("firm_gas",), ("from_bridge", "firm_gas")))
-        groups = ("group_mw", "group_racks", "group")
+        if (self.scheme == "block_redundant") != (self.blocks_per_catcher is not None):
+            remedy = "write both, as in {scheme: block_redundant, blocks_per_catcher: 6}, or neither"
+            rule = "block_redundant and blocks_per_catcher go together"
+            found.append(Rule(rule, remedy, ("blocks_per_catcher",), ("scheme", "blocks_per_catcher")))
+        groups = ("group_mw", "group_racks", "group", "blocks_per_catcher")
         written = [name for name in groups if getattr(self, name) is not None]
         if len(written) > 1:
             remedy = "keep one of " + ", ".join(written)
@@ -296,6 +304,7 @@ REDUNDANCY_KEYS = (
 )
 
 
+CATCHERS = ("power_lineup", "ups", "lv_switchboard", "mv_lv_transformer")  # stages a spare block may step in for
 # Fields that mean something for one stage alone.
 ONLY_FOR = {
     "spinning_reserve": "onsite_generation",
@@ -311,6 +320,13 @@ def _redundancy(value: Any) -> Any:
         if key not in REDUNDANCY_KEYS:
             found.append(Rule("unknown key", unknown_key_remedy(key, REDUNDANCY_KEYS), (key,), (key,)))
         elif isinstance(fields, dict):
+            if fields.get("scheme") == "block_redundant" and key not in CATCHERS:
+                rule, remedy = "is for the power chain alone", "write N+1 with group_mw"
+                found.append(Rule(rule, remedy, (key, "scheme"), (key,)))
+            if "group_racks" in fields and key == "onsite_generation":
+                found.append(
+                    Rule("generators are not counted by racks", "write group_mw", (key, "group_racks"), (key,))
+                )
             for name, stage in ONLY_FOR.items():
                 if name in fields and key != stage:
                     found.append(Rule(f"belongs to {stage} alone", "remove it", (key, name), (key,)))
@@ -342,6 +358,7 @@ class CaseInput(Strict):
     horizon: Horizon
     site: Site
     cooling: CoolingDesign = CoolingDesign()
+    power_chain: PowerChain = PowerChain()
     workload: Workload | None = None
     target: Target
     objective: Annotated[Objective, BeforeValidator(_objective)] = Objective(kind="min_cost")

@@ -46,6 +46,7 @@ class Hall(Strict):
     existing_m2: NonNegative = 0.0
     ready: Day | None = None
     yard_m2: NonNegative | None = None
+    floor_load_kg_per_m2: Positive | None = None  # of the existing hall, as weight over footprint of what stands there
 
 
 class GridStep(Strict):

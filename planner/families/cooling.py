@@ -141,6 +141,8 @@ def rejections(case: Case) -> tuple[Rejection, ...]:
                 continue
             kappa, e, water = performance(item, supply, case.weather.dry_bulb_c, case.weather.wet_bulb_c)
             capacity = item.rating[0] / 1000.0 if item.rating else 0.0
+            if item.family != "cooling":  # a pod is rated by what it feeds; its coolers are for its IT power
+                capacity = item.get("it_power_kw") / 1000.0
             if item.cooling_capacity_kw is not None:
                 capacity = item.get("cooling_capacity_kw") / 1000.0
             # An hour is never worse than the design point equipment was sized at.

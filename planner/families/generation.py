@@ -136,6 +136,18 @@ def nox_kg_per_mwh_of_bhp_hours(g_per_bhp_hour: float, generator_efficiency_frac
     return g_per_bhp_hour / 0.745700 / generator_efficiency_fraction
 
 
+def firm_of(total_mw: float, largest_mw: float, spares: int, island_mw: float | None) -> float:
+    """What machines carry with the largest of every island out. [MW]  island_mw: most load of one; None: one island.
+
+    >>> firm_of(30.0, 3.0, 1, None), firm_of(30.0, 3.0, 1, 12.0), firm_of(27.0, 3.0, 1, 12.0)
+    (27.0, 24.0, 21.0)
+    """
+    if island_mw is None or not spares:
+        return max(0.0, total_mw - spares * largest_mw)
+    islands = range(1, math.ceil(total_mw / island_mw) + 2)
+    return max(0.0, *(min(total_mw - spares * largest_mw * n, island_mw * n) for n in islands))
+
+
 def heat_rate_mmbtu_hhv_per_mwh(item: Item) -> float:
     """Fuel burnt per MWh at full load, as it is sold. [MMBtu HHV/MWh]"""
     if item.heat_rate_btu_per_kwh_hhv is not None:

@@ -12,7 +12,8 @@ c shape(t)^2 phi with phi = (m L)^2 / (n R). One column per block holds phi, abo
 
 which are exact to c (spacing / 2)^2 of the rating and need no binaries (Schneider Electric white papers 108 and
 154 for the split). Sizing rows use the upper bound phi <= m L, which holds because the rating covers the load.
-Not modelled: harmonics, reactive flows, temperature.
+Ratings in kW and kVA are both limits; capacities count after the continuous-load factor, harmonics, heat and height,
+losses over the nameplate. Not modelled: reactive flows, losses of harmonics, temperature by the hour.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from planner.algebra import BlockBuilder, Columns
 from planner.case.case import Case
 from planner.case.item import Item
 from planner.timeline import Hours
+from planner.units import KW_PER_MW
 
 Array = NDArray[np.float64]
 
@@ -51,14 +53,47 @@ class Stage:
         return self.proportional + self.square
 
 
-def rating_mw(item: Item, stage: str, power_factor: float) -> float:
-    """Capacity an item brings to a power stage. [MW]  kVA ratings count at the site's power factor."""
+def rating_mw(case: Case, item: Item, stage: str) -> float:
+    """Power one unit delivers in a power stage by its nameplate. [MW]  S = P / pf: kW and kVA are both limits."""
+    limits = [item.get(name) for name in ("rating_kw", "it_power_kw") if getattr(item, name) is not None][:1]
     if item.rating_kva is not None:
-        return item.rating_kva.planning * power_factor / 1000.0
-    for name in ("rating_kw", "it_power_kw"):
-        if getattr(item, name) is not None:
-            return item.get(name) / 1000.0
-    raise KeyError(f"{item.id} has no rating for {stage}")
+        limits.append(item.get("rating_kva") * case.power_factor(stage))
+    if not limits:
+        raise KeyError(f"{item.id} has no rating for {stage}")
+    return min(limits) / KW_PER_MW
+
+
+def capacity_mw(case: Case, item: Item, stage: str) -> float:
+    """Power one unit may carry in a stage of this site, continuously: its rating, derated. [MW]"""
+    by_harmonics = 1.0
+    if stage == "mv_lv_transformer":
+        by_harmonics = harmonic_derate(
+            item.get("eddy_current_loss_fraction", 0.0), case.input.power_chain.harmonic_loss_factor
+        )
+    outdoors = stage in ("mv_lv_transformer", "mv_switchgear", "main_transformer", "hv_substation")
+    around_c = case.ambient.extreme_dry_bulb_c if outdoors else case.input.power_chain.electrical_room_c
+    at_site = site_fraction(item, around_c, case.weather.elevation_m)
+    return rating_mw(case, item, stage) * item.get("continuous_load_fraction", 1.0) * by_harmonics * at_site
+
+
+def harmonic_derate(eddy_current_loss_fraction: float, harmonic_loss_factor: float) -> float:
+    """Highest load current of a transformer over its rated one, by IEEE C57.110.
+
+    eddy_current_loss_fraction: P_EC-R over the ohmic losses, rated. harmonic_loss_factor: F_HL of the load, 1 or more.
+
+    >>> round(harmonic_derate(0.15, 2.72), 3), harmonic_derate(0.15, 1.0)
+    (0.904, 1.0)
+    """
+    eddy = eddy_current_loss_fraction
+    return float(((1.0 + eddy) / (1.0 + harmonic_loss_factor * eddy)) ** 0.5)
+
+
+def site_fraction(item: Item, ambient_c: float, elevation_m: float) -> float:
+    """Rating at the site over nameplate: linear in heat above derate_from_c and in height above derate_from_m."""
+    heat = item.get("derate_fraction_per_k", 0.0) * max(0.0, ambient_c - item.get("derate_from_c", 40.0))
+    above_m = max(0.0, elevation_m - item.get("derate_from_m", 0.0))
+    height = item.get("derate_fraction_per_300m", 0.0) * above_m / 300.0
+    return max(0.0, 1.0 - heat) * max(0.0, 1.0 - height)
 
 
 def stage_items(case: Case, stage: str) -> tuple[Item, ...]:

@@ -10,21 +10,25 @@ from __future__ import annotations
 from collections import defaultdict
 
 from planner.case.case import Case
+from planner.case.scenarios import Scenario
 from planner.errors import AuditError
 from planner.plan.audit_base import Check, Checks, tables_of
+from planner.plan.audit_budget import audit_budget
 from planner.plan.audit_build import audit_build
 from planner.plan.audit_caps import audit_caps
+from planner.plan.audit_chain import audit_chain
 from planner.plan.audit_cooling import audit_cooling
 from planner.plan.audit_events import audit_events
 from planner.plan.audit_existing import audit_existing
 from planner.plan.audit_fade import audit_left
+from planner.plan.audit_fit import audit_fit
 from planner.plan.audit_it import audit_compute, audit_fabric
 from planner.plan.audit_limits import audit_limits
 from planner.plan.audit_loads import Site
 from planner.plan.audit_lookahead import audit_look_ahead
 from planner.plan.audit_money import Key, audit_money, audit_results, first_charges
 from planner.plan.audit_permits import audit_permits
-from planner.plan.audit_power import audit_power, months_of
+from planner.plan.audit_power import Month, audit_power, months_of
 from planner.plan.audit_roles import audit_roles
 from planner.plan.audit_scenarios import audit_scenarios, on_paths
 from planner.plan.audit_swings import audit_swings
@@ -47,15 +51,17 @@ def audit(plan: Plan, case: Case) -> list[Check]:
     audit_fabric(checks, case, tables, site)
     audit_existing(checks, case, tables, site)
     audit_roles(checks, case, tables, site)
+    audit_chain(checks, case, site)
+    audit_fit(checks, site)
     audit_left(checks, case, tables, site)
     bills: defaultdict[Key, float] = defaultdict(float)
     paths: list[dict[Key, float]] = []
-    operated = []
+    operated: list[tuple[Scenario, Site, list[Month]]] = []
     brought = {item.id: first_charges(case, tables, item) for item in site.family_items("battery")}
     for path, of_path in zip(case.paths, on_paths(checks, case, tables), strict=True):
         there = Site(path.case, of_path)
         months = months_of(checks, path.case, of_path, there)
-        operated.append((path.case, there, months))
+        operated.append((path, there, months))
         paths.append(audit_power(checks, path.case, of_path, there, months, brought))
         audit_caps(checks, path.case, there, months)
         audit_permits(checks, path.case, of_path, there, months)
@@ -64,7 +70,8 @@ def audit(plan: Plan, case: Case) -> list[Check]:
         audit_events(checks, path.case, of_path, there, months, brought)
         for key, usd in paths[-1].items():
             bills[key] += path.probability * usd
-    audit_swings(checks, case, tables, site, operated)
+    audit_swings(checks, case, tables, site, [(path.case, at, months) for path, at, months in operated])
+    audit_budget(checks, case, tables, site, [(path.probability, at, months) for path, at, months in operated])
     audit_money(checks, case, tables, site, bills, audit_scenarios(checks, case, tables, paths))
     audit_results(checks, case, tables, site)
     audit_look_ahead(checks, case, tables)

@@ -15,10 +15,23 @@ from planner.plan.audit_gates import fed_mw, gas_mmbtu_per_day, may_fire
 from planner.plan.audit_network import Recount, joins_on_floor, recounted
 from planner.plan.audit_node_racks import racks_filled
 from planner.plan.audit_physics import floor_m2, mmbtu_per_mwh, site_rating
-from planner.plan.audit_site import FLOW, LOOPS, Standing
+from planner.plan.audit_site import FLOW, LOOPS, Rack, Standing
 from planner.units import HOURS_PER_YEAR
 
 IN_THE_ROOM = ("rack_pdu", "busway", "ups")  # their losses heat the air of the hall
+
+
+def method(compute: Item) -> str:
+    """Cooling method of compute; by its heat where the catalog does not say."""
+    by_heat = "direct_liquid" if compute.get("heat_to_liquid_fraction", 0.0) > 0 else "air"
+    return compute.cooling_method or by_heat
+
+
+def in_one(node: Item, holder: Item) -> int:
+    """Whole nodes in one rack or tank, by height and by power."""
+    high = holder.get("rack_units", 48.0) / max(node.get("rack_units", 1.0), 1.0)
+    strong = holder.get("rack_power_max_kw") / node.design_kw if holder.rack_power_max_kw is not None else high
+    return math.floor(min(high, strong))
 
 
 @dataclass(frozen=True)
@@ -182,6 +195,18 @@ class Site(Standing):
         """The counted fabric of the case."""
         return recounted(self.case)
 
+    def rack_item(self, rack: Rack) -> Item | None:
+        """First rack or tank whose cooling, height and power take a node; None where it stands by itself."""
+        if not rack.uses("rack_space") or "rack_space" in rack.item.brings:
+            return None
+        takes = (i for i in self.items_for("rack_space") if not i.accepts or method(rack.item) in i.accepts)
+        return next((i for i in takes if in_one(rack.item, i)), None)
+
+    def racks_taken(self, rack: Rack) -> float:
+        """Racks or tanks one node takes; 0 for what stands by itself."""
+        holder = self.rack_item(rack)
+        return 1.0 / in_one(rack.item, holder) if holder is not None else 0.0
+
     def rejection_power(self, loop: str, heat: float, p: int) -> tuple[float, float]:
         """(least, most) power of heat rejection at design for a heat. [MW]"""
         part = f"heat_rejection:{loop}"
@@ -271,4 +296,15 @@ class Site(Standing):
         supply = self.case.input.site.gas
         if supply is not None and supply.firm and gas:
             total += float(fed_mw(gas, gas_mmbtu_per_day(self.case, self.starts[p]) / 24.0)[0])
-        return total
+        return min(total, self._of_islands(sorted(each for each, _ in units)))
+
+    def _of_islands(self, units: list[float]) -> float:
+        """Firm power of machines in islands, each with its largest out; machines in rising order. [MW]"""
+        scheme = self.case.stage_redundancy("onsite_generation")
+        if scheme is None or scheme.group_mw is None or not scheme.spares or not units:
+            return math.inf
+        firm, islands, out = 0.0, 1, scheme.spares * units[-1]
+        while islands * out < sum(units):  # one island more carries more load and leaves more machines out
+            firm = max(firm, min(islands * scheme.group_mw, sum(units) - islands * out))
+            islands += 1
+        return firm

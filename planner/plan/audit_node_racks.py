@@ -15,6 +15,9 @@ def whole_nodes(node: Item, rack: Item) -> int:
     """Nodes that fit into a rack: counted up while the next one still does."""
     tall, strong = rack.get("rack_units", 48.0), rack.get("rack_power_max_kw", math.inf)
     height, power = max(node.get("rack_units", 1.0), 1.0), node.design_kw
+    by_heat = "direct_liquid" if node.get("heat_to_liquid_fraction", 0.0) > 0 else "air"
+    if "rack_space" in node.brings or (rack.accepts and (node.cooling_method or by_heat) not in rack.accepts):
+        return 0
     n = 0
     while (n + 1) * height <= tall * (1 + 1e-9) and (n + 1) * power <= strong * (1 + 1e-9):
         n += 1

@@ -22,8 +22,13 @@ def active_units(scheme: Redundancy | None, n: int, unit_mw: float, racks_mw: fl
     9
     >>> [active_units(Redundancy(scheme=name), 11, 2.0, None) for name in ("4N/3", "2N", "N+2")]
     [6, 5, 9]
+    >>> [active_units(Redundancy(scheme="block_redundant", blocks_per_catcher=6), n, 2.0, None) for n in (7, 8, 9, 14)]
+    [6, 6, 7, 12]
     """
     name = scheme.scheme if scheme is not None else "N"
+    if scheme is not None and scheme.blocks_per_catcher is not None:
+        k = scheme.blocks_per_catcher  # of k + 1 units one stands by; of what is left over too
+        return n // (k + 1) * k + max(n % (k + 1) - 1, 0)
     for text, (whole, made) in {"3N/2": (3, 2), "4N/3": (4, 3)}.items():
         if name == text:
             return n // whole * made

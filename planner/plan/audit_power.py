@@ -207,7 +207,7 @@ def losses_mw(site: Site, p: int, shape: Array, month: Month | None = None, *, r
         if month is not None:
             drawn = drawn + moved_mw(site, month, pdu_only=pdu)
         through = stage.multiple * drawn
-        rated = site.rated_mw(stage.stage, p)
+        rated = site.rated_mw(stage.stage, p, loaded=True)
         total += stage.proportional * through
         if rated > 0:
             total += stage.square * through**2 / rated

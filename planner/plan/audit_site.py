@@ -84,7 +84,6 @@ class Standing:
         self.starts = case.timeline.starts
         self.periods = range(len(self.starts))
         self.last = len(self.starts) - 1
-        self.power_factor = case.input.site.grid.power_factor
         self.kept = Kept(case, tables)
         self.units: dict[tuple[str, str], Array] = {}
         self.on: dict[tuple[str, str], Array] = {}  # switched on, spares of their groups included
@@ -145,10 +144,10 @@ class Standing:
             yield self.case.catalog[item_id], tuple(position.split("+")), counts
 
     def at(self, part: str, *, standing: bool = False) -> list[tuple[Item, tuple[str, ...], Array]]:
-        """Everything but compute in a part of the chain: item, its parts, units switched on (or standing)."""
+        """Everything in a part of the chain, boxes of compute too: item, its parts, units on (or standing)."""
         counts = self.units if standing else self.on
         found = [(self.case.catalog[i], tuple(pos.split("+")), on) for (i, pos), on in counts.items()]
-        return [row for row in found if part in row[1] and row[0].family != "compute"]
+        return [row for row in found if part in row[1]]
 
     def of_item(self, item_id: str, part: str | None = None) -> Array:
         """Units of an item by period, in one part or in all."""
@@ -212,16 +211,38 @@ class Standing:
 
     # -- capacity ------------------------------------------------------------------------------------------
 
-    def power_rating_mw(self, item: Item) -> float:
-        """Power rating of a unit; kVA count at the site's power factor."""
-        if item.rating_kva is not None:
-            return item.get("rating_kva") * self.power_factor / 1000.0
-        return (item.get("rating_kw") if item.rating_kw is not None else item.get("it_power_kw")) / 1000.0
+    def power_factor(self, part: str) -> float:
+        """Of what a power stage delivers: the case's for the stage, or the grid's."""
+        given = self.case.input.power_chain.power_factor
+        return given.get(part, self.case.input.site.grid.power_factor)
+
+    def power_rating_mw(self, item: Item, part: str) -> float:
+        """Nameplate power of a unit; where it has kW and kVA, the lesser of the two."""
+        kva = item.get("rating_kva") * self.power_factor(part) if item.rating_kva is not None else math.inf
+        real = item.rating_kw if item.rating_kw is not None else item.it_power_kw
+        return min(kva, real.planning if real is not None else math.inf) / 1000.0
+
+    def carried_mw(self, item: Item, part: str) -> float:
+        """What a unit may carry for hours: its rating in this site's heat, height and harmonics."""
+        share, chain = 1.0, self.case.input.power_chain
+        if item.continuous_load_fraction is not None:
+            share = item.get("continuous_load_fraction")
+        if part == "mv_lv_transformer" and item.eddy_current_loss_fraction is not None:
+            eddy = item.get("eddy_current_loss_fraction")
+            share *= math.sqrt((1.0 + eddy) / (1.0 + chain.harmonic_loss_factor * eddy))
+        indoors = part in ("rack_pdu", "busway", "ups", "lv_switchboard")
+        warm = (chain.electrical_room_c if indoors else self.case.ambient.extreme_dry_bulb_c) - item.get(
+            "derate_from_c", 40.0
+        )
+        high = self.case.weather.elevation_m - item.get("derate_from_m", 0.0)
+        share *= max(1.0 - max(warm, 0.0) * item.get("derate_fraction_per_k", 0.0), 0.0)
+        share *= max(1.0 - max(high, 0.0) / 300.0 * item.get("derate_fraction_per_300m", 0.0), 0.0)
+        return self.power_rating_mw(item, part) * share
 
     def unit_capacity(self, item: Item, part: str) -> float:
         """What one unit carries in a part of the chain: MW, m2, racks or GPU ports."""
         if part in POWER_STAGES or part == "battery_transformer":
-            return self.power_rating_mw(item)
+            return self.carried_mw(item, "mv_lv_transformer" if part == "battery_transformer" else part)
         if part.startswith("heat_rejection:"):
             rejector = self.rejector(item.id, part.split(":")[1])
             return rejector.rated_mw * rejector.capacity_at_extreme if rejector else 0.0
@@ -229,8 +250,9 @@ class Standing:
             cooling = item.cooling_capacity_kw is not None
             rated = item.get("cooling_capacity_kw" if cooling else "it_power_kw") / 1000.0
             approach = self.case.input.cooling.cdu_approach_k
-            if part == "cdu" and approach is not None and item.approach_k is not None:
-                rated *= approach / item.get("approach_k")
+            own = item.cdu_approach_k or item.approach_k
+            if part == "cdu" and approach is not None and own is not None:
+                rated *= approach / own.planning
             return rated
         if part == "cdu_flow":
             rated = (item.cooling_capacity_kw or item.it_power_kw).planning  # type: ignore[union-attr]
@@ -246,7 +268,7 @@ class Standing:
     def active(self, item: Item, parts: tuple[str, ...], n: float) -> int:
         """Units that carry load out of n switched on, after the spares of their groups."""
         n = math.floor(n + 1e-6)
-        if "white_space" in item.brings or set(parts) & {*PLAIN, "battery_transformer"}:
+        if item.family == "compute" or "white_space" in item.brings or set(parts) & {*PLAIN, "battery_transformer"}:
             return n
         lead = next((s for s in FLOW if s in item.brings and s in parts), min(parts))
         stage = lead.split(":")[0]
@@ -256,9 +278,15 @@ class Standing:
             racks_mw = max(racks_mw, unit * self._racks_per_group_lpm(scheme) / self.unit_capacity(item, "cdu_flow"))
         return active_units(scheme, n, unit, racks_mw)
 
+    def carries_mw(self, item: Item, parts: tuple[str, ...], part: str, n: float) -> float:
+        """Load that n units switched on may carry in a part of the chain, in its unit."""
+        return self.active(item, parts, n) * self._carries(item, parts, part)
+
     def _carries(self, item: Item, parts: tuple[str, ...], part: str) -> float:
         """Load one active unit may carry: its rating, or its share of a group that is limited to so many racks."""
         rating = self.unit_capacity(item, part)
+        if item.family == "compute":
+            return rating
         lead = next((s for s in FLOW if s in item.brings and s in parts), min(parts))
         scheme = self.case.stage_redundancy(lead.split(":")[0])
         block = None if "white_space" in item.brings else self._racks_per_group_mw(scheme, lead)
@@ -299,15 +327,13 @@ class Standing:
         """Firm capacity of what is switched on (or stands) in a part of the chain, and the hall there before."""
         total = self.existing_hall_m2(p) if part == "white_space" else 0.0
         brought = "cdu" if part == "cdu_flow" else part
+        flows = {rack.item.id: self.flow_lpm(rack) for rack in self.racks} if part == "cdu_flow" else {}
         for item, parts, on in self.at(brought, standing=standing):
-            total += self.active(item, parts, on[p]) * self._carries(item, parts, part)
+            own = flows.get(item.id)  # of a box, that of its own coolant
+            total += self.carries_mw(item, parts, part, on[p]) if own is None else own * float(on[p])
         for item in self.family_items("generation") if part == "standby_generation" else ():
             by = float(self.standing_by(item.id)[p])
             total += self.active(item, (part,), by) * self.unit_capacity(item, part)
-        for rack in self.racks:
-            if brought in rack.item.brings:
-                own = self.flow_lpm(rack) if part == "cdu_flow" else self.unit_capacity(rack.item, part)
-                total += float(self.runs(rack)[p]) * own
         return total
 
     def existing_hall_m2(self, p: int) -> float:
@@ -322,18 +348,27 @@ class Standing:
         total = 0.0
         for item, _, counts in self.at(part):
             if part == next((s for s in FLOW if s in item.brings), part):
-                total += item.get("loss_no_load_fraction", 0.0) * self.power_rating_mw(item) * counts[p]
+                total += item.get("loss_no_load_fraction", 0.0) * self.power_rating_mw(item, part) * counts[p]
         return float(total)
 
     def auxiliary_mw(self, part: str, p: int) -> float:
-        """Constant draw of cooling units in a part."""
-        return float(
-            sum(i.get("auxiliary_power_kw", 0.0) / 1000.0 * n[p] for i, _, n in self.at(part) if i.family == "cooling")
-        )
+        """Constant draw of cooling units in a part; pods draw once, where their CDUs or else their air units do."""
+        total = 0.0
+        for item, _, n in self.at(part):
+            pod = item.family in ("enclosure", "compute")
+            if item.family == "cooling" or (pod and part == ("cdu" if "cdu" in item.brings else "air_unit")):
+                total += item.get("auxiliary_power_kw", 0.0) / 1000.0 * float(n[p])
+        return total
 
-    def rated_mw(self, part: str, p: int) -> float:
-        """Rating of what is on in a power stage, spares and second paths included."""
-        return float(sum(self.power_rating_mw(i) * n[p] for i, _, n in self.at(part)))
+    def rated_mw(self, part: str, p: int, *, loaded: bool = False) -> float:
+        """Rating of what is on in a power stage, spares and second paths included; loaded: without idle catchers."""
+        total = 0.0
+        for item, parts, on in self.at(part):
+            lead = next((s for s in FLOW if s in item.brings and s in parts), part)
+            scheme = self.case.stage_redundancy(lead)
+            idle = loaded and scheme is not None and scheme.blocks_per_catcher is not None
+            total += self.power_rating_mw(item, part) * (self.active(item, parts, on[p]) if idle else float(on[p]))
+        return total
 
     # -- cooling -------------------------------------------------------------------------------------------
 
@@ -341,7 +376,10 @@ class Standing:
     def water_supply_c(self) -> dict[str, float]:
         """Water that heat rejection must deliver to each loop: for cold plates, colder by the CDUs' approach."""
         water = self.case.input.cooling
-        approaches = [self.case.catalog[i].get("approach_k", 4.0) for i in self.case.candidates.get("cdu", ())]
+        approaches = []
+        for name in self.case.candidates.get("cdu", ()):
+            own = self.case.catalog[name].cdu_approach_k or self.case.catalog[name].approach_k
+            approaches.append(own.planning if own is not None else 4.0)
         approach = water.cdu_approach_k if water.cdu_approach_k is not None else max(approaches, default=4.0)
         return {"liquid": water.coolant_supply_c - approach, "air": water.chilled_water_supply_c}
 
@@ -360,7 +398,8 @@ class Standing:
                 if capacity0[0] <= 0.05:
                     continue
                 capacity, power = rejection_performance(item, supply[loop], weather.dry_bulb_c, weather.wet_bulb_c)
-                rated = item.cooling_capacity_kw.planning if item.cooling_capacity_kw else (item.rating or (0, ""))[0]
+                given = item.cooling_capacity_kw or (item.it_power_kw if item.family != "cooling" else None)
+                rated = given.planning if given is not None else (item.rating or (0, ""))[0]
                 fit.append(
                     Rejector(
                         item,
@@ -419,12 +458,17 @@ class Standing:
                 standby = self.case.redundancy.get("standby_generation") is not None
                 offered = item.id in self.case.candidates.get("standby_generation", ())
                 return "standby_generation" if standby and offered else None
-            parts = [s for s in item.brings if s not in FUELLED] if item.family == "compute" else []
+            parts = self._with_loops(item) if item.family == "compute" else []
             return "+".join(parts) or item.family
-        if "heat_rejection" in item.brings and "white_space" not in item.brings:
+        if "heat_rejection" in item.brings and item.family == "cooling":
             loop = next((loop for loop in LOOPS if self.rejector(item.id, loop)), None)
             return f"heat_rejection:{loop}" if loop else None
         plain = "white_space" in item.brings or set(item.brings) & set(PLAIN)
-        return "+".join(
-            s for s in item.brings if s not in FUELLED and (plain or self.case.redundancy.get(s, "") is not None)
-        )
+        if plain:
+            return "+".join(self._with_loops(item))
+        return "+".join(s for s in item.brings if s not in FUELLED and self.case.redundancy.get(s, "") is not None)
+
+    def _with_loops(self, item: Item) -> list[str]:
+        """Parts a pod or a box fills: what it brings, its heat rejection in every loop it can serve."""
+        stages = [s for s in item.brings if s not in (*FUELLED, "heat_rejection")]
+        return stages + [f"heat_rejection:{loop}" for loop in LOOPS if self.rejector(item.id, loop)]

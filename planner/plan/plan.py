@@ -46,6 +46,7 @@ DETAILS: dict[str, str] = {
     "rentals": "Rentals",
     "existing": "Standing already",
     "generator_roles": "Generator roles",
+    "power_budget": "Power budget",
 }
 
 

@@ -146,10 +146,18 @@ class Counts:
 
     def energised_units(self, o: Option, p: int) -> Any:
         """Units of a grouped option that are switched on; the rest in service stand idle and lose nothing."""
+        if o.item.family == "compute":  # boxes that bring their own are on where their compute runs
+            return self.m.energised[o.key, p]
         if (o.key, p) not in self.m.sets:
             return self.units(o, p)
         spares = o.group.spares_per_group * self.m.groups[o.key, p] if o.group.spares_per_group else 0.0
         return o.group.units_per_set * self.m.sets[o.key, p] + spares
+
+    def loaded_units(self, o: Option, p: int) -> Any:
+        """Units of an option that share the load: all that are switched on, but for catchers standing by."""
+        if (o.key, p) in self.m.sets and o.group.catchers:
+            return o.group.units_per_set * self.m.sets[o.key, p]
+        return self.energised_units(o, p)
 
     def stays(self, of: list[Any], key: str | None, p: int, among: tuple[int, ...], rows: Any) -> bool:
         """Whether a period is not among those in which variables may move; if so, they are held as before it."""
@@ -172,6 +180,9 @@ class Counts:
         need = max(self.most_load(position) / per_set for position, per_set in o.supplies.items() if per_set > 0)
         if o.flow_lpm:
             need = max(need, self.most_load("cdu_flow") / o.flow_lpm)
+        ride = self.case.input.power_chain.ride_through_minutes
+        if ride is not None and "ups" in o.supplies:
+            need *= max(1.0, ride / o.item.get("ride_through_minutes"))
         return math.ceil(need) + 1 + max(o.committed)
 
     def most_units(self, o: Option) -> int:
@@ -188,7 +199,10 @@ class Counts:
         else:
             scheme = self.case.stage_redundancy("onsite_generation")
             firm = [g.firm_mw for g in self.plant.generators if g.item.id == o.item.id]
-            most = math.ceil(self.most_mw() / max(min(firm, default=1.0), 1e-3)) + 1 + (scheme.spares if scheme else 0)
+            spares = scheme.spares if scheme else 0
+            if scheme is not None and scheme.group_mw:
+                spares *= math.ceil(self.most_mw() / scheme.group_mw)
+            most = math.ceil(self.most_mw() / max(min(firm, default=1.0), 1e-3)) + 1 + spares
         return o.multiple * math.ceil(most / o.multiple)
 
     def most_ordered(self, o: Option) -> int:

@@ -105,6 +105,10 @@ class Limits(Permits):
         )
         # Of a type whose units may stand by, whether any is on duty.
         m.duty = pyo.Var([(o.reuses, p) for o in self.options if o.reuses for p in self.periods], within=pyo.Binary)
+        island_mw = scheme.group_mw if scheme is not None and spares else None
+        most_islands = math.ceil(self.most_mw() / island_mw) if island_mw else 1
+        islands = list(self.periods) if island_mw else []
+        m.islands = pyo.Var(islands, within=pyo.NonNegativeIntegers, bounds=(0, most_islands))
         m.firm_generation_total = pyo.ConstraintList()
         m.firm_generation_spare = pyo.ConstraintList()
         m.firm_source = pyo.ConstraintList()
@@ -112,6 +116,8 @@ class Limits(Permits):
         for p in self.periods:
             total = sum(g.firm_mw * self.fires_on_duty(g, p) for g in machines)
             m.firm_generation_total.add(m.firm_generation[p] <= total)
+            if island_mw:
+                m.firm_generation_total.add(m.firm_generation[p] <= island_mw * m.islands[p])
             for g in machines:
                 if (g.item.id, p) not in m.present or not self.may_fire(p):
                     continue
@@ -123,8 +129,9 @@ class Limits(Permits):
                 if (g.item.id, p) in m.duty:  # of a type that only stands by no spare is asked
                     present = m.duty[g.item.id, p]
                     m.firm_generation_spare.add(self.on_duty(o, p) <= most * present)
-                if spares:
-                    m.firm_generation_spare.add(m.firm_generation[p] <= total - spares * g.firm_mw * present)
+                if spares:  # of every island, where the case says how large one is
+                    groups = m.islands[p] - most_islands * (1 - present) if island_mw else present
+                    m.firm_generation_spare.add(m.firm_generation[p] <= total - spares * g.firm_mw * groups)
             if adequate_by_hour:
                 continue  # a plain load series is served hour by hour in the blocks
             loss = self.plant.import_loss_fraction

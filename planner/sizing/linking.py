@@ -16,6 +16,7 @@ from planner.operation.caps import WATER, Cap
 from planner.operation.events import lost_of
 from planner.operation.gas import RATE
 from planner.sizing.held import Held
+from planner.sizing.options import rejection_key
 from planner.sizing.shared import on_path, share
 from planner.sizing.targets import grid_steps
 from planner.sizing.water import allowed_m3_per_day
@@ -236,7 +237,7 @@ class Linking(Held):
             options = [r for r in plant.rejections if r.loop == loop]
             if len(options) > 1:
                 for r in options:
-                    o = self.option(f"{r.item.id}@{loop}")
+                    o = self.option(rejection_key(r.item, loop))
                     values[r.key] = r.capacity_mw * self.energised_units(o, p)
         if water.DAY in plant.links:
             values[water.DAY] = allowed_m3_per_day(self, p)
@@ -278,13 +279,12 @@ class Linking(Held):
         values["standing_mw"] = standing + self.smoothing_loss_mw(p)
         if plant.has_pdu:
             values["pdu_mw"] = on_pdu
-        pf = self.case.input.site.grid.power_factor
         for stage in plant.stages:
             if stage.square > 0:
                 values[f"rated:{stage.name}"] = sum(
-                    power.rating_mw(o.item, stage.name, pf) * self.energised_units(o, p)
+                    power.rating_mw(self.case, o.item, stage.name) * self.loaded_units(o, p)
                     for o in self.options
-                    if stage.name in o.supplies and o.item.family != "compute"
+                    if stage.name in o.supplies
                 )
         if any(r.loop == "liquid" for r in plant.rejections):
             values["heat:liquid"] = liquid

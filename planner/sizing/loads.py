@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 
 import pyomo.environ as pyo
 
 from planner.case.coolant import FLOW_LPM_PER_KW, rack_flow_lpm
+from planner.case.item import Item
 from planner.families import power
+from planner.sizing.fitting import fit
+from planner.sizing.options import Option, rejection_key
 from planner.sizing.rack_space import RackSpace
 from planner.units import KW_PER_MW
+
+
+def own_tap(item: Item) -> str:
+    """Position at which the pumps and fans of an enclosure or a box draw: on the UPS, as those of CDUs are."""
+    if item.family not in ("enclosure", "compute"):
+        return ""
+    return next((s for s in ("cdu", "air_unit") if s in item.brings), "")
 
 
 class Loads(RackSpace):
@@ -31,6 +42,8 @@ class Loads(RackSpace):
         m.heat_assignment = pyo.ConstraintList()
         for p in self.periods:
             self._loads(p, loops)
+        self._ride_through()
+        fit(self)
         for (position, p), load in self.design.items():
             if isinstance(load, float | int) and load == 0:
                 continue
@@ -47,6 +60,34 @@ class Loads(RackSpace):
                 continue
             m.stage_capacity[position, p] = load <= capacity
 
+    def _ride_through(self) -> None:
+        """Batteries of the UPS that carry load, at the minutes of their full rating, hold it for the time asked."""
+        m, minutes = self.m, self.case.input.power_chain.ride_through_minutes
+        m.ride_through = pyo.ConstraintList()
+        if minutes is None or not self.plant.racks:
+            return
+        for p in self.periods:
+            held = sum(
+                o.item.get("ride_through_minutes") * o.supplies["ups"] * self.sets_of(o, p)
+                for o in self.options
+                if "ups" in o.supplies
+            )
+            m.ride_through.add(minutes * (self.design["ups", p] - m.slack["equipment", p]) <= held)
+
+    def sets_of(self, o: Option, p: int) -> Any:
+        """Sets of an option that carry load; boxes that run, for compute that brings its own."""
+        return self.m.energised[o.key, p] if o.item.family == "compute" else self.m.sets[o.key, p]
+
+    @property
+    def has_hall(self) -> bool:
+        """Whether a hall stands already."""
+        return self.case.input.site.hall.existing_m2 > 0
+
+    @cached_property
+    def rack_items(self) -> tuple[Item, ...]:
+        """Racks and tanks that nodes may stand in."""
+        return tuple(power.stage_items(self.case, "rack_space"))
+
     def position_exists(self, position: str) -> bool:
         if position == "cdu_flow":
             return self.position_exists("cdu")
@@ -59,8 +100,7 @@ class Loads(RackSpace):
             per_set = o.flow_lpm if position == "cdu_flow" else o.supplies.get(position)
             if not per_set or (o.reuses and not reused):
                 continue
-            count = self.m.energised[o.key, p] if o.item.family == "compute" else self.m.sets[o.key, p]
-            terms.append(per_set * count)
+            terms.append(per_set * self.sets_of(o, p))
         return sum(terms)
 
     def firm_capacity(self, position: str, p: int) -> Any:
@@ -70,7 +110,7 @@ class Loads(RackSpace):
     def existing_hall(self, p: int) -> float:
         """White space of the existing hall, once it is ready and its first block commissioned. [m2]"""
         hall, commissioning = self.case.input.site.hall, self.case.input.commissioning
-        if not hall.existing_m2:
+        if not self.has_hall:
             return 0.0
         ready = max(hall.ready or self.case.timeline.start, self.case.gates.get("white_space", date.min))
         wait = commissioning.weeks + commissioning.rack_burn_in_weeks
@@ -78,11 +118,10 @@ class Loads(RackSpace):
 
     def standing(self, stage: str, p: int) -> Any:
         """No-load losses of a power stage's units that are switched on. [MW]"""
-        pf = self.case.input.site.grid.power_factor
         return sum(
-            rate * power.rating_mw(o.item, stage, pf) * self.energised_units(o, p)
+            rate * power.rating_mw(self.case, o.item, stage) * self.energised_units(o, p)
             for o in self.options
-            if stage in o.supplies and o.item.family != "compute" and (rate := power.no_load_fraction(o.item, stage))
+            if stage in o.supplies and (rate := power.no_load_fraction(o.item, stage))
         )
 
     def auxiliaries(self, position: str, p: int) -> Any:
@@ -90,7 +129,7 @@ class Loads(RackSpace):
         return sum(
             o.item.get("auxiliary_power_kw", 0.0) / 1000.0 * self.energised_units(o, p)
             for o in self.options
-            if position in o.supplies and o.item.family == "cooling"
+            if position in o.supplies and (o.item.family == "cooling" or position == own_tap(o.item))
         )
 
     def network_mw(self, p: int) -> Any:
@@ -175,7 +214,7 @@ class Loads(RackSpace):
             return heat * (options[0].design_power_fraction if options else 0.0) + extra
         m = self.m
         for r in options:
-            o = self.option(f"{r.item.id}@{loop}")
-            m.heat_assignment.add(m.heat_assigned[r.key, p] <= o.supplies[position] * m.sets[o.key, p])
+            o = self.option(rejection_key(r.item, loop))
+            m.heat_assignment.add(m.heat_assigned[r.key, p] <= o.supplies[position] * self.sets_of(o, p))
         m.heat_assignment.add(sum(m.heat_assigned[r.key, p] for r in options) >= heat)
         return sum(r.design_power_fraction * m.heat_assigned[r.key, p] for r in options) + extra

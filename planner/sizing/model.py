@@ -13,6 +13,7 @@ Variables
     blocks[p]        commissioning blocks completed                                   integer
     present[j,p]     whether generator type j stands                                  binary
     substation[p]    whether import goes through the substation                       binary
+    islands[p]       islands of generators, each with its spares, where the case says how large one is  integer
     grid[p], firm_generation[p], heat_assigned[...]                                   MW
     link[p,c]        linking vector of the operating blocks, the same in every place of a period
     edge[p,k,c]      its components that belong to one place: state of charge before and after, parts of a month
@@ -42,6 +43,7 @@ Constraints (each under this name in the model and the LP file)
     stage_capacity           firm capacity of a position covers the design load there
     top_layer_units          the steps of a fabric's top layer follow its units
     nodes_racked             every node that runs stands in a rack in use
+    ride_through             UPS batteries carry their load for the minutes asked
     commissioned_blocks      design IT power fits the completed blocks
     settled_racks            of that, racks that have run since before the start need no block
     commissioned_equipment   a block is tested on equipment that stands
@@ -105,6 +107,7 @@ class Sizing:
     running: Callable[[Milestone, int], Any]  # what runs in a milestone's measure, net of spares
     energised_units: Callable[[Option, int], Any]  # units switched on, with the spares of their groups
     standing: Callable[[str, int], Any]  # no-load losses of a power stage in a period, MW
+    loaded_units: Callable[[Option, int], Any]  # those of them that share the load
     dates: Dates  # the periods that matter
     committed_om: list[tuple[str, Cash]]  # fixed O&M of what is already bought
     # States of charge between states: edge in the year, MWh per unit of its bounds, the bounds, the reserve below it.
@@ -163,6 +166,7 @@ def build_sizing(
         s.running,
         s.energised_units,
         s.standing,
+        s.loaded_units,
         dates,
         s.committed_om(),
         s.edges,

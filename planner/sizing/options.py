@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 
@@ -95,6 +95,7 @@ class Group:
     firm_per_set: float
     spares_per_group: int = 0
     sets_per_group: int | None = None  # None: one group for the whole site
+    catchers: bool = field(default=False, repr=False)  # whether spares stand by without load, as in block redundancy
 
 
 def group_of(scheme: Redundancy | None, unit: float, block: float | None) -> Group:
@@ -105,6 +106,8 @@ def group_of(scheme: Redundancy | None, unit: float, block: float | None) -> Gro
 
     >>> group_of(Redundancy(scheme="N+1", group_mw=5), 1.25, None)      # 4 active + 1 spare carry 5 MW
     Group(units_per_set=1, firm_per_set=1.25, spares_per_group=1, sets_per_group=4)
+    >>> group_of(Redundancy(scheme="block_redundant", blocks_per_catcher=6), 2.0, None)  # one catcher for 6 blocks
+    Group(units_per_set=1, firm_per_set=2.0, spares_per_group=1, sets_per_group=6)
     >>> group_of(Redundancy(scheme="4N/3", group_mw=10), 2.0, None)     # 4 to make 3
     Group(units_per_set=4, firm_per_set=6.0, spares_per_group=0, sets_per_group=None)
     >>> group_of(Redundancy(scheme="N+1", group_racks=16), 1.0, 2.25)   # 3 carry 16 racks of .14 MW, no more
@@ -114,6 +117,8 @@ def group_of(scheme: Redundancy | None, unit: float, block: float | None) -> Gro
     if name in ("3N/2", "4N/3"):
         made = 2 if name == "3N/2" else 3
         return Group(made + 1, made * unit)
+    if name == "block_redundant" and scheme is not None:
+        return Group(1, unit, 1, scheme.blocks_per_catcher, catchers=True)
     paths = 2 if name.startswith("2") else 1
     spares = paths if name == "2(N+1)" else scheme.spares if scheme is not None else 0
     if not spares:
@@ -149,7 +154,7 @@ def options_of(plant: Plant, dates: Dates | None = None) -> tuple[Option, ...]:
     dates = dates or Dates.all_of(case)
     result: list[Option] = []
     for rack in plant.racks:
-        supplies = {s: _capacity(case, rack.item, s) for s in rack.item.brings if s not in SERVED_ONCE}
+        supplies = _boxed(case, plant, rack.item)
         node = _option(case, dates, rack.item.id, rack.item, supplies, Group(1, 1.0), buyable="compute")
         flow = rack_flow_lpm(rack.item, case.input.cooling.coolant_supply_c) if "cdu" in supplies else 0.0
         result.append(replace(node, flow_lpm=flow))
@@ -163,10 +168,12 @@ def options_of(plant: Plant, dates: Dates | None = None) -> tuple[Option, ...]:
             result.append(replace(option, flow_lpm=_flow_per_set(case, plant, option)))
     seen: set[str] = set()
     for rejection in plant.rejections:
+        if rejection.item.family != "cooling":
+            continue  # part of a pod
         scheme = case.stage_redundancy("heat_rejection")
         capacity = rejection.capacity_mw * rejection.design_capacity_fraction
         group = group_of(scheme, capacity, _rack_block(plant, scheme, f"heat:{rejection.loop}"))
-        key = f"{rejection.item.id}@{rejection.loop}"
+        key = rejection_key(rejection.item, rejection.loop)
         position = f"heat_rejection:{rejection.loop}"
         own = rejection.item.id not in seen  # committed units serve the first loop the item can serve
         seen.add(rejection.item.id)
@@ -184,7 +191,7 @@ def options_of(plant: Plant, dates: Dates | None = None) -> tuple[Option, ...]:
         )
     for item_id in _in_place(case, "battery_transformer"):
         item = case.catalog[item_id]
-        capacity = power.rating_mw(item, "mv_lv_transformer", case.input.site.grid.power_factor)
+        capacity = power.capacity_mw(case, item, "mv_lv_transformer")
         result.append(
             _option(
                 case,
@@ -254,9 +261,9 @@ def _stage_items(case: Case) -> dict[str, list[str]]:
     }
     for name in case.input.owned:
         item = case.catalog[name]
-        if item.family in ("compute", *SERVED_ONCE) or "heat_rejection" in item.brings:
+        if item.family in ("compute", *SERVED_ONCE) or (item.family == "cooling" and "heat_rejection" in item.brings):
             continue
-        for stage in item.brings:
+        for stage in (s for s in item.brings if s != "heat_rejection"):
             if name not in stages.setdefault(stage, []):
                 stages[stage].append(name)
     return stages
@@ -265,7 +272,7 @@ def _stage_items(case: Case) -> dict[str, list[str]]:
 def _grouped(case: Case, plant: Plant, item: Item, stage: str) -> tuple[dict[str, float], Group]:
     """Capacities of one set in every position an item fills, and its group."""
     if "white_space" in item.brings or stage in ("network", "network_top_layer", "fit_out", "rack_space"):
-        return {s: _capacity(case, item, s) for s in item.brings if s not in SERVED_ONCE}, Group(1, 1.0)
+        return _boxed(case, plant, item), Group(1, 1.0)
     lead = next((s for s in power.CHAIN if s in item.brings), stage)
     scheme = case.stage_redundancy(lead)
     unit = _capacity(case, item, lead)
@@ -281,6 +288,18 @@ def _grouped(case: Case, plant: Plant, item: Item, stage: str) -> tuple[dict[str
         if s not in SERVED_ONCE and s != "heat_rejection" and case.redundancy.get(s, "") is not None
     }
     return supplies, group
+
+
+def _boxed(case: Case, plant: Plant, item: Item) -> dict[str, float]:
+    """Capacities one unit brings, counted without spares; heat rejection of a pod in every loop it can serve."""
+    supplies = {s: _capacity(case, item, s) for s in item.brings if s not in (*SERVED_ONCE, "heat_rejection")}
+    own = [r for r in plant.rejections if r.item.id == item.id]
+    return supplies | {f"heat_rejection:{r.loop}": r.capacity_mw * r.design_capacity_fraction for r in own}
+
+
+def rejection_key(item: Item, loop: str) -> str:
+    """Key of the option that rejects a loop's heat: a cooler has one for each loop, a pod is one with all it brings."""
+    return f"{item.id}@{loop}" if item.family == "cooling" else item.id
 
 
 def _rack_block(plant: Plant, scheme: Redundancy | None, stage: str) -> float | None:
@@ -315,7 +334,7 @@ def _flow_per_set(case: Case, plant: Plant, option: Option) -> float:
 def _capacity(case: Case, item: Item, stage: str) -> float:
     """Capacity one unit brings to a stage: MW, m2, racks or GPU ports."""
     if stage in POWER_STAGES:
-        return power.rating_mw(item, stage, case.input.site.grid.power_factor)
+        return power.capacity_mw(case, item, stage)
     if stage in COOLING_STAGES:
         return cdu_capacity_mw(item, case.input.cooling.cdu_approach_k if stage == "cdu" else None)
     if stage == "white_space":

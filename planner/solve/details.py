@@ -10,6 +10,7 @@ from planner.solve.cooling_table import cooling_table
 from planner.solve.it_tables import compute_table, network_table
 from planner.solve.jobs import battery_held, battery_jobs, load_swings
 from planner.solve.permits import air_permit_table, gas_table
+from planner.solve.power_budget import power_budget
 from planner.solve.reading import Reading
 from planner.solve.rentals import rentals
 from planner.solve.roles import roles
@@ -30,6 +31,7 @@ _TABLES: dict[str, Callable[[Reading, pd.DataFrame], pd.DataFrame]] = {
     "rentals": rentals,
     "existing": standing,
     "generator_roles": roles,
+    "power_budget": power_budget,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from planner.families.generation import heat_rate_mmbtu_hhv_per_mwh, incremental_mmbtu_hhv_per_mwh
+from planner.families.generation import firm_of, heat_rate_mmbtu_hhv_per_mwh, incremental_mmbtu_hhv_per_mwh
 from planner.families.generation import no_load_mmbtu_hhv_per_mwh as no_load
 from planner.operation.gas import HOURS_PER_DAY, gas_of
 from planner.solve.reading import Reading, value
@@ -108,4 +108,6 @@ def firm_generation_mw(read: Reading, p: int) -> float:
                 burning -= rate * able
             left += able
         least = min(least, left)
-    return max(0.0, least)
+    largest = max((g.firm_mw for g in plant.generators if standing[g.item.id] > 0), default=0.0)
+    island_mw = scheme.group_mw if scheme is not None else None
+    return min(max(0.0, least), firm_of(sum(standing.values()), largest, spares, island_mw))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pyomo.environ as pyo
 
+from planner.case.item import Item
 from planner.families.battery import Battery
 from planner.sizing.options import Option
 from planner.solve.solution import Solution
@@ -134,3 +135,9 @@ class Reading:
         """Draw of the network units switched on in a period."""
         network = [o for o in self.sizing.options if o.item.family == "network"]
         return sum(o.item.design_kw / 1000.0 * self.running(o, p) for o in network)
+
+    def standing_at(self, stage: str, p: int, *, loaded: bool = False) -> list[tuple[Item, float]]:
+        """(item, units switched on) of everything in a stage of the chain; loaded: without catchers."""
+        there = [o for o in self.sizing.options if stage in o.supplies]
+        carry = self.sizing.loaded_units if loaded else self.sizing.energised_units
+        return [(o.item, on) for o in there if (on := value(carry(o, p))) > 0]

@@ -1149,14 +1149,14 @@ def test_what_comes_after_the_build_is_not_ignored(tmp_path: Path, change: str, 
     assert "build_months" in fault.remedy
 
 
-def test_a_pod_may_not_bring_heat_rejection(tmp_path: Path) -> None:
-    """What rejects a pod's heat outdoors is bought beside it; a claim to bring it would count for nothing."""
+def test_a_ups_may_not_bring_heat_rejection(tmp_path: Path) -> None:
+    """Coolers, pods and boxes reject heat; the claim of anything else would count for nothing."""
     folder = write(tmp_path, GOOD)
     (folder.parent if folder.is_file() else folder).joinpath("own").mkdir()
     own = (folder.parent if folder.is_file() else folder) / "own" / "pod.yaml"
     own.write_text(
-        "schema: catalog/1\nitems:\n  - {id: my_pod, family: enclosure, class: my_pod, vendor: own, model: pod,\n"
-        "     status: hypothetical, brings: [white_space, heat_rejection]}\n",
+        "schema: catalog/1\nitems:\n  - {id: my_ups, family: power, class: my_ups, vendor: own, model: ups,\n"
+        "     status: hypothetical, brings: [ups, heat_rejection]}\n",
         encoding="utf-8",
     )
     (fault,) = faults_of(folder, "catalogs=[own]")

@@ -124,6 +124,7 @@ def most(case: Case, expression: Callable[[Any], Any]) -> float:
         ({"scheme": "2(N+1)", "group": "site"}, 162),  # 81 on each path
         ({"scheme": "4N/3"}, 108),  # 4 units carry 3.75 MW: 26.7 -> 27 sets
         ({"scheme": "3N/2"}, 120),  # 3 units carry 2.5 MW: 40 sets
+        ({"scheme": "block_redundant", "blocks_per_catcher": 6}, 94),  # 80 blocks, a catcher for 6 of them: 14
     ],
     ids=lambda value: "_".join(str(v) for v in value.values()) if isinstance(value, dict) else str(value),
 )

@@ -305,6 +305,55 @@ def redundant(make: Make) -> Case:
     return make({"redundancy": schemes})
 
 
+def islands(make: Make) -> Case:
+    """The engines of that site in islands of 3.5 MW, each with its spare."""
+    steps = [{"from": "2027-06-01", "mw": 1, "via": "existing_feeders"}]
+    scheme = {"onsite_generation": {"scheme": "N+1", "group_mw": 3.5}}
+    return make(ENGINES, {"site": {"grid": {"interconnection": steps}}, "target": MANY, "redundancy": scheme})
+
+
+def derated(make: Make) -> Case:
+    """Catchers behind UPS and transformers; poor power factors, harmonics, and batteries that must last longer."""
+    chain = {
+        "power_factor": {"mv_lv_transformer": 0.8, "ups": 0.97},
+        "harmonic_loss_factor": 1.3,
+        "ride_through_minutes": 7,
+    }
+    schemes = {
+        "ups": {"scheme": "block_redundant", "blocks_per_catcher": 2},
+        "mv_lv_transformer": {"scheme": "block_redundant", "blocks_per_catcher": 3},
+    }
+    return make({"power_chain": chain, "redundancy": schemes})
+
+
+def boxes(make: Make) -> Case:
+    """A turnkey pod beside what is bought part by part; both reject the heat of the same loops."""
+    return make(
+        {
+            "candidates": {"compute": ["turnkey_pod_hypothetical", "nvidia_gb300_nvl72"]},
+            "committed": [{"item": "turnkey_pod_hypothetical", "units": 1, "on_site": "2027-10-01"}],
+            "target": {"milestones": [{"gpus": 1152, "by": "2028-05-01"}]},
+        },
+    )
+
+
+def tanks(make: Make) -> Case:
+    """Immersion containers and a hall: each takes only its own kind of compute."""
+    return make(
+        {
+            "site": {"hall": {"existing_m2": 150}},
+            "cooling": {"coolant_supply_c": 50, "chilled_water_supply_c": 22},
+            "candidates": {
+                "compute": ["nvidia_gb300_nvl72", "immersion_server_hypothetical"],
+                "enclosure": ["submer_megapod", "immersion_tank_generic", "hall_stick_built", "fit_out_generic"],
+            },
+            "committed": [{"item": "immersion_server_hypothetical", "units": 40, "on_site": "2027-08-01"}],
+            "target": {"milestones": [{"gpus": 1040, "by": "2028-05-01"}]},
+        },
+        set=["catalog.submer_megapod.lead_time_weeks=20", "catalog.immersion_tank_generic.lead_time_weeks=12"],
+    )
+
+
 def growing_load(make: Make) -> Case:
     """No build: a load that grows over three expansion years, engines and batteries added as it does."""
     hour = np.arange(8760)
@@ -385,6 +434,10 @@ CASES: dict[Callable[[Make], Case], tuple[str, ...]] = {
     most_gpus: ("nvidia_gb300_nvl72",),
     earliest: ("nvidia_gb300_nvl72",),
     redundant: ("ups_generic", "lv_switchboard_generic"),
+    islands: ("jenbacher_j620", "fuel"),
+    boxes: ("nvidia_gb300_nvl72", "ups_generic"),
+    tanks: ("nvidia_gb300_nvl72", "submer_megapod", "immersion_tank_generic"),
+    derated: ("ups_generic", "mv_padmount_transformer"),
     growing_load: ("jenbacher_j620", "tesla_megablock_4h", "battery wear", "time-of-use demand charge"),
     racks_over_years: ("nvidia_gb300_nvl72", "demand charge"),
 }
