@@ -20,7 +20,7 @@ import yaml
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TABLES = ("orders", "installed", "stages", "capacity", "dispatch", "ledger")
-FILES = {"plan.json", "plan.xlsx", *(f"{table}.csv" for table in TABLES)}
+FILES = {"plan.json", "plan.xlsx", *(f"{table}.csv" for table in (*TABLES, "site_limits"))}  # both have a yard
 QUICK = ("--set", "horizon.sample_days_per_month=1")
 
 
