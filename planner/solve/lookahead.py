@@ -1,6 +1,6 @@
 """The chosen plan run again by an operator who sees only hours ahead, and what its batteries earn then.
 
-The first year of the operating period is run hour by hour (`operation.lookahead`) with what the plan has built: with
+The first year of the operating period is run step by step (`operation.lookahead`) with what the plan has built: with
 its batteries and, to tell their savings, without them. Beside it stands the same year with perfect foresight, which is
 what the plan rests on. The state of charge at the edges of a month is the plan's, and so is the reserve for events.
 

@@ -154,3 +154,20 @@ def test_windows_are_hours_or_days() -> None:
     for text in ("", "0h", "24", "1.5h", "9999d", "month"):
         with pytest.raises(InputError, match="look-ahead"):
             _window_h(text)
+
+
+def test_every_scenario_is_run_and_the_totals_are_expected(make_case: Make) -> None:
+    """Two paths of load; totals weigh them by their probability."""
+    paths = [
+        {"name": "low", "probability": 0.25, "load_factor": 0.9},
+        {"name": "high", "probability": 0.75, "load_factor": 1.1},
+    ]
+    case = case_of(make_case, {"scenarios": paths, "horizon": {"sample_days_per_month": 1}})
+    solution = solve(case, gap=1e-4, threads=1)
+    plan = with_look_ahead(plan_of(solution), solution, 24, threads=1)
+    require(plan, case)
+    table = plan.details["look_ahead"]
+    by_path = table.groupby("scenario").look_ahead_cost_usd.sum()
+    expected = 0.25 * by_path["low"] + 0.75 * by_path["high"]
+    assert plan.summary["look_ahead"]["look_ahead"]["cost_usd"] == pytest.approx(expected)
+    assert by_path["high"] > by_path["low"]
