@@ -60,12 +60,15 @@ def summary(run: Run) -> str:
     """What was simulated, in words."""
     job, storage = run.job, run.storage
     failures = f"{len(run.failures_s)} failure{'s' if len(run.failures_s) != 1 else ''}"
+    shelf_kwh = 1000 * job.rack_storage_mwh(run.unsmoothed_mw, run.step_s) if job.rack_storage_fraction else 0.0
+    shelves = f"Storage in the racks takes {job.rack_storage_fraction:.0%} of it and moves {shelf_kwh:,.2f} kWh. "
+    shelves = shelves if job.rack_storage_fraction else ""
     moved_kwh = 1000 * float(np.ptp(run.smoothed.charge_mwh))
     return (
         f"A job of {job.design_mw:,.2f} MW swings by {job.swing_fraction:.0%} every {job.period_s:g} s "
         f"({job.duty_fraction:.0%} at the crest), with checkpoints every {job.checkpoint_every_s / 60:g} min and "
         f"{failures} in {len(run.load_mw) * run.step_s / 60:g} min, in steps of {1000 * run.step_s:g} ms. "
-        f"Battery {storage.power_mw:,.2f} MW and {storage.energy_mwh:,.3f} MWh; the meter follows the mean of "
+        f"{shelves}Battery {storage.power_mw:,.2f} MW and {storage.energy_mwh:,.3f} MWh; the meter follows the mean of "
         f"{run.window_s:,.0f} s. It gives {run.smoothed.given_mw:,.3f} MW on average and loses "
         f"{run.smoothed.lost_mw:,.3f} MW; it moves {moved_kwh:,.1f} kWh of its charge."
     )

@@ -77,7 +77,7 @@ def battery_held(read: Reading, _: pd.DataFrame) -> pd.DataFrame:
             "nameplate_mw": store.power_mw * units,
             "nameplate_mwh": store.energy_mwh * units,
             "swing_mw": value(m.swing_of_mw[store.item.id, p]),
-            "spinning_mw": value(m.spinning_of_mw[store.item.id, p]),
+            "spinning_mw": max(0.0, value(m.spinning_of_mw[store.item.id, p])),
             "held_mw": value(m.held_mw[store.item.id, p]),
             "held_up_mwh": value(m.held_up_mwh[store.item.id, p]),
             "held_down_mwh": value(m.held_down_mwh[store.item.id, p]),

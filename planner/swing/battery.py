@@ -2,6 +2,8 @@
 
 The target at the meter is the mean of the load over a window, less what brings the charge back to where it began. A
 ramp limiter alone would drift to the crest of a wave that is not half and half, and charge or discharge without end.
+Losses are made good as they come. What steps leave is brought back while the load swings: while it rests, the meter
+stays at the load, or the step that ends the rest would find less power than was sized for it.
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ from math import exp, inf
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.swing.signal import moving_mean
+from planner.swing.signal import moving_mean, range_within
 
 Array = NDArray[np.float64]
 FEEDBACK_H = 1.0  # in which the charge would come back  [engineering judgement]
 FEEDBACK_PACE = 0.01  # of the pace rules allow, that feedback may add to it  [engineering judgement]
+REST_S = 10.0  # without half the usual wave: the load rests
 SETTLED = 3.0  # time constants to full power
 
 
@@ -73,10 +76,13 @@ def smooth(
     first = asked[: max(1, round(window_s / step_s))]
     losses = float(np.where(first > 0, first * (1.0 / eta - 1.0), first * (eta - 1.0)).mean())  # known, and made good
     slow = step_s / max(window_s, step_s)
+    recent = range_within(load_mw, 2.0 * REST_S, step_s)
+    swings = recent >= 0.5 * np.median(recent)
     charge, given, begun, correction = storage.stored_mwh, 0.0, storage.stored_mwh, -losses
     flows, charges = np.empty(len(load_mw)), np.empty(len(load_mw))
-    for k, ask in enumerate(asked.tolist()):
-        change = (charge - begun) / feedback_h - losses - correction
+    for k, (ask, moves) in enumerate(zip(asked.tolist(), swings.tolist(), strict=True)):
+        restored = (charge - begun) / feedback_h if moves else 0.0
+        change = restored - losses - correction
         correction += min(max(change, -most_change), most_change)
         wanted = min(max(ask + correction, -power), power)
         given = wanted + (given - wanted) * keep

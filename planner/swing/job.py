@@ -33,8 +33,9 @@ class Job:
     def unsmoothed_mw(self, minutes: float, step_s: float, failures: int, seed: int) -> tuple[Array, list[float]]:
         """Power as the programme asks for it, and the seconds at which it fails: evenly random, fixed by the seed."""
         t = np.arange(round(minutes * 60.0 / step_s)) * step_s
-        at_crest = (t / self.period_s) % 1.0 < self.duty_fraction
-        at_crest &= (t % self.checkpoint_every_s) < self.checkpoint_every_s - self.checkpoint_s
+        near = t + 1e-6 * step_s  # every period as many steps, however the numbers round
+        at_crest = (near / self.period_s) % 1.0 < self.duty_fraction
+        at_crest &= (near % self.checkpoint_every_s) < self.checkpoint_every_s - self.checkpoint_s
         power = np.where(at_crest, 1.0, 1.0 - self.swing_fraction)
         last = max(QUIET_S, t[-1] - self.restart_s - QUIET_S)
         fails = sorted(np.random.default_rng(seed).uniform(QUIET_S, last, failures).round(3).tolist())

@@ -15,13 +15,13 @@ BAND_HZ = (0.1, 55.0)  # of the filter in the rules
 
 
 def moving_mean(load_mw: Array, window_s: float, step_s: float, lead_s: float = 0.0) -> Array:
-    """Mean over a window that ends `lead_s` after each step; the trace goes on before and after as it begins and ends.
+    """Mean over a window that ends `lead_s` after each step. Before the trace its first window repeats itself.
 
     The answer to a step A is a ramp of A / window_s. With a lead of half the window the ramp begins half of it
     before the step, as a scheduler that knows it can.
     """
     n, ahead = max(1, round(window_s / step_s)), round(lead_s / step_s)
-    known = np.concatenate([np.full(n - 1, load_mw[: max(n - 1, 1)].mean()), load_mw, np.full(ahead, load_mw[-1])])
+    known = np.concatenate([np.resize(load_mw[:n], n)[1:], load_mw, np.full(ahead, load_mw[-1])])
     total = np.concatenate([[0.0], np.cumsum(known)])
     mean: Array = (total[n:] - total[:-n]) / n
     return mean[ahead:]
