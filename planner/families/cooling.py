@@ -8,9 +8,15 @@ Symbols, per loop l and rejection item j:
     rejection_capacity[t]:   Q_j(t) <= kappa_j(t) x installed_j
     rejection_balance[t]:    sum_j Q_j(t) = heat_l(t)                 (only where a loop has two items or more)
     power drawn              e_j(t) x Q_j(t)
-kappa and e come from the weather of the hour and are data. Sources: chillers, Carnot COP times an efficiency
-(EnergyPlus curves are better where a maker gives them); dry coolers and towers, capacity in proportion to the
-approach (ASHRAE HVAC Systems and Equipment, ch. 40). Not modelled: part-load curves, fan laws, thermal storage.
+kappa and e come from the weather of the hour and are data. Sources: chillers, Carnot COP times an efficiency; dry
+coolers and towers, capacity in proportion to the approach (ASHRAE HVAC Systems and Equipment, ch. 40). Pads run at full
+effect in every hour in which dry air falls short, whatever the load.
+
+Not modelled: thermal storage; fan laws (fans draw their full share, while power falls with the cube of speed); part
+load of chillers. The last errs little where machines are staged: with the part-load curve .2466 + .4494 r + .3037 r^2
+of a 1.7 MW centrifugal machine (Carrier 19XR in EnergyPlus' library) power at .9 of load is .3 % below proportional,
+at .7 1.4 % above, at .5 9 % above. The temperature curves of that library are fitted to water of 4 to 10 degC;
+facility water here is 20 to 40, so they would be used outside their range and are not.
 """
 
 from __future__ import annotations
