@@ -74,6 +74,7 @@ INHERITED_AS_IS = (
     "derate_fraction_per_300m",
     "variable_om_usd_per_mwh",
     "availability_fraction",
+    "start_time_minutes",
     "wear_cost_usd_per_mwh",
     "dc_ac_ratio",
     "fixed_om_usd_per_kw_year",
