@@ -20,6 +20,9 @@ Variables
     cost[p,k]        operating cost of a place, above the cuts; with scenarios the expectation of
     path_cost[p,k,w] the same on path w
     value_at_risk, excess[w] of operation over the horizon, and what a path costs beyond it, where risk is asked for
+    fires[j,p]       units that fire before the air permit, where its date is freed to see what is in the way
+    fed[j,l,p], unfed[l,p] firm MW of generator j that gas feeds where the largest units of l are lost      MW
+    permitted[j,p]   energy the air permit allows generator j, where the case takes an enforceable cap       GWh/year
     first_charge[i,p] energy that new units of battery i bring to their reserve       MWh
 
 Constraints (each under this name in the model and the LP file)
@@ -38,6 +41,9 @@ Constraints (each under this name in the model and the LP file)
     grid_through_substation  import limited by firm transformers and bays
     firm_source              grid and firm generation cover the design load, solar, wind and batteries zero
     firm_generation_*        generation less its largest units
+    permits                  nothing fires before the air permit
+    firm_gas                 firm generation on gas within what its supply feeds
+    potential_to_emit        what could be emitted in a year within the permit, by pollutant
     supply_quarter           deliveries within the vendor's allocation
     budget                   cumulative cash, operation included
     yard_area, land_area     outdoor space
@@ -47,7 +53,8 @@ Constraints (each under this name in the model and the LP file)
     shared_allowance         parts of a month's tiers and availability add up to the month's
     edges                    state of charge between blocks
     ratchet                  the highest promised peak of the eleven months before
-    caps                     the blocks' allowances of a year within its annual limit
+    caps                     the blocks' allowances of a year within its annual limit; of any 12 months within
+                             the permitted energy
     path_excess              excess of a path over the value at risk
     reserves                 energy held for events within the energy of what stands; a free component of the vector
 """
