@@ -59,10 +59,10 @@ def _ride_through(
     if redundancy.get("standby_generation") is None:
         return
     sets = [catalog[name] for name in candidates.get("standby_generation", ())]
-    slowest = max((item.get("start_seconds", 0.0) for item in sets), default=0.0)
+    slowest = max((item.start_time_minutes.upper for item in sets if item.start_time_minutes is not None), default=0.0)
     batteries = [item.get("ride_through_minutes") for item in on_ups if item.ride_through_minutes is not None]
     bridged = minutes if minutes is not None else min(batteries, default=None)
-    if bridged is not None and slowest > bridged * 60.0:
-        rule = f"its sets take {slowest:g} s to start, and the UPS batteries last {bridged:g} min"
+    if bridged is not None and slowest > bridged:
+        rule = f"its sets take {slowest:g} min to start, and the UPS batteries last {bridged:g} min"
         remedy = "name a faster set, or ask for a longer power_chain.ride_through_minutes"
         reader.fault(("redundancy", "standby_generation"), "standby_generation", rule, remedy)

@@ -86,9 +86,9 @@ INHERITED_AS_IS = (
     "continuous_load_fraction",
     "eddy_current_loss_fraction",
     "ride_through_minutes",
-    "start_seconds",
     "variable_om_usd_per_mwh",
     "availability_fraction",
+    "start_time_minutes",
     "wear_cost_usd_per_mwh",
     "dc_ac_ratio",
     "fixed_om_usd_per_kw_year",
@@ -239,7 +239,6 @@ class Item(Strict):
     derate_fraction_per_k: Figure | None = None
     derate_from_c: Figure | None = None
     derate_fraction_per_300m: Figure | None = None
-    start_seconds: Figure | None = None  # of a standby set, from loss of the grid to full load
     availability_fraction: Figure | None = None
     # of a rented generator: all per MW of nameplate, without fuel
     rental_usd_per_mw_month: Figure | None = None  # due whether it runs or not

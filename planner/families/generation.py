@@ -4,6 +4,7 @@ Symbols, per item j (R nameplate MW standing, kappa_j(t) site rating by temperat
     generation_capacity[t]:      y_j(t) <= kappa_j(t) R_j
     generation_availability:     sum_t y_j(t) <= a_j sum_t kappa_j(t) R_j          maintenance and outages, by month
     in an event, without the latter:  y_j(t) <= kappa_j(t) (R_j - lost_j)          lost_j: MW of the unit that fails
+    generation_late[t]:          y_j(t) <= 0      in a call, of an item that does not start within its notice
 Fuel is paid on HHV. Firm capacity is rated at the site's extreme dry bulb and counts less its spares.
 
 An item with a minimum load, a cost of starts, a heat rate at half load or a ramp that can bind within a step is

@@ -8,6 +8,7 @@ on HHV, with what is burnt at no load and in starts where units are committed, e
 blow-down, which make-up water has), run-hours as MWh over the rating of what stands, and the cycles of a battery's
 warranty as MWh discharged over the nameplate energy of what stands. Standby generators do not run in a plan's hours, so
 their tests are in no cap, nor is what events burn. With scenarios the limit holds on every path.
+An air permit's enforceable cap is kept the same way, in any 12 months, by item (`sizing.permits`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ Where the utility may call as its contract lets it, the key goes on with the hou
 An event lasts whole hours and may begin at every step of the hours named. It goes by the input year of 365 days, on
 the actual calendar too: on 29 February it begins as on the 28th, and after the 28th comes 1 March. It is no part of
 any bill or year: what is imported, burnt or emitted in it counts towards no peak, ratchet, tier or annual limit.
-Nothing is exported in it, and the load is carried as it is without shifting or shedding.
+Nothing is exported in it, and the load is carried as it is without shifting or shedding. In a call with a notice,
+generators whose start is longer, or not known, give nothing, whether they run before it or not; in those of a promise
+(`called`) the firm megawatts of the connection stay. Gas is what `gas.ride` lets through.
 """
 
 from __future__ import annotations

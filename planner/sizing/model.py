@@ -27,6 +27,9 @@ Variables
     standing_by[o,p] units of a generator that stand by, and are not on duty          integer
     duty[j,p]        whether any of such a type is on duty                            binary
     billed[o,t]      units of it whose rent is due in a month
+    fires[j,p]       units that fire before the air permit, where its date is freed to see what is in the way
+    fed[j,l,p], unfed[l,p] firm MW of generator j that gas feeds where the largest units of l are lost      MW
+    permitted[j,p]   energy the air permit allows generator j, where the case takes an enforceable cap       GWh/year
     first_charge[i,p] energy that new units of battery i bring to their reserve       MWh
     held_mw[i,p], held_up_mwh[i,p], held_down_mwh[i,p]  what batteries keep back in every hour: see `held`
 
@@ -52,6 +55,9 @@ Constraints (each under this name in the model and the LP file)
     grid_through_substation  import limited by firm transformers and bays
     firm_source              grid and firm generation cover the design load, solar, wind and batteries zero
     firm_generation_*        generation less its largest units
+    permits                  nothing fires before the air permit
+    firm_gas                 firm generation on gas within what its supply feeds
+    potential_to_emit        what could be emitted in a year within the permit, by pollutant
     supply_quarter           deliveries within the vendor's allocation
     budget                   cumulative cash, operation included
     site_limit               areas, noise and stored fuel of what stands (`site_limits`)
@@ -62,7 +68,8 @@ Constraints (each under this name in the model and the LP file)
     shared_allowance         parts of a month's tiers and availability add up to the month's
     edges                    state of charge between blocks
     ratchet                  the highest promised peak of the eleven months before
-    caps                     the blocks' allowances of a year within its annual limit
+    caps                     the blocks' allowances of a year within its annual limit; of any 12 months within
+                             the permitted energy
     path_excess              excess of a path over the value at risk
     held                     what batteries keep back for swings and for the largest unit
     reserves                 energy held for events within the energy of what stands; a free component of the vector

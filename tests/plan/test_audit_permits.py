@@ -167,3 +167,43 @@ RUNS = "generation:own_engine_mw"
 )
 def test_edits_are_caught(plan: Plan, case: Case, check: str, edit: Edit) -> None:
     assert check in failed(plan, case, edit)
+
+
+def test_blocks_of_days_make_the_same_plan(make_case: Make) -> None:
+    """Permitted energy is shared out over days instead of months: the same cost, where no units are committed."""
+    plain = {"candidates": {"generation": ["own_engine"]}}
+    days = [{"horizon": {"sample_days_per_month": 2, "block": block}} for block in ("month", "day")]
+    one, other = (solve(everything(make_case, plain, of), gap=1e-5, threads=1) for of in days)
+    assert one.upper_kusd == pytest.approx(other.upper_kusd, rel=3e-5)
+    require(plan_of(other), other.sizing.case)
+
+
+def test_racks_on_call_and_engines_on_a_lateral(make_case: Make) -> None:
+    """1,440 GPUs on 2 MW of feeders and engines N+1: what may be shed is worth 60 h x .2 x 3 $ a GPU and year."""
+    steps = [{"from": "2027-06-01", "mw": 2, "via": "existing_feeders"}]
+    promise = {
+        "hours_per_year": 60,
+        "event_h": 2,
+        "notice_min": 30,
+        "compute_may_shed": 0.2,
+        "usd_per_gpu_hour": 3,
+    }
+    changes: dict[str, Any] = {
+        "target": {"milestones": [{"gpus": 1440, "by": "2028-05-01"}]},
+        "candidates": {"generation": ["jenbacher_j620"], "battery": ["tesla_megapack_2xl_4h"]},
+        "site": {
+            "grid": {"interconnection": steps, "curtailment": promise},
+            "gas": {"from": "2027-09-01", "mmbtu_hhv_per_day": 900},
+            "air_permit": {"from": "2027-09-01", "nox_tons_per_year": 250},
+        },
+    }
+    case = make_case(changes)
+    plan = plan_of(solve(case, gap=1e-4, threads=1))
+    require(plan, case)
+    year = plan.ledger[plan.ledger.date >= plan.capacity.period.iloc[-1]]
+    lost = year[year.line == "curtailed compute (value, not paid)"].usd.sum()
+    gpus = int(plan.capacity.gpus_energised.iloc[-1])
+    assert lost == pytest.approx(2 * 60 * 0.2 * 3 * gpus, rel=1e-6)  # two operating years
+    firm = plan.capacity.firm_generation_mw.iloc[-1]
+    rate = 7633 * 1.108 / 1000
+    assert firm <= 900 / 24 / rate + 1e-6

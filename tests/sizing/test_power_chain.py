@@ -224,8 +224,8 @@ def test_minutes_beyond_the_battery_buy_ups(make_case: Make, plain: Plan) -> Non
         ),
         (
             {"power_chain": {"ride_through_minutes": 2}, "redundancy": {"standby_generation": {"scheme": "N+1"}}},
-            ["catalog.diesel_genset_3mw.start_seconds=180"],
-            "take 180 s to start, and the UPS batteries last 2 min",
+            ["catalog.diesel_genset_3mw.start_time_minutes=3"],
+            "take 3 min to start, and the UPS batteries last 2 min",
         ),
         ({"power_chain": {"power_factor": {"upss": 0.9}}}, [], "unknown stage.*ups"),
     ],

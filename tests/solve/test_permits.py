@@ -372,3 +372,36 @@ def test_a_promise_is_blamed_in_megawatts(make_case: Make) -> None:
     nothing = {"candidates": {"generation": [], "battery": []}, "redundancy": None}
     found = shortfalls(curtailed(make_case, nothing))
     assert found["curtailment"] == (pytest.approx(10, rel=1e-3), "MW kept in a call")
+
+
+# -- a better promise, permit or supply never costs more -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tight", "loose"),
+    [
+        (gas(), gas(mmbtu_hhv_per_day=1920)),
+        (gas(firm=False, cut_days=30), gas()),
+        (gas(take_or_pay_fraction=0.5), gas()),
+        (gas(**{"from": "2027-02-01"}), gas()),
+    ],
+)
+def test_more_gas_never_costs_more(make_case: Make, tight: dict[str, Any], loose: dict[str, Any]) -> None:
+    one, other = (solve(site(make_case, change), gap=1e-6, threads=1) for change in (tight, loose))
+    assert other.lower_kusd <= one.upper_kusd * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("rare", "often"), [({}, {"event_h": 6}), ({"grid_fraction_left": 0.2}, {}), ({}, {"notice_min": 0})]
+)
+def test_a_milder_promise_never_costs_more(make_case: Make, rare: dict[str, Any], often: dict[str, Any]) -> None:
+    mild, hard = (solve(curtailed(make_case, **promise), gap=1e-6, threads=1) for promise in (rare, often))
+    assert mild.lower_kusd <= hard.upper_kusd * (1 + 1e-9)
+
+
+def test_firm_generation_is_what_gas_feeds(make_case: Make) -> None:
+    """Two engines of 5 MW stand, 960 MMBtu a day feed 5 MW: so says capacity, and 0 where not firm."""
+    stands = {"committed": [{"item": "own_engine", "units": 2, "on_site": "2027-01-01"}]}
+    for supply, mw in ((gas(), 5.0), (gas(firm=False, cut_days=5), 0.0), (gas(mmbtu_hhv_per_day=9000), 10.0)):
+        plan = plan_of(solve(site(make_case, supply, stands), gap=1e-4, threads=1))
+        assert plan.capacity.firm_generation_mw.iloc[-1] == pytest.approx(mw)
