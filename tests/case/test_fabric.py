@@ -212,6 +212,14 @@ def test_nothing_in_a_racks_price_is_counted_twice(make_case: Make) -> None:
     assert prices[2] - prices[3] == pytest.approx(576 * 800)
 
 
+def test_a_cheaper_or_leaner_part_shows_in_the_unit(make_case: Make) -> None:
+    """864 twin-port transceivers: 300 $ less each, and 20 instead of 30 W."""
+    better = [f"catalog.transceiver_1600g_twin_port.{text}" for text in ("price_usd=1500", "design_power_kw=0.02")]
+    units = [make_case(network(), set=changes).catalog["xdr_rail_optimised"] for changes in ((), better)]
+    assert units[0].get("price_usd") - units[1].get("price_usd") == pytest.approx(864 * 300)
+    assert units[0].design_kw - units[1].design_kw == pytest.approx(864 * 0.01)
+
+
 def test_three_tiers_where_two_do_not_reach(make_case: Make) -> None:
     """20,000 GPUs are 35 units: cores in 8 groups of 18, the least that divide 72 and take 35 x 72 links into 144."""
     case = make_case(network(gpus=20_000))
