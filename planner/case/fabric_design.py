@@ -119,8 +119,11 @@ class Layers:
 
 def layers_of(design: FabricDesign, switch_ports: int, oversubscription: float) -> Layers:
     """Counts of a design with a switch of so many ports; a Rule is raised where it cannot be built."""
+    if switch_ports < 2:
+        raise Rule("its switch has no switch_ports", "complete the item in a catalog of your own", ("switch",))
     if design.gpus_per_unit % design.rails:
-        raise Rule("must be a multiple of the rails", "correct the two", ("gpus_per_unit",))
+        rule = f"has {design.gpus_per_unit} GPUs a unit, no multiple of its {design.rails} rails"
+        raise Rule(rule, "correct the two", ("gpus_per_unit",))
     radix, on_rail = switch_ports * design.planes, design.gpus_per_unit // design.rails
     room = math.floor(radix * oversubscription / (1.0 + oversubscription) + 1e-9)
     on_each = least_divisor(on_rail, on_rail / max(room, 1))
@@ -166,7 +169,7 @@ def side_counts(side: SideNetwork, gpus: int, switch_ports: int) -> SideCounts:
     ports = math.ceil(gpus * side.ports_per_gpu * (1.0 + side.other_ports_fraction) - 1e-9)
     radix, over = switch_ports * side.port_split, side.oversubscription
     down = radix if over is None else math.floor(radix * over / (1.0 + over) + 1e-9)
-    leaves = max(side.least_switches, math.ceil(ports / down - 1e-9))
+    leaves = max(side.least_switches, math.ceil(ports / max(down, 1) - 1e-9))
     uplinks = 0 if over is None else leaves * math.ceil(ports / leaves / over - 1e-9)
     spines = math.ceil(uplinks / radix - 1e-9)
     return SideCounts(ports, leaves + spines, uplinks, math.ceil((ports + 2 * uplinks) / side.ports_per_transceiver))

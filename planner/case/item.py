@@ -286,6 +286,12 @@ class Item(Strict):
         for name in ("energy_retention_fraction", "warranty_cycles_per_year", "response_s"):
             if getattr(self, name) is not None and self.family != "battery":
                 found.append(Rule("is for batteries", "remove it", (name,)))
+        for name in ("fabric", "side_network"):
+            if getattr(self, name) is not None and self.family != "network":
+                found.append(Rule("is for networks", "remove it", (name,)))
+        for name in ("price_usd", "price_usd_per_kw", "design_power_kw", "gpu_ports"):
+            if self.fabric is not None and getattr(self, name) is not None:
+                found.append(Rule("follows from the fabric design", "remove it", (name,), (name, "fabric")))
         if self.heat_rate_btu_per_kwh_lhv and self.heat_rate_btu_per_kwh_hhv:
             found.append(Rule("has an LHV and an HHV heat rate", "keep one", ("heat_rate_btu_per_kwh_hhv",)))
         found += commitment_faults(self) + rental_faults(self)

@@ -182,27 +182,29 @@ def test_a_gb200_unit_draws_the_published_power(make_case: Make) -> None:
     assert 8 * rack.design_kw + network_kw == pytest.approx(1200, rel=0.05)
 
 
+BARE: dict[str, Any] = {
+    "id": "bare_rack",
+    "family": "compute",
+    "class": "rack_scale_compute",
+    "vendor": "own",
+    "model": "own",
+    "status": "available",
+    "consumes": ["white_space", "fit_out", "network", "busway", "cdu", "air_unit"],
+    "price_usd": 3.5e6,
+    "gpus": 72,
+    "design_power_kw": 142,
+    "average_power_kw": 120,
+    "heat_to_liquid_fraction": 0.9,
+    "footprint_m2": 0.64,
+}
+
+
 def test_nothing_in_a_racks_price_is_counted_twice(make_case: Make) -> None:
     """A rack sold without NICs and NVLink brings both into the bill: 576 x (1,130 + 5,556) $ more, no more watts."""
     whole = make_case(network())
-    bare = {
-        "id": "bare_rack",
-        "family": "compute",
-        "class": "rack_scale_compute",
-        "vendor": "own",
-        "model": "own",
-        "status": "available",
-        "consumes": ["white_space", "fit_out", "network", "busway", "cdu", "air_unit"],
-        "price_usd": 3.5e6,
-        "gpus": 72,
-        "design_power_kw": 142,
-        "average_power_kw": 120,
-        "heat_to_liquid_fraction": 0.9,
-        "footprint_m2": 0.64,
-    }
     prices = {}
     for held in ([], ["nics"], ["scale_up", "nics"], ["scale_up", "nics", "transceivers"]):
-        case = make_case(network(), {"candidates": {"compute": ["bare_rack"]}}, items=[bare | {"includes": held}])
+        case = make_case(network(), {"candidates": {"compute": ["bare_rack"]}}, items=[BARE | {"includes": held}])
         unit = case.catalog["xdr_rail_optimised"]
         prices[len(held)] = unit.get("price_usd")
         assert unit.design_kw == pytest.approx(whole.catalog["xdr_rail_optimised"].design_kw)
@@ -210,6 +212,14 @@ def test_nothing_in_a_racks_price_is_counted_twice(make_case: Make) -> None:
     assert prices[0] - prices[2] == pytest.approx(576 * (1130 + 5556))
     assert prices[1] - prices[2] == pytest.approx(576 * 5556)
     assert prices[2] - prices[3] == pytest.approx(576 * 800)
+
+
+def test_a_cheaper_or_leaner_part_shows_in_the_unit(make_case: Make) -> None:
+    """864 twin-port transceivers: 300 $ less each, and 20 instead of 30 W."""
+    better = [f"catalog.transceiver_1600g_twin_port.{text}" for text in ("price_usd=1500", "design_power_kw=0.02")]
+    units = [make_case(network(), set=changes).catalog["xdr_rail_optimised"] for changes in ((), better)]
+    assert units[0].get("price_usd") - units[1].get("price_usd") == pytest.approx(864 * 300)
+    assert units[0].design_kw - units[1].design_kw == pytest.approx(864 * 0.01)
 
 
 def test_three_tiers_where_two_do_not_reach(make_case: Make) -> None:
@@ -303,6 +313,66 @@ def test_a_fabric_slower_than_the_nics_is_said(make_case: Make) -> None:
     assert any("NICs of 800 Gb/s" in text for text in slow.warnings)
     for case in (make_case(network()), make_case({"network": {"fabric": "ndr_rack_scale"}}, GB200)):
         assert not any("Gb/s" in text for text in case.warnings)
+
+
+OWN_FABRIC: dict[str, Any] = {
+    "id": "own_fabric",
+    "family": "network",
+    "class": "network_fabric",
+    "vendor": "own",
+    "model": "own",
+    "status": "available",
+    "brings": ["network"],
+    "consumes": ["white_space", "fit_out", "busway", "air_unit"],
+}
+OWN_DESIGN: dict[str, Any] = {
+    "gpus_per_unit": 576,
+    "rails": 8,
+    "port_gbps": 800.0,
+    "switch": "nvidia_q3400_ra_switch",
+    "transceiver": "transceiver_1600g_twin_port",
+    "node_transceiver": "transceiver_800g",
+    "cable": "cable_fibre",
+    "nic": "nic_scale_out",
+    "scale_up": "scale_up_per_gpu",
+    "front_end": "front_end_400g",
+    "storage": "storage_400g",
+    "management": "management_1g",
+    "network_rack": "network_rack",
+    "management_rack": "management_rack",
+    "management_racks_per_unit": 4,
+}
+
+
+@pytest.mark.parametrize(
+    ("design", "item", "rule"),
+    [
+        ({"rails": 7}, {}, "has 576 GPUs a unit, no multiple of its 7 rails"),
+        ({"switch": "network_rack"}, {}, "its switch has no switch_ports"),
+        ({"switch": "management_switch_48_port", "rails": 16}, {}, "32 leaves a unit, more than 18 uplinks can reach"),
+        ({"cable": "rope"}, {}, "its component rope lacks the item"),
+        ({"nic": "nvidia_q3450_ld"}, {}, "its component nvidia_q3450_ld lacks"),
+        ({"storage": "cable_fibre"}, {}, "is no side network"),
+        ({}, {"price_usd": 1e6}, "follows from the fabric design"),
+    ],
+)
+def test_designs_that_cannot_be_counted(
+    make_case: Make, design: dict[str, Any], item: dict[str, Any], rule: str
+) -> None:
+    own = OWN_FABRIC | {"fabric": OWN_DESIGN | design} | item
+    chosen: dict[str, Any] = {"network": {"fabric": "own_fabric"}}
+    items = [own]
+    if "nic" in design:  # a rack without NICs, so that they are counted
+        items.append(BARE | {"includes": ["scale_up"]})
+        chosen["candidates"] = {"compute": ["bare_rack"]}
+    with pytest.raises(InputError) as caught:
+        make_case(chosen, items=items)
+    assert any(rule in fault.rule for fault in caught.value.faults), str(caught.value)
+
+
+def test_a_design_of_ones_own_counts_like_the_catalogs(make_case: Make) -> None:
+    own = make_case({"network": {"fabric": "own_fabric"}}, items=[OWN_FABRIC | {"fabric": OWN_DESIGN}])
+    assert bill(own) == bill(make_case(network()))
 
 
 def test_items_that_include_different_parts_are_refused(make_case: Make) -> None:
