@@ -333,7 +333,7 @@ class Standing:
             parts = [s for s in item.brings if s not in FUELLED] if item.family == "compute" else []
             return "+".join(parts) or item.family
         if "heat_rejection" in item.brings and "white_space" not in item.brings:
-            loop = next((loop for loop in LOOPS if self.rejector(item.id, loop)), None)
+            loop = next((loop for loop in reversed(LOOPS) if self.rejector(item.id, loop)), None)  # the colder first
             return f"heat_rejection:{loop}" if loop else None
         plain = "white_space" in item.brings or set(item.brings) & set(PLAIN)
         return "+".join(

@@ -150,15 +150,14 @@ def options_of(plant: Plant, dates: Dates | None = None) -> tuple[Option, ...]:
             item = case.catalog[item_id]
             supplies, group = _grouped(case, plant, item, stage)
             result.append(_option(case, dates, item_id, item, supplies, group, buyable=stage))
-    seen: set[str] = set()
+    home = {rejection.item.id: rejection.loop for rejection in plant.rejections}  # the last: the colder water
     for rejection in plant.rejections:
         scheme = case.stage_redundancy("heat_rejection")
         capacity = rejection.capacity_mw * rejection.design_capacity_fraction
         group = group_of(scheme, capacity, _rack_block(plant, scheme, f"heat:{rejection.loop}"))
         key = f"{rejection.item.id}@{rejection.loop}"
         position = f"heat_rejection:{rejection.loop}"
-        own = rejection.item.id not in seen  # committed units serve the first loop the item can serve
-        seen.add(rejection.item.id)
+        own = rejection.loop == home[rejection.item.id]  # committed units serve the loop fewer items can serve
         result.append(
             _option(
                 case,
