@@ -74,14 +74,36 @@ def faults(plan: Path, expected: dict[str, Any]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("example", ["carolina", pytest.param("memphis", marks=pytest.mark.slow)])
-def test_the_plan_is_what_its_expectations_say(example: str, tmp_path: Path) -> None:
-    run = solve(tmp_path, example)
+RUNS = [  # case, and what it is compared with
+    ("carolina", "expected.yaml"),
+    pytest.param("memphis", "expected.yaml", marks=pytest.mark.slow),
+    ("charging_edge", "expected.yaml"),
+    ("desert_campus", "expected.yaml"),
+    ("gigawatt_campus", "expected.yaml"),
+    ("hall_retrofit", "expected.yaml"),
+    ("immersion_pods", "expected.yaml"),
+    ("immersion_pods/stick_built.yaml", "expected_stick_built.yaml"),
+]
+
+
+def test_every_example_is_run() -> None:
+    runs = [getattr(run, "values", run) for run in RUNS]
+    folders = [EXAMPLES / case if (EXAMPLES / case).is_dir() else (EXAMPLES / case).parent for case, _ in runs]
+    compared = {folder / name for folder, (_, name) in zip(folders, runs, strict=True)}
+    assert compared == set(EXAMPLES.glob("*/expected*.yaml"))
+    assert set(folders) == {path for path in EXAMPLES.iterdir() if path.is_dir()}
+    assert all((folder / "README.md").is_file() for folder in folders)
+
+
+@pytest.mark.parametrize(("case", "expectations"), RUNS)
+def test_the_plan_is_what_its_expectations_say(case: str, expectations: str, tmp_path: Path) -> None:
+    path = EXAMPLES / case / "case.yaml" if (EXAMPLES / case).is_dir() else EXAMPLES / case
+    expected = yaml.safe_load((path.parent / expectations).read_text(encoding="utf-8"))
+    run = solve(tmp_path, case, *expected.get("run", []))
     assert run.returncode == 0, run.stderr
     plan = tmp_path / "plan"
-    assert {path.name for path in plan.iterdir()} == FILES
+    assert {file.name for file in plan.iterdir()} == FILES
     assert all(table(plan, name) for name in TABLES)
-    expected = yaml.safe_load((EXAMPLES / example / "expected.yaml").read_text(encoding="utf-8"))
     assert faults(plan, expected) == []
 
     book = openpyxl.load_workbook(plan / "plan.xlsx", read_only=True)
@@ -89,7 +111,7 @@ def test_the_plan_is_what_its_expectations_say(example: str, tmp_path: Path) -> 
     book.close()
 
     summary = json.loads((plan / "plan.json").read_text(encoding="utf-8"))
-    assert {"case.yaml"} <= set(summary["inputs_sha256"])
+    assert path.name in summary["inputs_sha256"]
     assert f"{summary['gpus_energised']:,.0f}" in run.stdout
 
 
