@@ -18,10 +18,12 @@ import openpyxl
 import pytest
 import yaml
 
+from planner.plan.plan import DETAILS
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TABLES = ("orders", "installed", "stages", "capacity", "dispatch", "ledger")
-DETAILS = ("compute",)  # what the examples have details of
-FILES = {"plan.json", "plan.xlsx", *(f"{table}.csv" for table in (*TABLES, *DETAILS))}
+ALWAYS = {"plan.json", "plan.xlsx", *(f"{table}.csv" for table in (*TABLES, "compute", "cooling", "power_budget"))}
+SOME = {f"{name}.csv" for name in DETAILS}
 QUICK = ("--set", "horizon.sample_days_per_month=1")
 
 
@@ -75,14 +77,37 @@ def faults(plan: Path, expected: dict[str, Any]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("example", ["carolina", pytest.param("memphis", marks=pytest.mark.slow)])
-def test_the_plan_is_what_its_expectations_say(example: str, tmp_path: Path) -> None:
-    run = solve(tmp_path, example)
+RUNS = [  # case, and what it is compared with
+    ("carolina", "expected.yaml"),
+    pytest.param("memphis", "expected.yaml", marks=pytest.mark.slow),
+    ("charging_edge", "expected.yaml"),
+    ("desert_campus", "expected.yaml"),
+    ("gigawatt_campus", "expected.yaml"),
+    ("hall_retrofit", "expected.yaml"),
+    ("immersion_pods", "expected.yaml"),
+    ("immersion_pods/stick_built.yaml", "expected_stick_built.yaml"),
+]
+
+
+def test_every_example_is_run() -> None:
+    runs = [getattr(run, "values", run) for run in RUNS]
+    folders = [EXAMPLES / case if (EXAMPLES / case).is_dir() else (EXAMPLES / case).parent for case, _ in runs]
+    compared = {folder / name for folder, (_, name) in zip(folders, runs, strict=True)}
+    assert compared == set(EXAMPLES.glob("*/expected*.yaml"))
+    assert set(folders) == {path for path in EXAMPLES.iterdir() if path.is_dir()}
+    assert all((folder / "README.md").is_file() for folder in folders)
+
+
+@pytest.mark.parametrize(("case", "expectations"), RUNS)
+def test_the_plan_is_what_its_expectations_say(case: str, expectations: str, tmp_path: Path) -> None:
+    path = EXAMPLES / case / "case.yaml" if (EXAMPLES / case).is_dir() else EXAMPLES / case
+    expected = yaml.safe_load((path.parent / expectations).read_text(encoding="utf-8"))
+    run = solve(tmp_path, case, *expected.get("run", []))
     assert run.returncode == 0, run.stderr
     plan = tmp_path / "plan"
-    assert {path.name for path in plan.iterdir()} == FILES
+    assert {file.name for file in plan.iterdir()} - SOME == ALWAYS - SOME
+    assert {file.name for file in plan.iterdir()} >= ALWAYS
     assert all(table(plan, name) for name in TABLES)
-    expected = yaml.safe_load((EXAMPLES / example / "expected.yaml").read_text(encoding="utf-8"))
     assert faults(plan, expected) == []
 
     book = openpyxl.load_workbook(plan / "plan.xlsx", read_only=True)
@@ -90,7 +115,7 @@ def test_the_plan_is_what_its_expectations_say(example: str, tmp_path: Path) -> 
     book.close()
 
     summary = json.loads((plan / "plan.json").read_text(encoding="utf-8"))
-    assert {"case.yaml"} <= set(summary["inputs_sha256"])
+    assert path.name in summary["inputs_sha256"]
     assert f"{summary['gpus_energised']:,.0f}" in run.stdout
 
 
@@ -125,7 +150,8 @@ def test_a_second_run_replaces_the_plan_whole(tmp_path: Path) -> None:
     assert json.loads((plan / "plan.json").read_text(encoding="utf-8")) == first  # a failed run leaves it alone
 
     assert solve(tmp_path, "carolina", *loose, "--set", "finance.discount_rate=0.08").returncode == 0
-    assert {path.name for path in plan.iterdir()} == FILES
+    assert {path.name for path in plan.iterdir()} - SOME == ALWAYS - SOME
+    assert {path.name for path in plan.iterdir()} >= ALWAYS
     assert json.loads((plan / "plan.json").read_text(encoding="utf-8"))["objective_usd"] != first["objective_usd"]
     assert [path.name for path in tmp_path.iterdir()] == ["plan"]  # nothing half-written beside it
 

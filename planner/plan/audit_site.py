@@ -461,7 +461,7 @@ class Standing:
             parts = self._with_loops(item) if item.family == "compute" else []
             return "+".join(parts) or item.family
         if "heat_rejection" in item.brings and item.family == "cooling":
-            loop = next((loop for loop in LOOPS if self.rejector(item.id, loop)), None)
+            loop = next((loop for loop in reversed(LOOPS) if self.rejector(item.id, loop)), None)  # the colder first
             return f"heat_rejection:{loop}" if loop else None
         plain = "white_space" in item.brings or set(item.brings) & set(PLAIN)
         if plain:

@@ -166,7 +166,7 @@ def options_of(plant: Plant, dates: Dates | None = None) -> tuple[Option, ...]:
             supplies, group = _grouped(case, plant, item, stage)
             option = _option(case, dates, item_id, item, supplies, group, buyable=stage)
             result.append(replace(option, flow_lpm=_flow_per_set(case, plant, option)))
-    seen: set[str] = set()
+    home = {rejection.item.id: rejection.loop for rejection in plant.rejections}  # the last: the colder water
     for rejection in plant.rejections:
         if rejection.item.family != "cooling":
             continue  # part of a pod
@@ -175,8 +175,7 @@ def options_of(plant: Plant, dates: Dates | None = None) -> tuple[Option, ...]:
         group = group_of(scheme, capacity, _rack_block(plant, scheme, f"heat:{rejection.loop}"))
         key = rejection_key(rejection.item, rejection.loop)
         position = f"heat_rejection:{rejection.loop}"
-        own = rejection.item.id not in seen  # committed units serve the first loop the item can serve
-        seen.add(rejection.item.id)
+        own = rejection.loop == home[rejection.item.id]  # committed units serve the loop fewer items can serve
         result.append(
             _option(
                 case,
