@@ -32,6 +32,7 @@ Constraints (each under this name in the model and the LP file)
     energised_on_site        racks run after delivery, installation and burn-in
     energised_stay           racks that run keep running
     stage_capacity           firm capacity of a position covers the design load there
+    fitting                  every few kinds of compute fit into the enclosures that take one of them
     ride_through             UPS batteries carry their load for the minutes asked
     commissioned_blocks      design IT power fits the completed blocks
     commissioned_equipment   a block is tested on equipment that stands
