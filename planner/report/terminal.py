@@ -100,8 +100,8 @@ def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:
     for line in s["defaults_used"]:
         console.print(Text(f"default: {line}", style="dim"))
     console.print(f"audit: {checks} checks over {checked:,} values passed; {s['rounds']} rounds, {s['seconds']:.1f} s")
-    tables = ", ".join(f"{name}.csv" for name in (*TABLES, *plan.details))
-    console.print(Text(f"files: {folder}/plan.json, plan.xlsx, {tables}"))
+    names = (*TABLES, *plan.details)
+    console.print(Text(f"files: {folder}/plan.json, plan.xlsx, " + ", ".join(f"{name}.csv" for name in names)))
 
 
 def _print_paths(plan: Plan, console: Console) -> None:
@@ -217,7 +217,7 @@ def print_item(entry: Entry) -> None:
     item, console = entry.item, _console()
     console.print(Text(f"{item.id}: {item.vendor} {item.model}", style="bold"))
     console.print(Text(f"{item.family}, class {item.item_class}, {item.status}; from {entry.file}:{entry.line}"))
-    for label, stages in (("brings", item.brings), ("consumes", item.consumes)):
+    for label, stages in (("brings", item.brings), ("consumes", item.consumes), ("accepts", item.accepts)):
         if stages:
             console.print(Text(f"{label} " + ", ".join(f"{s} ({STAGES[s]})" for s in stages)))
     design = item.fabric or item.side_network

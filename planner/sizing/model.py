@@ -46,6 +46,7 @@ Constraints (each under this name in the model and the LP file)
     stage_capacity           firm capacity of a position covers the design load there
     top_layer_units          the steps of a fabric's top layer follow its units
     nodes_racked             every node that runs stands in a rack in use
+    fitting                  every few kinds of compute fit into the enclosures that take one of them
     ride_through             UPS batteries carry their load for the minutes asked
     commissioned_blocks      design IT power fits the completed blocks
     settled_racks            of that, racks that have run since before the start need no block
