@@ -16,7 +16,12 @@ from own import BATTERY, ENGINE
 from planner.case.case import Case
 from planner.case.catalog import default_catalog_folder, read_catalog
 from planner.errors import InfeasibleError
-from planner.families.generation import heat_rate_mmbtu_hhv_per_mwh, nox_kg_per_mwh_of_ppm
+from planner.families.generation import (
+    heat_rate_mmbtu_hhv_per_mwh,
+    nox_kg_per_mwh_of_bhp_hours,
+    nox_kg_per_mwh_of_mg,
+    nox_kg_per_mwh_of_ppm,
+)
 from planner.plan.audit import require
 from planner.solve.decomposition import Solution, solve
 from planner.solve.extract import plan_of
@@ -155,6 +160,12 @@ def test_potential_of_247_mw(ppm: float, tons: float) -> None:
     """247 MW, 8,760 h, ppm x 1.671e-6 x 9,630 x 1.108 kg/MWh: 85 and 383 short tons (generation.md section 4)."""
     rate = nox_kg_per_mwh_of_ppm(ppm, 9630 * 1.108)
     assert rate * 247 * 8760 / KG_PER_SHORT_TON == pytest.approx(tons, abs=0.5)
+
+
+def test_rates_of_engines_as_makers_state_them() -> None:
+    """500 mg/Nm3 of a J620 are about 1.3 kg/MWh; 0.267 g/bhp-h of a G3520K are .37 (x 1.38)."""
+    assert nox_kg_per_mwh_of_mg(500, 7633) == pytest.approx(1.3, abs=0.03)
+    assert nox_kg_per_mwh_of_bhp_hours(0.267) == pytest.approx(0.37, abs=0.003)
 
 
 @pytest.mark.parametrize(("rate", "units"), [(0.0357, 15), (0.1605, 3)])
