@@ -72,7 +72,7 @@ def _middle(month: object) -> object:
 
 def _whole_units(case: Case) -> bool:
     """Whether some generator may have a least load, a ramp, starts or fuel at no load."""
-    ids = {*case.candidates.get("generation", ()), *(row.item for row in case.input.committed)}
+    ids = {*case.candidates.get("generation", ()), *case.input.owned}
     fields = (
         "minimum_load_fraction",
         "start_cost_usd",

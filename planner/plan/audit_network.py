@@ -126,7 +126,7 @@ def _at_node(rule: str) -> bool:
 
 def compute_of(case: Case) -> list[Item]:
     """Compute that may stand in a case."""
-    names = [*case.candidates.get("compute", ()), *(row.item for row in case.input.committed)]
+    names = [*case.candidates.get("compute", ()), *case.input.owned]
     return [case.catalog[n] for n in dict.fromkeys(names) if case.catalog[n].family == "compute"]
 
 

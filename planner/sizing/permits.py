@@ -141,7 +141,7 @@ class Permits(Loads):
         permit = self.case.input.site.air_permit
         assert permit is not None
         for o in self.options if self.may_fire(p) else ():
-            if "standby_generation" in o.supplies:
+            if "standby_generation" in o.supplies and not o.reuses:  # those count as generators already
                 emergency = o.item.permit_class == "emergency"
                 hours = permit.emergency_hours_per_year if emergency else float(HOURS_PER_YEAR)
                 yield o.item, hours * o.item.get("nameplate_power_mw") / MWH_PER_GWH * self.units(o, p)

@@ -25,7 +25,7 @@ def air_permit_table(read: Reading, _: pd.DataFrame) -> pd.DataFrame:
         assert permit is not None
         if permit.from_ > start:
             continue
-        for o in read.sizing.options:
+        for o in (o for o in read.sizing.options if not o.reuses):
             standby = "standby_generation" in o.supplies
             units = read.units(o, p)
             if not units or not (standby or o.item.family == "generation"):

@@ -29,7 +29,7 @@ def site_limits_table(read: Reading, dispatch: pd.DataFrame) -> pd.DataFrame:
 
 
 def _row(read: Reading, limit: SiteLimit, p: int) -> _Row:
-    used = sum(limit.each(o) * read.units(o, p) for o in read.sizing.options)
+    used = sum(limit.each(o) * read.units(o, p) for o in read.sizing.options if not o.reuses)
     noise = read.case.input.site.noise
     if limit.name == "noise" and noise is not None:
         return _Row(read.starts[p], "noise", max(0.0, noise.level_dba(used)), noise.limit_dba, "dB(A)")
