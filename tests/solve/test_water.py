@@ -167,3 +167,11 @@ def test_the_audit_finds_water_above_the_permit(make_case: Make) -> None:
         assert name in failed
     ledger = plan.ledger.assign(usd=np.where(plan.ledger.line == "water", 0.99, 1.0) * plan.ledger.usd)
     assert any(not check.ok for check in audit(replace(plan, ledger=ledger), case))
+
+
+def test_every_scenario_has_its_water(make_case: Make) -> None:
+    """Two price paths of one site: a cooling table each, both re-added by the audit."""
+    paths = [{"name": name, "probability": 0.5, "energy_price_factor": f} for name, f in (("low", 0.8), ("high", 1.2))]
+    plan = planned(make_case(TOWER, water(m3_per_day=200, usd_per_m3=2), {"scenarios": paths}))
+    assert set(plan.details["cooling"].scenario) == {"low", "high"}
+    assert plan.summary["key_results"]["peak_day_m3"] <= 200
