@@ -99,7 +99,8 @@ def dates_of(plant: Plant, reached: int | None = None) -> Dates:
     in_order = tuple(sorted(standing))
     ramps = any(position in rack.item.brings for rack in plant.racks for position in TESTED_ON)
     first = in_order if ramps else starts
-    return Dates(first, in_order, first[0] if case.export_usd_per_mwh is None else 0)  # power that cannot be sold
+    # What is switched on for the crews draws power, and gives off heat, before any rack does.
+    return Dates(first, in_order, in_order[0] if case.export_usd_per_mwh is None else 0)  # power that cannot be sold
 
 
 def _due(case: Case, reached: int | None) -> list[tuple[Milestone | None, int]]:
