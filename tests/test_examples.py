@@ -77,32 +77,34 @@ def faults(plan: Path, expected: dict[str, Any]) -> list[str]:
     return found
 
 
-RUNS = [  # case, and what it is compared with
-    ("carolina", "expected.yaml"),
-    pytest.param("memphis", "expected.yaml", marks=pytest.mark.slow),
-    ("charging_edge", "expected.yaml"),
-    ("desert_campus", "expected.yaml"),
-    ("gigawatt_campus", "expected.yaml"),
-    ("hall_retrofit", "expected.yaml"),
-    ("immersion_pods", "expected.yaml"),
-    ("immersion_pods/stick_built.yaml", "expected_stick_built.yaml"),
-]
+RUNS = {  # case, and what it is compared with
+    "carolina/case.yaml": "expected.yaml",
+    "memphis/case.yaml": "expected.yaml",
+    "charging_edge/case.yaml": "expected.yaml",
+    "desert_campus/case.yaml": "expected.yaml",
+    "gigawatt_campus/case.yaml": "expected.yaml",
+    "hall_retrofit/case.yaml": "expected.yaml",
+    "immersion_pods/case.yaml": "expected.yaml",
+    "immersion_pods/stick_built.yaml": "expected_stick_built.yaml",
+}
+SLOW = ("memphis/case.yaml",)
 
 
 def test_every_example_is_run() -> None:
-    runs = [getattr(run, "values", run) for run in RUNS]
-    folders = [EXAMPLES / case if (EXAMPLES / case).is_dir() else (EXAMPLES / case).parent for case, _ in runs]
-    compared = {folder / name for folder, (_, name) in zip(folders, runs, strict=True)}
+    paths = [EXAMPLES / case for case in RUNS]
+    compared = {path.parent / name for path, name in zip(paths, RUNS.values(), strict=True)}
     assert compared == set(EXAMPLES.glob("*/expected*.yaml"))
-    assert set(folders) == {path for path in EXAMPLES.iterdir() if path.is_dir()}
+    folders = {path.parent for path in paths}
+    assert folders == {path for path in EXAMPLES.iterdir() if path.is_dir()}
     assert all((folder / "README.md").is_file() for folder in folders)
 
 
-@pytest.mark.parametrize(("case", "expectations"), RUNS)
-def test_the_plan_is_what_its_expectations_say(case: str, expectations: str, tmp_path: Path) -> None:
-    path = EXAMPLES / case / "case.yaml" if (EXAMPLES / case).is_dir() else EXAMPLES / case
-    expected = yaml.safe_load((path.parent / expectations).read_text(encoding="utf-8"))
-    run = solve(tmp_path, case, *expected.get("run", []))
+@pytest.mark.parametrize("case", [pytest.param(c, marks=pytest.mark.slow) if c in SLOW else c for c in RUNS])
+def test_the_plan_is_what_its_expectations_say(case: str, tmp_path: Path) -> None:
+    path = EXAMPLES / case
+    expected = yaml.safe_load((path.parent / RUNS[case]).read_text(encoding="utf-8"))
+    given = case.removesuffix("/case.yaml")  # a folder, as people write it
+    run = solve(tmp_path, given, *expected.get("run", []))
     assert run.returncode == 0, run.stderr
     plan = tmp_path / "plan"
     assert {file.name for file in plan.iterdir()} - SOME == ALWAYS - SOME
