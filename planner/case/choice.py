@@ -239,7 +239,7 @@ class Chooser:
         rows = [name for name in given.owned if name in catalog]
         committed_stages = {stage for item_id in rows for stage in catalog[item_id].brings}
         for stage in self._needed_stages():
-            offered = [name for name in self.by_stage.get(stage, ()) if catalog[name].family != "compute"]
+            offered = [n for n in self.by_stage.get(stage, ()) if n not in catalog or catalog[n].family != "compute"]
             if offered or given.redundancy.get(stage, "") is None:  # what a box brings serves the box
                 continue
             default = CLASS_DEFAULTS[stage]
