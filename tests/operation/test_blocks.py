@@ -82,6 +82,7 @@ def random_x(plant: Plant, rng: np.random.Generator) -> Array:
         "standing_heat:air": rng.uniform(0, 0.4),
         "reserve_mw": rng.uniform(0, 3),
         store.key: battery,
+        store.energy: battery * store.hours,
         f"soc_start:{store.item.id}": soc,
         f"soc_end:{store.item.id}": soc * rng.uniform(0, 1),
     }

@@ -211,7 +211,7 @@ def test_ledger_quarters_by_hand(book: Any) -> None:
 
 def test_sources_hold_every_figure_of_the_items(book: Any, case: Case) -> None:
     sheet = book["Sources"]
-    expected = [(name, field) for name in (RACK, BATTERY) for field, _ in case.catalog[name].figures()]
+    expected = [(name, field) for name in (RACK, BATTERY) for field, _ in case.catalog[name].sourced()]
     assert list(zip(column(sheet, "item"), column(sheet, "field"), strict=True)) == expected
     assert set(column(sheet, "basis")) <= {"datasheet", "press", "estimate", "memory", "inherited"}
     assert all(column(sheet, "source"))
