@@ -202,32 +202,39 @@ class _Engine:
         """Rounds of the continuous sizing until it lives through every event from every start; its point then.
 
         Cuts of events hold whatever the counts are, so it is cheaper to learn them here than from whole plans, each
-        of which shows no more than a few. whole: a plan whose counts are kept; none where it cannot be saved.
+        of which shows no more than a few. whole: a plan of which the counts of batteries alone are chosen anew, in
+        whole units; none where they cannot save it.
         """
         if not self.plant.events:
             return None
-        counts = np.flatnonzero(self.master.integer)
+        counts = np.flatnonzero(self.master.integer & ~self.coupling.storage)
         if whole is not None:
             self.master.fix(counts, whole[counts].round())
         try:
-            for _ in range(_EVENT_ROUNDS):
-                result = self._master(relaxed=True)
+            for number in range(_EVENT_ROUNDS):
+                result = self._master(relaxed=whole is None, absolute_gap=self._absolute_gap())
                 if result.point is None or self.stop.due():
                     return None
+                stalled = result.bound <= self.lower + self._absolute_gap()
                 if whole is None:
                     self.lower = max(self.lower, result.bound)
+                    self._round("events", self.best.cost)
                 links = self.coupling.links(result.point)
                 values = self.operation.exact({s: x for s, x in links.items() if s.is_event})
-                if whole is None:
-                    self._round("events", self.best.cost)
                 if not all(value.feasible for value in values.values()):
                     if not self.coupling.learn(values, links):
                         return None
                     continue
                 failing = failing_starts(self.plant, links)
-                if not failing:
-                    return result.point
                 self._add_states(event_states(self.plant, failing))
+                if failing:
+                    continue
+                if whole is not None or stalled:
+                    return result.point
+                evaluate = partial(self.operation.coarse, 1) if self.pooled else self.operation.exact  # what it costs
+                normal = {s: links[s] for s in self.operation.sample(number)}
+                if not self.coupling.learn(evaluate(normal), links):
+                    return result.point
             return None
         finally:
             if whole is not None:
@@ -331,7 +338,7 @@ class _Engine:
                 return
             if self.best.point is not None and self.best.cost >= before and self._within_gap(self.linear):
                 return  # what is left of the gap lies between the linear blocks and the check: no cut can close it
-            added = self.coupling.learn(values, links)
+            added = self._learn(result.point, values, links)
             if not added and result.bound >= result.objective - self._absolute_gap():
                 if self.coupling.settling:
                     return
@@ -367,7 +374,7 @@ class _Engine:
                 bound = np.floor(bound + 1e-6) if name == "gpus" else np.ceil(bound - 1e-6)
                 self._hold(name, value)
                 return Level(name, round(value, 6), float(bound))
-            if not self.coupling.learn(values, links):
+            if not self._learn(result.point, values, links) and self.best.point is None:
                 raise NoPlanError(f"no plan that can be run was found for {name}")
         raise NoPlanError("no plan was found within the round limit")
 
@@ -390,7 +397,7 @@ class _Engine:
                 return result
 
     def _try_plan(self, point: Array) -> tuple[dict[State, Value], dict[State, Array]]:
-        """Evaluate an integer plan; where it fails an event, once more with all that is not whole set anew."""
+        """Evaluate an integer plan; where it fails an event, once more with other batteries."""
         values, links = self._evaluate_plan(point)
         if all(value.feasible for s, value in values.items() if s.is_event):
             return values, links
@@ -398,9 +405,22 @@ class _Engine:
         saved = self._live_through(point)
         return (values, links) if saved is None else self._evaluate_plan(saved)
 
-    def _evaluate_plan(self, point: Array) -> tuple[dict[State, Value], dict[State, Array]]:
+    def _learn(self, point: Array, values: dict[State, Value], links: dict[State, Array]) -> int:
+        """Add the cuts of a plan that was evaluated; returns how many.
+
+        Where it fell short and they are there already, settled charge asks for what nothing fills (a battery that
+        stands before any source): the plan is evaluated once more with the charge of the sizing model.
+        """
+        added = self.coupling.learn(values, links)
+        if not added and not all(value.feasible for value in values.values()):
+            values, links = self._evaluate_plan(point, settled=False)
+            added = self.coupling.learn(values, links)
+        return added
+
+    def _evaluate_plan(self, point: Array, *, settled: bool = True) -> tuple[dict[State, Value], dict[State, Array]]:
         """Evaluate an integer plan; keep it when it can be run, keeps its budgets and is the best so far."""
-        rounded = self.coupling.with_settled_charge(np.where(self.master.integer, np.round(point), point))
+        rounded = np.where(self.master.integer, np.round(point), point)
+        rounded = (self.coupling.with_settled_charge if settled else self.coupling.with_all_allowed)(rounded)
         while True:
             links = self.coupling.links(rounded)
             with self.stop.held(self.best.point is None):  # what may be the only plan is evaluated to its end
