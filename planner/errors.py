@@ -53,9 +53,11 @@ class Shortfall:
     amount: float
     unit: str
     when: str
+    at_least: bool = False  # the amount is a bound: what is enough was not found in time
 
     def __str__(self) -> str:
-        return f"{self.limit}: short by {self.amount:,.4g} {self.unit} ({self.when})"
+        bound = "at least " if self.at_least else ""
+        return f"{self.limit}: short by {bound}{self.amount:,.4g} {self.unit} ({self.when})"
 
 
 class InfeasibleError(PlannerError):

@@ -11,6 +11,7 @@ from planner.families import power
 from planner.families.battery import Battery
 from planner.families.cooling import standing_heat
 from planner.operation import water
+from planner.operation.blocks import hours_of
 from planner.operation.called import UNCALLED
 from planner.operation.caps import WATER, Cap
 from planner.operation.events import lost_of
@@ -99,6 +100,8 @@ class Linking(Held):
         sampled = self.case.input.horizon.sample_days_per_month is not None
         m.edges = pyo.ConstraintList()
         month = {(p, k): timeline.part_at(p, k)[0] for p, k in self.states}
+        keys = {timeline.block_key(*timeline.part_at(*state)) for state in self.states if self.plant.events}
+        strikes_first = {key: bool(self.plant.strikes[hours_of(self.case, key).step_of_year[0]]) for key in keys}
         self.edges: list[tuple[Any, str, float, tuple[Any, ...], Any]] = []
         for store, path in product(self.plant.batteries, range(len(self.case.paths))):
             start, end = on_path(store.soc_start, path), on_path(store.soc_end, path)
@@ -109,6 +112,8 @@ class Linking(Held):
             for p, k in self.states:
                 year = timeline.year_at(p, k)
                 m.edges.add(m.edge[p, k, end] <= self.energy(store, p, year))
+                if self.plant.events and strikes_first[timeline.block_key(*timeline.part_at(p, k))]:
+                    m.edges.add(m.edge[p, k, start] >= m.link[p, store.reserve])  # a row of its block, known ahead
                 begins = k == 0 or timeline.year_at(p, k - 1) != year
                 if store.own_energy and begins:  # less is left than in the year before
                     m.edges.add(m.edge[p, k, start] <= self.energy(store, p, year))

@@ -43,6 +43,7 @@ class Coupling:
             if column is not None and len(of) == len(limits):
                 self._edges.setdefault(edge, []).append((column, mwh, of, master.index(held)))
         self._allowances = _allowances(sizing, master)
+        self.storage = _counts_of_storage(sizing, master)
         self.settling = True  # whether with_settled_charge() moves the shares on
         self.gradient, constant = master.gradient(sizing.levels["cost"])
         self.constant = constant + sizing.constant_kusd
@@ -86,9 +87,9 @@ class Coupling:
             for (soc, _, _, held), mwh in zip(entries, most, strict=True):  # what is held for events stays
                 floor = 0.0 if held is None else point[held]
                 result[soc] = max(self._fill.get(edge, 0.5) * mwh, floor)
-        return self._with_all_allowed(result)
+        return self.with_all_allowed(result)
 
-    def _with_all_allowed(self, point: Array) -> Array:
+    def with_all_allowed(self, point: Array) -> Array:
         """The point with what it leaves of limits that states divide handed out to them, as whole units may need it."""
         more: dict[int, float] = {}
         for columns, gradient, most in self._allowances:
@@ -175,4 +176,14 @@ def _allowances(sizing: Sizing, master: Master) -> list[tuple[list[int], Array, 
         columns = np.flatnonzero(gradient > 0).tolist()
         if columns and row.has_ub():
             found.append((columns, gradient, float(row.ub) - constant))
+    return found
+
+
+def _counts_of_storage(sizing: Sizing, master: Master) -> NDArray[np.bool_]:
+    """Columns that count batteries and their transformers."""
+    m, found = sizing.model, np.zeros(len(master.integer), bool)
+    keys = {o.key for o in sizing.options if o.item.family == "battery" or "battery_transformer" in o.supplies}
+    for variables in (m.bought, m.lots, m.sets, m.groups):
+        columns = [master.index(variables[index]) for index in variables if index[0] in keys]
+        found[[j for j in columns if j is not None]] = True
     return found

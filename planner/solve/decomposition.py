@@ -48,9 +48,11 @@ _COARSE_STEPS_H = (8, 2)
 _MIXED_SHARE = 0.5  # of a sizing solve's gap: what blocks not solved at a point may add to its cost
 _RELAXED_ROUNDS = 40
 _HOURLY_ROUNDS = 8
+_EVENT_ROUNDS = 60
 _STALLED_ROUNDS = 2
 _FINEST_GAP = 1e-8  # what is asked below it lies within the solver's tolerances, and counts as it
 _FIRST_LOOSER = 20.0  # gap of the first of many: what its plan costs to run is not known yet
+_NEXT_SHARE = 0.1  # of the gap still open: what a sizing solve may leave, as the next plans teach more of events
 _FEW_INTEGERS = 200  # whose sizing is solved faster than a round of blocks
 _ROUNDS = 200
 
@@ -185,6 +187,7 @@ class _Engine:
         """
         if self.warm and not self.pooled:
             self._recall()
+            self._live_through()
             return
         centre: Array | None = None
         if self.coarse:
@@ -193,6 +196,49 @@ class _Engine:
         self.coupling.settling = False
         if not self.pooled:
             self._descend(self.operation.exact, _HOURLY_ROUNDS, "relaxation", centre)
+        self._live_through()
+
+    def _live_through(self, whole: Array | None = None) -> Array | None:
+        """Rounds of the continuous sizing until it lives through every event from every start; its point then.
+
+        Cuts of events hold whatever the counts are, so it is cheaper to learn them here than from whole plans, each
+        of which shows no more than a few. whole: a plan of which the counts of batteries alone are chosen anew, in
+        whole units; none where they cannot save it.
+        """
+        if not self.plant.events:
+            return None
+        counts = np.flatnonzero(self.master.integer & ~self.coupling.storage)
+        if whole is not None:
+            self.master.fix(counts, whole[counts].round())
+        try:
+            for number in range(_EVENT_ROUNDS):
+                result = self._master(relaxed=whole is None, absolute_gap=self._absolute_gap())
+                if result.point is None or self.stop.due():
+                    return None
+                stalled = result.bound <= self.lower + self._absolute_gap()
+                if whole is None:
+                    self.lower = max(self.lower, result.bound)
+                    self._round("events", self.best.cost)
+                links = self.coupling.links(result.point)
+                values = self.operation.exact({s: x for s, x in links.items() if s.is_event})
+                if not all(value.feasible for value in values.values()):
+                    if not self.coupling.learn(values, links):
+                        return None
+                    continue
+                failing = failing_starts(self.plant, links)
+                self._add_states(event_states(self.plant, failing))
+                if failing:
+                    continue
+                if whole is not None or stalled:
+                    return result.point
+                evaluate = partial(self.operation.coarse, 1) if self.pooled else self.operation.exact  # what it costs
+                normal = {s: links[s] for s in self.operation.sample(number)}
+                if not self.coupling.learn(evaluate(normal), links):
+                    return result.point
+            return None
+        finally:
+            if whole is not None:
+                self.master.free(counts)
 
     def _recall(self) -> None:
         """Rounds of the continuous sizing in which only the blocks are solved whose cost is not known well enough."""
@@ -269,7 +315,10 @@ class _Engine:
             if self.stop.due():
                 return
             loose = _FIRST_LOOSER if number == 0 and int(self.master.integer.sum()) > _FEW_INTEGERS else 1.0
-            result = self._master(relaxed=False, gap=0.0, absolute_gap=loose * self._absolute_gap())
+            asked = loose * self._absolute_gap()
+            if self.plant.events and self.best.point is not None:
+                asked = max(asked, _NEXT_SHARE * (self.best.cost - self.lower))
+            result = self._master(relaxed=False, gap=0.0, absolute_gap=asked)
             if result.infeasible:
                 self._infeasible()
             self.lower = max(self.lower, result.bound)
@@ -283,13 +332,13 @@ class _Engine:
                 self.coupling.learn(self.operation.coarse(1, links), links)
                 continue
             before = self.best.cost
-            values, links = self._evaluate_plan(result.point)
+            values, links = self._try_plan(result.point)
             self._round("integers", self.best.cost)
             if self._closed():
                 return
             if self.best.point is not None and self.best.cost >= before and self._within_gap(self.linear):
                 return  # what is left of the gap lies between the linear blocks and the check: no cut can close it
-            added = self.coupling.learn(values, links)
+            added = self._learn(result.point, values, links)
             if not added and result.bound >= result.objective - self._absolute_gap():
                 if self.coupling.settling:
                     return
@@ -308,6 +357,7 @@ class _Engine:
         gradient, constant = self.master.gradient(self.sizing.levels[name])
         sense = -1.0 if name == "gpus" else 1.0
         self.master.minimise(sense * gradient)
+        self._live_through()
         for _ in range(_ROUNDS):
             if self.stop.due():
                 raise self.stop.no_plan()
@@ -316,7 +366,7 @@ class _Engine:
                 self._infeasible()
             if result.point is None:
                 continue
-            values, links = self._evaluate_plan(result.point)
+            values, links = self._try_plan(result.point)
             self._round(name, self.best.cost)
             if self.best.point is not None:
                 value = float(gradient @ self.best.point) + constant
@@ -324,7 +374,7 @@ class _Engine:
                 bound = np.floor(bound + 1e-6) if name == "gpus" else np.ceil(bound - 1e-6)
                 self._hold(name, value)
                 return Level(name, round(value, 6), float(bound))
-            if not self.coupling.learn(values, links):
+            if not self._learn(result.point, values, links) and self.best.point is None:
                 raise NoPlanError(f"no plan that can be run was found for {name}")
         raise NoPlanError("no plan was found within the round limit")
 
@@ -346,9 +396,31 @@ class _Engine:
             if not self.coupling.separate(result.point, self.coupling.links(result.point)):
                 return result
 
-    def _evaluate_plan(self, point: Array) -> tuple[dict[State, Value], dict[State, Array]]:
+    def _try_plan(self, point: Array) -> tuple[dict[State, Value], dict[State, Array]]:
+        """Evaluate an integer plan; where it fails an event, once more with other batteries."""
+        values, links = self._evaluate_plan(point)
+        if all(value.feasible for s, value in values.items() if s.is_event):
+            return values, links
+        self.coupling.learn(values, links)
+        saved = self._live_through(point)
+        return (values, links) if saved is None else self._evaluate_plan(saved)
+
+    def _learn(self, point: Array, values: dict[State, Value], links: dict[State, Array]) -> int:
+        """Add the cuts of a plan that was evaluated; returns how many.
+
+        Where it fell short and they are there already, settled charge asks for what nothing fills (a battery that
+        stands before any source): the plan is evaluated once more with the charge of the sizing model.
+        """
+        added = self.coupling.learn(values, links)
+        if not added and not all(value.feasible for value in values.values()):
+            values, links = self._evaluate_plan(point, settled=False)
+            added = self.coupling.learn(values, links)
+        return added
+
+    def _evaluate_plan(self, point: Array, *, settled: bool = True) -> tuple[dict[State, Value], dict[State, Array]]:
         """Evaluate an integer plan; keep it when it can be run, keeps its budgets and is the best so far."""
-        rounded = self.coupling.with_settled_charge(np.where(self.master.integer, np.round(point), point))
+        rounded = np.where(self.master.integer, np.round(point), point)
+        rounded = (self.coupling.with_settled_charge if settled else self.coupling.with_all_allowed)(rounded)
         while True:
             links = self.coupling.links(rounded)
             with self.stop.held(self.best.point is None):  # what may be the only plan is evaluated to its end

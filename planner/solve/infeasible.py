@@ -3,7 +3,9 @@
 Each limit gets one slack and is freed alone; the least slack that makes the sizing model feasible is its
 shortfall. Limits named in the target's `firm` are never offered. Where no limit alone is enough, all that are
 not firm are freed together. Where hours failed, the freed model must also serve them: its point is run month
-by month, and what falls short comes back as a feasibility cut until nothing does.
+by month, and what falls short comes back as a feasibility cut until nothing does: first with counts that need not be
+whole, which learns most of the cuts quickly, then in whole units. Where those take too long, what the first shows is
+a bound: the limit is short by at least so much.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from planner.solve.master import Master, MasterResult
 from planner.solve.states import event_states, link_variables, states_of
 
 _ROUNDS = 50
+_WHOLE_S = 20.0  # for one sizing model in whole units
 
 _WORDS = {
     "milestones": "milestone",
@@ -77,19 +80,19 @@ def _shortfalls(plant: Plant, names: tuple[str, ...], hours: Mapping[str, BlockS
         return []
     gradient, _ = master.gradient(sizing.levels["slack"])
     master.minimise(gradient)
-    result = master.solve(relaxed=False, gap=1e-3, absolute_gap=1e-3, time_limit=20.0)
-    for _ in range(_ROUNDS if hours else 0):
-        if result.point is None or not _cut(master, hours or {}, result):
-            break
-        result = master.solve(relaxed=False, gap=1e-3, absolute_gap=1e-3, time_limit=20.0)
-    if result.point is None:
+    floor = _served(master, hours or {}, relaxed=True)
+    if floor.point is None:
         return []
+    result = _served(master, hours or {}, relaxed=False)
+    if result.infeasible:
+        return []
+    point, at_least = (floor.point, True) if result.point is None else (result.point, False)
     timeline = plant.case.timeline
     found = []
     for name in names:
         worst, when = 0.0, ""
         for p in range(timeline.last_period + 2):
-            slack = master.value(sizing.model.slack[name, p], result.point)
+            slack = master.value(sizing.model.slack[name, p], point)
             if slack > worst + 1e-6:
                 worst = slack
                 when = f"{timeline.starts[p]:%Y-%m}" if p <= timeline.last_period else "any time"
@@ -97,8 +100,17 @@ def _shortfalls(plant: Plant, names: tuple[str, ...], hours: Mapping[str, BlockS
             unit = _milestone_unit(plant) if name == "milestones" else LIMITS[name]
             if name == "noise" and (noise := plant.case.input.site.noise) is not None:  # as neighbours measure it
                 worst, unit = noise.level_dba(noise.allowed_mw + worst) - noise.limit_dba, "dB(A)"
-            found.append(Shortfall(_WORDS[name], worst, unit, when))
+            found.append(Shortfall(_WORDS[name], worst, unit, when, at_least))
     return found
+
+
+def _served(master: Master, hours: Mapping[str, BlockSolver], *, relaxed: bool) -> MasterResult:
+    """The least slacks at which every hour is served, as far as the rounds go."""
+    for _ in range(_ROUNDS):
+        result = master.solve(relaxed=relaxed, gap=1e-3, absolute_gap=1e-3, time_limit=_WHOLE_S)
+        if result.point is None or not _cut(master, hours, result):
+            break
+    return result
 
 
 def _milestone_unit(plant: Plant) -> str:
@@ -110,6 +122,8 @@ def _milestone_unit(plant: Plant) -> str:
 def _cut(master: Master, hours: Mapping[str, BlockSolver], result: MasterResult) -> int:
     """Run every month at a point and cut it off where hours fall short; returns how many cuts were added."""
     assert result.point is not None
+    if not hours:
+        return 0
     added = 0
     states = (*states_of(master.sizing.case), *event_states(master.sizing.plant, [k for k in hours if is_event(k)]))
     for s in states:

@@ -211,7 +211,7 @@ def racks(make: Make) -> Case:
         set=[
             "catalog.tesla_megapack_2xl_4h.price_usd=5e5",
             "catalog.diesel_genset_3mw.lead_time_weeks=20",
-            "catalog.diesel_genset_3mw.nameplate_power_mw=1",
+            "catalog.diesel_genset_3mw.nameplate_power_mw=0.6",
             "catalog.diesel_genset_3mw.price_usd=3e6",
         ],
     )

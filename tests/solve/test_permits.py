@@ -25,6 +25,7 @@ from planner.families.generation import (
 from planner.plan.audit import require
 from planner.solve.decomposition import Solution, solve
 from planner.solve.extract import plan_of
+from planner.solve.master import Master, MasterResult
 from planner.units import KG_PER_SHORT_TON
 
 Make = Callable[..., Case]
@@ -383,6 +384,22 @@ def test_a_promise_is_blamed_in_megawatts(make_case: Make) -> None:
     nothing = {"candidates": {"generation": [], "battery": []}, "redundancy": None}
     found = shortfalls(curtailed(make_case, nothing))
     assert found["curtailment"] == (pytest.approx(10, rel=1e-3), "MW kept in a call")
+
+
+def test_a_bound_is_told_where_whole_units_take_too_long(make_case: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same 10 MW from counts that need not be whole, as where no whole sizing is found in its seconds."""
+    solve_sizing = Master.solve
+
+    def slow(master: Master, *, relaxed: bool, **options: Any) -> MasterResult:
+        late = not relaxed and "time_limit" in options
+        return MasterResult(None, np.inf, -np.inf, False) if late else solve_sizing(master, relaxed=relaxed, **options)
+
+    monkeypatch.setattr(Master, "solve", slow)
+    nothing = {"candidates": {"generation": [], "battery": []}, "redundancy": None}
+    with pytest.raises(InfeasibleError) as raised:
+        solve(curtailed(make_case, nothing), gap=1e-4, threads=1)
+    [found] = [s for s in raised.value.shortfalls if s.limit == "curtailment"]
+    assert str(found).startswith("curtailment: short by at least 10 MW kept in a call")
 
 
 # -- a better promise, permit or supply never costs more -------------------------------------------------------
