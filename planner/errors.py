@@ -10,6 +10,7 @@ PlannerError                 anything the planner says on purpose
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -55,6 +56,8 @@ class Shortfall:
     when: str
 
     def __str__(self) -> str:
+        if not math.isfinite(self.amount):
+            return f"{self.limit} ({self.when})"
         return f"{self.limit}: short by {self.amount:,.4g} {self.unit} ({self.when})"
 
 
