@@ -84,8 +84,8 @@ class Chooser:
                         self._add(role, item)
                 elif (chosen := self._candidate(role, name, ("candidates", role, i))) is not None:
                     self._add(role, chosen)
-        if self.given.network is not None:
-            fabric = self.given.network.fabric
+        fabric = self.given.network.fabric if self.given.network is not None else ""
+        if fabric in self.catalog and self.catalog[fabric].fabric is not None:
             self.by_stage |= {"network": [fabric], "network_top_layer": [fabric + TOP]}
         self._committed()
         self._existing()
