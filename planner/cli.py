@@ -199,8 +199,10 @@ def swing(
     plan: Annotated[
         Path | None, typer.Option(help="Folder of a plan: its batteries; without it they are given, or solved for.")
     ] = None,
-    battery_mw: Annotated[float | None, typer.Option(min=0.0, help="Battery power instead of a plan's.")] = None,
-    battery_mwh: Annotated[float | None, typer.Option(min=0.0, help="Its energy, half of it stored.")] = None,
+    battery_mw: Annotated[
+        float | None, typer.Option(min=0.0, max=1e5, help="Battery power instead of a plan's.")
+    ] = None,
+    battery_mwh: Annotated[float | None, typer.Option(min=0.0, max=1e5, help="Its energy, half of it stored.")] = None,
     minutes: Annotated[float, typer.Option(min=15.0, max=1440.0, help="Length of the simulation.")] = 60.0,
     step_ms: Annotated[float, typer.Option(min=5.0, max=100.0, help="Step of the simulation.")] = 50.0,
     failures: Annotated[int, typer.Option(min=0, max=100, help="Failures of the job, at random times.")] = 1,

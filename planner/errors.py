@@ -10,6 +10,7 @@ PlannerError                 anything the planner says on purpose
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -56,6 +57,8 @@ class Shortfall:
     at_least: bool = False  # the amount is a bound: what is enough was not found in time
 
     def __str__(self) -> str:
+        if not math.isfinite(self.amount):
+            return f"{self.limit} ({self.when})"
         bound = "at least " if self.at_least else ""
         return f"{self.limit}: short by {bound}{self.amount:,.4g} {self.unit} ({self.when})"
 

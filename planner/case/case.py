@@ -217,7 +217,11 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         redundancy=redundancy,
         activity_dates=activity_dates,
         gates=gates,
-        defaults_used=(*chooser.defaults, *_swing_defaults(given, catalog, candidates)),
+        defaults_used=(
+            *chooser.defaults,
+            *_swing_defaults(given, catalog, candidates),
+            *_ageless(given, catalog, candidates),
+        ),
         warnings=tuple(reader.warnings),
         export_usd_per_mwh=export,
         series_mean=mean,
@@ -267,6 +271,13 @@ def _at(data: Any, path: Path_) -> Any:
         except (KeyError, IndexError, TypeError):
             return None
     return data
+
+
+def _ageless(given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]]) -> list[str]:
+    """Batteries that keep their energy for ever, for want of a curve."""
+    names = dict.fromkeys([*candidates.get("battery", ()), *given.owned])
+    known = [catalog[n] for n in names if catalog[n].family == "battery"]
+    return [f"{i.id} does not fade: no energy_retention_fraction" for i in known if i.energy_retention_fraction is None]
 
 
 def _swing_defaults(given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]]) -> list[str]:

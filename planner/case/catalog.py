@@ -189,6 +189,11 @@ def _filled(item: Item, generic: Item | None) -> Item:
         if getattr(item, name) is None and figure is not None:
             update[name] = figure.model_copy(update={"inherited_from": generic.id})
     ratings = item.rating, generic.rating
+    boxes = item.it_power_kw, generic.it_power_kw
+    if boxes[0] and boxes[1] and generic.rating_kw and item.rating_kw is None and item.rating_kva is None:
+        factor = boxes[0].planning / boxes[1].planning  # the power train of a pod goes with the IT it feeds
+        update["rating_kw"] = _scaled(generic.rating_kw, factor, inherited_from=generic.id)
+        ratings = (boxes[0].planning, "it_power_kw"), (boxes[1].planning, "it_power_kw")
     if ratings[0] and ratings[1] and ratings[0][1].rsplit("_", 1)[0] == ratings[1][1].rsplit("_", 1)[0]:
         factor = ratings[0][0] / ratings[1][0]
         for name in INHERITED_PER_RATING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from planner.case.base import suggest
 from planner.case.catalog import Catalog
@@ -13,6 +13,7 @@ from planner.case.offers import is_orderable, refusal
 from planner.case.reader import Reader
 from planner.case.schema import CaseInput, Redundancy
 from planner.case.site_limits import height_fault
+from planner.case.standby import standby_policy
 from planner.timeline import Timeline
 
 FAMILIES = ("compute", "network", "enclosure", "power", "cooling", "generation", "renewable", "battery")
@@ -83,8 +84,8 @@ class Chooser:
                         self._add(role, item)
                 elif (chosen := self._candidate(role, name, ("candidates", role, i))) is not None:
                     self._add(role, chosen)
-        if self.given.network is not None:
-            fabric = self.given.network.fabric
+        fabric = self.given.network.fabric if self.given.network is not None else ""
+        if fabric in self.catalog and self.catalog[fabric].fabric is not None:
             self.by_stage |= {"network": [fabric], "network_top_layer": [fabric + TOP]}
         self._committed()
         self._existing()
@@ -109,7 +110,17 @@ class Chooser:
                 self.defaults.append(f"redundancy of {stage}: {scheme.scheme}")
         if "power_lineup" in given.redundancy:
             result |= dict.fromkeys(LINEUP_STAGES, given.redundancy["power_lineup"])
-        return result | {k: v for k, v in given.redundancy.items() if k != "power_lineup"}
+        result |= {k: v for k, v in given.redundancy.items() if k != "power_lineup"}
+        if "standby_generation" in given.redundancy:
+            result["standby_generation"] = standby_policy(given)
+        self.defaults += self._idle(result)
+        return result
+
+    def _idle(self, redundancy: Mapping[str, Redundancy | None]) -> list[str]:
+        """What stands or is bought for stages this case does not build."""
+        known = [self.catalog[name] for name in self.given.owned if name in self.catalog]
+        idle = [i.id for i in known if i.brings and all(redundancy.get(stage, "") is None for stage in i.brings)]
+        return [f"{name}: stands idle, for redundancy says that none of its stages is built" for name in idle]
 
     def _item(self, item_id: str, path: Path_, *, bought: bool = False) -> Item | None:
         """An item that may be used; None and a fault otherwise. What is bought may be discontinued since."""
@@ -240,7 +251,8 @@ class Chooser:
         committed_stages = {stage for item_id in rows for stage in catalog[item_id].brings}
         for stage in self._needed_stages():
             offered = [n for n in self.by_stage.get(stage, ()) if n not in catalog or catalog[n].family != "compute"]
-            if offered or given.redundancy.get(stage, "") is None:  # what a box brings serves the box
+            lineup = given.redundancy.get("power_lineup", "") if stage in LINEUP_STAGES else ""
+            if offered or given.redundancy.get(stage, lineup) is None:  # what a box brings serves the box
                 continue
             default = CLASS_DEFAULTS[stage]
             if given.candidates.other_stages == "class_defaults" and default in catalog:

@@ -41,9 +41,8 @@ def cdu_capacity_mw(item: Item, site_approach_k: float | None) -> float:
     In proportion to the approach, as its exchanger's heat is; at its rating where the site has none of its own.
     """
     rating = item.get("cooling_capacity_kw" if item.cooling_capacity_kw is not None else "it_power_kw") / KW_PER_MW
-    if site_approach_k is None or (item.approach_k is None and item.cdu_approach_k is None):
-        return rating
-    return rating * site_approach_k / own_approach_k(item)
+    own_k = _stated_approach_k(item)
+    return rating if site_approach_k is None or own_k is None else rating * site_approach_k / own_k
 
 
 def site_approach_k(given: CaseInput, cdus: list[Item]) -> float:
@@ -55,7 +54,15 @@ def site_approach_k(given: CaseInput, cdus: list[Item]) -> float:
 
 def own_approach_k(item: Item) -> float:
     """Coolant above facility water of a CDU, or of the CDUs inside a pod. [K]"""
-    return item.get("cdu_approach_k" if item.cdu_approach_k is not None else "approach_k", 4.0)
+    own_k = _stated_approach_k(item)
+    return own_k if own_k is not None else 4.0
+
+
+def _stated_approach_k(item: Item) -> float | None:
+    """What the catalog says of it; approach_k of a pod that rejects heat is its coolers', above dry bulb. [K]"""
+    coolers = "heat_rejection" in item.brings
+    figure = item.cdu_approach_k if item.cdu_approach_k is not None or coolers else item.approach_k
+    return None if figure is None else figure.planning
 
 
 def check_coolant(

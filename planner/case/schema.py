@@ -258,7 +258,7 @@ class Redundancy(Strict):
     covers: Fraction = 1.0  # standby generation: share of the design load
     spinning_reserve: Literal["none", "largest_unit"] = "none"
     from_bridge: bool = False  # standby: non-emergency generators beyond what firm power needs count too
-    ride_through_minutes: Positive | None = None  # what the UPS carries; they must start within it
+    ride_through_minutes: Positive | None = None  # they must start within it; None: power_chain.ride_through_minutes
     firm_gas: bool = False  # gas that does not fail with the grid; without it only oil counts
 
     @model_validator(mode="after")
@@ -267,11 +267,9 @@ class Redundancy(Strict):
         if not SCHEME.fullmatch(self.scheme):
             remedy = "write N, N+1, N+2, 2N, 2(N+1), 3N/2, 4N/3 or block_redundant"
             found.append(Rule("unknown redundancy scheme", remedy, ("scheme",), ("scheme",)))
-        if self.from_bridge != (self.ride_through_minutes is not None):
-            remedy = "write both, or neither"
+        if self.ride_through_minutes is not None and not self.from_bridge:
             reads = ("from_bridge", "ride_through_minutes")
-            rule = "from_bridge and ride_through_minutes go together"
-            found.append(Rule(rule, remedy, ("ride_through_minutes",), reads))
+            found.append(Rule("goes with from_bridge", "remove it", ("ride_through_minutes",), reads))
         if self.firm_gas and not self.from_bridge:
             found.append(Rule("goes with from_bridge", "remove it", ("firm_gas",), ("from_bridge", "firm_gas")))
         if (self.scheme == "block_redundant") != (self.blocks_per_catcher is not None):

@@ -14,9 +14,9 @@ effect in every hour in which dry air falls short, whatever the load.
 
 Not modelled: thermal storage; fan laws (fans draw their full share, while power falls with the cube of speed); part
 load of chillers. The last errs little where machines are staged: with the part-load curve .2466 + .4494 r + .3037 r^2
-of a 1.7 MW centrifugal machine (Carrier 19XR in EnergyPlus' library) power at .9 of load is .3 % below proportional,
-at .7 1.4 % above, at .5 9 % above. The temperature curves of that library are fitted to water of 4 to 10 degC;
-facility water here is 20 to 40, so they would be used outside their range and are not.
+of a 1.7 MW centrifugal machine (Carrier 19XR in LBNL's Modelica Buildings library) power at .9 of load is .3 % below
+proportional, at .7 1.4 % above, at .5 9 % above. The temperature curves of that library are fitted to water of 4 to 10
+degC; facility water here is 20 to 40, so they would be used outside their range and are not.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from planner.algebra import BlockBuilder, Columns
 from planner.case.case import Case
 from planner.case.coolant import site_approach_k
+from planner.case.hours import Ambient
 from planner.case.item import Item
 from planner.timeline import Hours
 
@@ -40,6 +41,7 @@ _WATER_RISE_K = 10.0  # return above supply [engineering judgement]
 _EVAPORATOR_APPROACH_K = 4.0  # evaporating below leaving water
 _RATED_AMBIENT_C = 35.0
 _COP_LIMITS = (2.0, 12.0)
+_LEAST_CAPACITY = 0.05  # of the rating: with less, an item cannot deliver its loop's water on the hottest day
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,18 @@ def loop_supply_c(case: Case, loop: str) -> float:
     return case.input.cooling.coolant_supply_c - site_approach_k(case.input, cdus)
 
 
+def coldest_supply_c(item: Item, ambient: Ambient) -> float:
+    """Coldest water an item delivers on the hottest day, at the least capacity worth counting. [degC]
+
+    To a tenth of a degree, from 0 to 80; 0 of what compresses.
+    """
+    dry, wet = np.array([ambient.extreme_dry_bulb_c]), np.array([ambient.wet_bulb_c])
+    for supply_c in np.arange(0.0, 80.0, 0.1):
+        if performance(item, float(supply_c), dry, wet)[0][0] > _LEAST_CAPACITY:
+            return float(supply_c)
+    return float("inf")
+
+
 def rejections(case: Case) -> tuple[Rejection, ...]:
     """Every rejection item on every loop it can serve at the site's extreme."""
     result = []
@@ -143,7 +157,7 @@ def rejections(case: Case) -> tuple[Rejection, ...]:
         for item_id in sorted(ids):
             item = case.catalog[item_id]
             kappa0, e0, water0 = performance(item, supply, extreme, needs_wet_bulb)
-            if kappa0[0] <= 0.05:  # cannot deliver the water on the hottest day
+            if kappa0[0] <= _LEAST_CAPACITY:  # cannot deliver the water on the hottest day
                 continue
             kappa, e, water = performance(item, supply, case.weather.dry_bulb_c, case.weather.wet_bulb_c)
             capacity = item.rating[0] / 1000.0 if item.rating else 0.0

@@ -199,6 +199,9 @@ def committed_om(case: Case, site: Site) -> dict[Key, float]:
         for day in months_from(case, case.timeline.start) if monthly else []:
             if old.retire is None or day < old.retire:
                 rows[day, "fixed O&M", old.item] += monthly * old.units * dearer(case, "fixed_om", day.year)
+        for day, usd in _tests(case, case.catalog[old.item], case.timeline.start):
+            if old.retire is None or day < old.retire:
+                rows[day, "standby tests", old.item] += usd * old.units
     return rows
 
 

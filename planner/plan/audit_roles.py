@@ -40,4 +40,5 @@ def _may(case: Case, item: Item) -> bool:
     slowest = (
         item.start_time_minutes.high if item.start_time_minutes.high is not None else item.start_time_minutes.planning
     )
-    return (item.fuel == "diesel" or policy.firm_gas) and slowest <= (policy.ride_through_minutes or 0.0)
+    minutes = policy.ride_through_minutes or case.input.power_chain.ride_through_minutes or 0.0
+    return (item.fuel == "diesel" or policy.firm_gas) and slowest <= minutes

@@ -250,7 +250,7 @@ class Standing:
             cooling = item.cooling_capacity_kw is not None
             rated = item.get("cooling_capacity_kw" if cooling else "it_power_kw") / 1000.0
             approach = self.case.input.cooling.cdu_approach_k
-            own = item.cdu_approach_k or item.approach_k
+            own = item.cdu_approach_k or (None if "heat_rejection" in item.brings else item.approach_k)
             if part == "cdu" and approach is not None and own is not None:
                 rated *= approach / own.planning
             return rated
@@ -378,7 +378,8 @@ class Standing:
         water = self.case.input.cooling
         approaches = []
         for name in self.case.candidates.get("cdu", ()):
-            own = self.case.catalog[name].cdu_approach_k or self.case.catalog[name].approach_k
+            item = self.case.catalog[name]
+            own = item.cdu_approach_k or (None if "heat_rejection" in item.brings else item.approach_k)
             approaches.append(own.planning if own is not None else 4.0)
         approach = water.cdu_approach_k if water.cdu_approach_k is not None else max(approaches, default=4.0)
         return {"liquid": water.coolant_supply_c - approach, "air": water.chilled_water_supply_c}
@@ -463,6 +464,8 @@ class Standing:
         if "heat_rejection" in item.brings and item.family == "cooling":
             loop = next((loop for loop in reversed(LOOPS) if self.rejector(item.id, loop)), None)  # the colder first
             return f"heat_rejection:{loop}" if loop else None
+        if all(self.case.redundancy.get(stage, "") is None for stage in item.brings):
+            return None
         plain = "white_space" in item.brings or set(item.brings) & set(PLAIN)
         if plain:
             return "+".join(self._with_loops(item))

@@ -97,7 +97,7 @@ class Money(Linking):
         return given.weight * (m.value_at_risk + beyond / (1.0 - given.cvar_alpha) - expected)
 
     def committed_om(self) -> list[tuple[str, Cash]]:
-        """Fixed O&M of what is already bought, once it is installed, and of what stands, until it is retired."""
+        """Fixed O&M and test fuel of what is bought, once it is installed, and of what stands, until it is retired."""
         flows = []
         for row in self.case.input.committed:
             item = self.case.catalog[row.item]
@@ -107,7 +107,8 @@ class Money(Linking):
                 for cash in (*fixed_om(self.case, item, since), *standby_tests(self.case, item, since)):
                     flows.append((row.item, Cash(cash.on, cash.line, cash.usd * row.units)))
         for old in self.case.input.existing:
-            for cash in fixed_om(self.case, self.case.catalog[old.item], self.case.timeline.start):
+            item, since = self.case.catalog[old.item], self.case.timeline.start
+            for cash in (*fixed_om(self.case, item, since), *standby_tests(self.case, item, since)):
                 if old.retire is None or cash.on < old.retire:
                     flows.append((old.item, Cash(cash.on, cash.line, cash.usd * old.units)))
         return flows

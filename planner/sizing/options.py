@@ -263,7 +263,7 @@ def _stage_items(case: Case) -> dict[str, list[str]]:
         if item.family in ("compute", *SERVED_ONCE) or (item.family == "cooling" and "heat_rejection" in item.brings):
             continue
         for stage in (s for s in item.brings if s != "heat_rejection"):
-            if name not in stages.setdefault(stage, []):
+            if case.redundancy.get(stage, "") is not None and name not in stages.setdefault(stage, []):
                 stages[stage].append(name)
     return stages
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from planner.case.case import Case
 from planner.case.schema import Milestone
 from planner.errors import InfeasibleError, Shortfall
-from planner.families import compute
+from planner.families import compute, cooling
 from planner.ledger import cash_by
 from planner.operation.blocks import plant_of
 from planner.sizing.options import Option, options_of
@@ -22,6 +24,7 @@ def precheck(case: Case) -> None:
     found: list[Shortfall] = []
     for milestone in case.input.target.milestones:
         found += _lead_times(case, options, milestone)
+        found += _warm_loops(case, plant.racks, options, case.timeline.starts[case.timeline.period_of(milestone.by)])
         least = _least_design_mw(case, plant.racks, milestone)
         grid = grid_steps(case, case.timeline.period_of(milestone.by))[1]
         if not plant.generators and least > grid:
@@ -58,11 +61,40 @@ def _lead_times(case: Case, options: tuple[Option, ...], milestone: Milestone) -
         if any(o.reuses or o.committed[period] or o.order_index(period) >= 0 for o in choices):
             continue
         first = min((o.orders[0].dates.ready for o in choices if o.orders), default=None)
+        if not any(o.orders for o in choices) and (gap := _too_warm(case, position, deadline)) is not None:
+            found.append(gap)
+            continue
         items = ", ".join(o.item.id for o in choices)
         late = (first - deadline).days / DAYS_PER_WEEK if first is not None else float("inf")
         when = f"earliest {first}, needed {deadline} for {milestone.by}" if first else f"never, needed {deadline}"
         found.append(Shortfall(f"lead time of {position} ({items})", late, "weeks", when))
     return found
+
+
+def _warm_loops(
+    case: Case, racks: tuple[compute.Compute, ...], options: tuple[Option, ...], deadline: date
+) -> list[Shortfall]:
+    """Loops that every rack heats and no equipment serves."""
+    served = {position for option in options for position in option.supplies}
+    heated = ["air", *(["liquid"] if all(rack.liquid_fraction > 0 for rack in racks) else [])]
+    unserved = [f"heat_rejection:{loop}" for loop in heated if f"heat_rejection:{loop}" not in served]
+    return [gap for position in unserved if (gap := _too_warm(case, position, deadline)) is not None]
+
+
+def _too_warm(case: Case, position: str, deadline: date) -> Shortfall | None:
+    """Candidates for heat rejection of which none delivers a loop's water on the hottest day, and by how much."""
+    loop = position.partition(":")[2]
+    offered = [case.catalog[name] for name in case.candidates.get("heat_rejection", ())]
+    if not loop or not offered:
+        return None
+    supply_c = cooling.loop_supply_c(case, loop)
+    coldest = {item.id: cooling.coldest_supply_c(item, case.ambient) for item in offered}
+    if min(coldest.values()) <= supply_c:
+        return None
+    reach = ", ".join(f"{name} {c:.1f}" for name, c in coldest.items())
+    words = f"heat rejection of the {loop} loop: no candidate delivers {supply_c:g} degC at "
+    words += f"{case.ambient.extreme_dry_bulb_c:g} degC outside (coldest water: {reach})"
+    return Shortfall(words, min(coldest.values()) - supply_c, "K", f"needed {deadline}")
 
 
 def _budget(

@@ -1002,6 +1002,9 @@ def test_an_override_mends_what_the_file_has_wrong(tmp_path: Path) -> None:
         (("solve", "nowhere"), "cannot be read"),
         (("solve", "CASE", "--out", "FOLDER"), "not a plan"),
         (("solve", "CASE", "--gap", "2"), "gap"),
+        (("swing", "CASE", "--battery-mw", "inf", "--battery-mwh", "1"), "battery-mw"),
+        (("swing", "CASE", "--battery-mw", "1", "--battery-mwh", "1e300"), "battery-mwh"),
+        (("swing", "CASE"), "has no workload.swing_fraction"),
         (("new", "FOLDER"), "exists already: choose another folder"),
         (("new", "FOLDER/case.yaml/x"), "Not a directory"),
         (("new", "a\nb"), "printable"),
@@ -1162,6 +1165,21 @@ def test_a_ups_may_not_bring_heat_rejection(tmp_path: Path) -> None:
     (fault,) = faults_of(folder, "catalogs=[own]")
     assert "only cooling items" in fault.rule
     assert fault.field.endswith("brings[1]")
+
+
+@pytest.mark.parametrize("name", ["infiniband_xdr", "jenbacher_j620", "no_such_thing"])
+def test_a_network_that_is_no_fabric_beside_class_defaults(name: str, tmp_path: Path) -> None:
+    text = GOOD + f"network:\n  fabric: {name}\n"
+    assert [f.field for f in faults_of(write(tmp_path, text))] == ["network.fabric"]
+
+
+@pytest.mark.parametrize(
+    "command", ["solve", "check", "swing", "export", "new", "catalog list", "catalog show", "catalog check"]
+)
+def test_the_help_of_every_command_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out = run(capsys, *command.split(), "--help")
+    assert code == 0
+    assert f"planner {command} " in out
 
 
 def test_a_fault_inside_calls_is_told_alone(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from planner.case.case import Case
-from planner.case.coolant import cdu_flow_lpm, rack_flow_lpm
+from planner.case.coolant import cdu_capacity_mw, cdu_flow_lpm, own_approach_k, rack_flow_lpm
 from planner.errors import InputError
 from planner.operation.blocks import plant_of
 from planner.plan.audit import require
@@ -122,3 +122,21 @@ def test_temperatures_and_head_that_do_not_fit_are_faults(make_case: Make) -> No
         with pytest.raises(InputError) as caught:
             make_case(changes, set=settings)
         assert any(rule in fault.rule for fault in caught.value.faults), (rule, caught.value.faults)
+
+
+def test_a_pods_own_coolers_say_nothing_of_its_cdus(make_case: Make) -> None:
+    """approach_k of a pod that rejects heat is above dry bulb; without cdu_approach_k its CDUs have the default 4 K."""
+    case = make_case()
+    pod = case.catalog["modular_pod_generic"]
+    assert pod.get("approach_k") == pytest.approx(8.3)
+    assert own_approach_k(pod) == 4.0
+    silent = pod.model_copy(update={"cdu_approach_k": None})
+    assert own_approach_k(silent) == 4.0
+    assert cdu_capacity_mw(silent, 8.0) == pytest.approx(1.0)  # its rating: it states no approach to go by
+    assert cdu_capacity_mw(pod, 8.0) == pytest.approx(2.0)
+    tank = case.catalog["immersion_tank_generic"]  # rejects no heat outdoors: its approach is the fluid's
+    assert own_approach_k(tank) == 5.0
+    # Every pod the catalog can size says what it is.
+    pods = [i for i in case.catalog.items if {"cdu", "heat_rejection"} <= set(i.brings) and i.sizeable]
+    assert pods
+    assert all(i.cdu_approach_k is not None for i in pods)

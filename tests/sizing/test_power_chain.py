@@ -267,6 +267,46 @@ def test_every_island_has_its_own_spares(make_case: Make, scheme: dict[str, Any]
     assert result.point is not None
     assert float(gradient @ result.point) == pytest.approx(carried * unit, rel=1e-5)
     site = Site.__new__(Site)
-    site.case, site.starts = case, case.timeline.starts[:1]
+    site.case, site.starts, site._roles = case, case.timeline.starts[:1], None
     site.units = {("jenbacher_j620", "generation"): np.array([10.0])}
     assert site.firm_generation_mw(0) == pytest.approx(carried * unit, rel=1e-5)
+
+
+# -- boxes and what stands idle ----------------------------------------------------------------------------
+
+
+def test_a_pod_holds_its_own_it_with_losses_pumps_and_coolers(make_case: Make) -> None:
+    """Six racks and their network are .93 MW: 1 MW of IT takes 1.2 MW of power train, so one pod is enough.
+
+    At 1 MW of IT: busway 1.0 x (1 + .001 + .0352) + .0087 x 1.2 = 1.047, pumps and fans .020, dry coolers .018 x 1.07.
+    """
+    pods = {
+        "site": {"hall": {"existing_m2": 0, "ready": None}},
+        "target": {"milestones": [{"gpus": 432, "by": "2028-05-01"}]},
+        "candidates": {"enclosure": ["modular_pod_generic"]},
+        "cooling": {"coolant_supply_c": 45},
+    }
+    case = make_case(pods, set=["catalog.modular_pod_generic.lead_time_weeks=20"])
+    pod = case.catalog["modular_pod_generic"]
+    need = 1.0 * (1 + 0.001 + 0.0352) + 0.0087 * 1.2 + 0.020
+    for stage, mw in (("busway", 1.0), ("ups", need), ("mv_lv_transformer", need + 0.018 * 1.07)):
+        assert power.capacity_mw(case, pod, stage) == pytest.approx(1.2)
+        assert mw < 1.2
+    plan = plan_of(solve(case))
+    require(plan, case)
+    assert units(plan, "modular_pod_generic") == 1
+    assert case.catalog["vertiv_onecore"].get("rating_kw") == pytest.approx(12.5 * 1200)  # 12.5 MW of IT
+    # Price and floor go with the IT power, as before: 7 M$ and 636 m2 a MW.
+    assert case.catalog["bladeroom_30mw"].get("footprint_m2") == pytest.approx(30 * 636)
+
+
+def test_what_is_bought_for_stages_nobody_builds_stands_idle(make_case: Make) -> None:
+    """Its dues are paid, it carries nothing and is no part of the plan; the audit says the same."""
+    bought = {"item": "power_lineup_3mva", "units": 2, "on_site": "2027-03-01", "due_usd": 3e6}
+    case = make_case(SMALL, {"committed": [bought], "redundancy": {"power_lineup": "none"}})
+    plan = plan_of(solve(case))
+    require(plan, case)
+    assert "power_lineup_3mva" not in set(plan.installed["item"])
+    assert plan.ledger.usd[plan.ledger.line == "committed equipment"].sum() == pytest.approx(3e6)
+    assert any("power_lineup_3mva: stands idle" in text for text in case.defaults_used)
+    assert not any("ups" in text or "lv_switchboard" in text for text in case.defaults_used)

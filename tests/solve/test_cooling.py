@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 from planner.case.case import Case
+from planner.errors import InfeasibleError
 from planner.families.cooling import chiller_cop, loop_supply_c, performance
 from planner.plan.audit import audit, require
 from planner.plan.plan import Plan, read_plan, write_plan
+from planner.sizing.precheck import precheck
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
 from planner.solve.stopping import Stop
@@ -189,3 +191,16 @@ def test_the_audit_re_adds_the_cooling_table(towers: tuple[Plan, Case], column: 
 
 
 TABLES_IN_ORDER = ("orders", "installed", "stages", "capacity", "dispatch", "ledger")
+
+
+def test_water_no_candidate_delivers_is_named(make_case: Make) -> None:
+    """30 degC coolant is 26 degC water; dry coolers of 8.3 K at 39.5 degC have 5 % of their rating at 39.5 + .415."""
+    case = make_case(
+        {"cooling": {"coolant_supply_c": 30}, "candidates": {"heat_rejection": ["dry_cooler"]}},
+        set=["catalog.dry_cooler.approach_k=8.3"],
+    )
+    with pytest.raises(InfeasibleError) as caught:
+        precheck(case)
+    words = str(caught.value)
+    assert "no candidate delivers 26 degC at 39.5 degC outside (coldest water: dry_cooler 40.0): short by 14 K" in words
+    assert "inf" not in words

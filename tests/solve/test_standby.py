@@ -13,8 +13,11 @@ import pytest
 
 from planner.case.case import Case
 from planner.errors import InputError
+from planner.families.generation import heat_rate_mmbtu_hhv_per_mwh
+from planner.operation.blocks import plant_of
 from planner.plan.audit import audit, require
 from planner.plan.plan import Plan, read_plan, write_plan
+from planner.sizing.options import options_of
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
 from planner.solve.monolithic import Monolithic
@@ -213,8 +216,8 @@ def test_both_ways_agree(make_case: Make) -> None:
 @pytest.mark.parametrize(
     ("policy", "words"),
     [
-        ({"from_bridge": True, "firm_gas": True}, "go together"),
-        ({"ride_through_minutes": 5}, "go together"),
+        ({"from_bridge": True, "firm_gas": True}, "is required with from_bridge"),
+        ({"ride_through_minutes": 5}, "goes with from_bridge"),
         ({"firm_gas": True}, "goes with from_bridge"),
         (REUSE | {"firm_gas": False}, "within 5 min on firm fuel"),
         (REUSE | {"ride_through_minutes": 2}, r"within 2 min on firm fuel \(min: own_engine 3\)"),
@@ -223,3 +226,38 @@ def test_both_ways_agree(make_case: Make) -> None:
 def test_faults(make_case: Make, policy: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         site(make_case, **policy)
+
+
+def test_minutes_of_the_power_chain_hold_for_the_standby_policy(make_case: Make) -> None:
+    chain = {"power_chain": {"ride_through_minutes": 5}}
+    said = site(make_case, chain, **REUSE)
+    left = site(make_case, chain, from_bridge=True, firm_gas=True)
+    assert left.redundancy["standby_generation"] == said.redundancy["standby_generation"]
+    assert [o.key for o in options_of(plant_of(left))] == [o.key for o in options_of(plant_of(said))]
+    with pytest.raises(InputError, match="longer than the UPS batteries are asked to last"):
+        site(make_case, {"power_chain": {"ride_through_minutes": 3}}, **REUSE)
+
+
+def test_gas_that_is_cut_is_not_firm(make_case: Make) -> None:
+    cut = {"site": {"gas": {"from": "2027-01-01", "mmbtu_hhv_per_day": 9000, "firm": False, "cut_days": 10}}}
+    with pytest.raises(InputError, match=r"firm_gas: .*site.gas is not firm"):
+        site(make_case, cut, **REUSE)
+
+
+def test_standby_sets_that_stand_already_burn_test_fuel(make_case: Make) -> None:
+    """Two sets of 1 MW, 50 h a year at 8 MMBtu/MWh and 20 $/MMBtu: 1,333 $ a month, from the first month on."""
+    case = site(
+        make_case,
+        {
+            "existing": [{"item": "own_diesel", "units": 2, "since": "2020-01-01"}],
+            "candidates": {"standby_generation": ["own_diesel"]},
+            "site": {"fuel": {"diesel_usd_per_mmbtu_hhv": 20}, "standby_tests": {"hours_per_year": 50}},
+        },
+    )
+    plan = planned(case)
+    paid = plan.ledger[plan.ledger.line == "standby tests"].sort_values("date")
+    rate = heat_rate_mmbtu_hhv_per_mwh(case.catalog["own_diesel"])
+    assert paid.usd.iloc[0] == pytest.approx(2 * 1.0 * 50 / 12 * rate * 20)
+    assert paid.date.iloc[0].month == 1
+    whole = Monolithic(case).solve(gap=GAP)
+    assert plan.summary["objective_usd"] == pytest.approx(whole.upper_kusd * 1000, rel=1e-4)
