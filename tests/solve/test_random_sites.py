@@ -53,7 +53,10 @@ STANDING = [
     *("hall_stick_built", "fit_out_generic", "server_rack_generic", "modular_pod_generic", "submer_megapod"),
     *("immersion_tank_generic", "rack_pdu_generic", "busway_generic", "ups_generic", "lv_switchboard_generic"),
     *("mv_padmount_transformer", "mv_switchgear_generic", "power_lineup_3mva", "cdu_generic", "air_unit_generic"),
-    *("vertiv_cdu121", "solar_single_axis_1mw"),
+    *("vertiv_cdu121", "solar_single_axis_1mw", "nvidia_q3400_ra_switch", "nvidia_sn5600_switch", "network_rack"),
+    *("management_switch_48_port", "transceiver_1600g_twin_port", "transceiver_800g", "transceiver_400g"),
+    *("transceiver_800g_twin_port", "cable_fibre", "cable_copper", "nic_scale_out", "scale_up_per_gpu"),
+    "management_rack",
 ]
 AT_ONCE = [f"catalog.{item}.{name}_weeks=0" for item in STANDING for name in ("lead_time", "installation")]
 AT_ONCE += [f"catalog.{pod}.eddy_current_loss_fraction=0.1" for pod in (BOX, "modular_pod_generic")]
