@@ -209,6 +209,7 @@ def test_both_ways_find_the_same_optimum(make_case: Make, site: dict[str, Any], 
     # All of the cost: where months are several blocks, a peak is paid in the sizing model or in a block.
     assert fixed.upper_kusd <= found.upper_kusd + max(1e-7 * abs(found.upper_kusd), room)
     assert found.upper_kusd <= fixed.upper_kusd + room
+    require(plan_of(found), case)
 
 
 @st.composite
