@@ -87,7 +87,7 @@ RUNS = {  # case, and what it is compared with
     "immersion_pods/case.yaml": "expected.yaml",
     "immersion_pods/stick_built.yaml": "expected_stick_built.yaml",
 }
-SLOW = ("memphis/case.yaml",)
+SLOW = ("memphis/case.yaml", "desert_campus/case.yaml", "gigawatt_campus/case.yaml")
 
 
 def test_every_example_is_run() -> None:
