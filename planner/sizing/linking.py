@@ -101,7 +101,8 @@ class Linking(Held):
         m.edges = pyo.ConstraintList()
         month = {(p, k): timeline.part_at(p, k)[0] for p, k in self.states}
         keys = {timeline.block_key(*timeline.part_at(*state)) for state in self.states if self.plant.events}
-        strikes_first = {key: bool(self.plant.strikes[hours_of(self.case, key).step_of_year[0]]) for key in keys}
+        strikes = [plant.strikes for plant in self.plant.paths]
+        first_step = {key: int(hours_of(self.case, key).step_of_year[0]) for key in keys}
         self.edges: list[tuple[Any, str, float, tuple[Any, ...], Any]] = []
         for store, path in product(self.plant.batteries, range(len(self.case.paths))):
             start, end = on_path(store.soc_start, path), on_path(store.soc_end, path)
@@ -112,7 +113,7 @@ class Linking(Held):
             for p, k in self.states:
                 year = timeline.year_at(p, k)
                 m.edges.add(m.edge[p, k, end] <= self.energy(store, p, year))
-                if self.plant.events and strikes_first[timeline.block_key(*timeline.part_at(p, k))]:
+                if self.plant.events and strikes[path][first_step[timeline.block_key(*timeline.part_at(p, k))]]:
                     m.edges.add(m.edge[p, k, start] >= m.link[p, store.reserve])  # a row of its block, known ahead
                 begins = k == 0 or timeline.year_at(p, k - 1) != year
                 if store.own_energy and begins:  # less is left than in the year before
