@@ -50,7 +50,7 @@ def _ride_through(
     if minutes is not None:
         if given.target.load_series is not None or not on_ups:
             what = "a load_series has no UPS" if given.target.load_series is not None else "the case builds no UPS"
-            remedy = "remove it, or hold batteries for it with events: [{kind: loss_of_grid, ...}]"
+            remedy = "remove it, or hold batteries for it with events: [{kind: grid_outage, ...}]"
             reader.fault(path, minutes, what, remedy)
         for item in on_ups:
             if item.ride_through_minutes is None or item.get("ride_through_minutes") <= 0:

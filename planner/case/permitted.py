@@ -13,14 +13,14 @@ def machines_of(
     given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]]
 ) -> tuple[list[Item], list[Item]]:
     """Generators that may run in normal hours, and standby sets."""
-    fired = [catalog[name] for name in given.owned if name in catalog and catalog[name].family == "generation"]
+    bought = [catalog[name] for name in given.owned if name in catalog]
+    fired = [item for item in bought if item.family == "generation"]
     run = [catalog[i] for i in candidates.get("generation", ())]
     run += [item for item in fired if item.permit_class != "emergency" and item not in run]
     standby = []
     if given.redundancy.get("standby_generation") is not None:
         standby = [catalog[i] for i in candidates.get("standby_generation", ())]
-        stood = [catalog[row.item] for row in given.existing if row.item in catalog]
-        standby += [item for item in stood if item.permit_class == "emergency"]
+        standby += [item for item in fired if item.permit_class == "emergency"]
     return list(dict.fromkeys(run)), list(dict.fromkeys(standby))
 
 
@@ -28,7 +28,7 @@ def check_permits(
     reader: Reader, given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]]
 ) -> list[str]:
     """Faults of permits and promises go to the reader; returns the defaults that change results."""
-    if not reader.sound(("site",), ("candidates",), ("committed",), ("redundancy",)):
+    if not reader.sound(("site",), ("candidates",), ("committed",), ("existing",), ("redundancy",)):
         return []
     run, standby = machines_of(given, catalog, candidates)
     return [

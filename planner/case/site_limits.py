@@ -177,11 +177,11 @@ def site_limit_rules(given: CaseInput) -> list[Rule]:
 def check_noise(reader: Reader, given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]]) -> None:
     """A noise limit needs the sound power of all that stands in the open."""
     noise, path = given.site.noise, ("site", "noise")
-    if noise is None or not reader.sound(path, ("candidates",), ("committed",)):
+    if noise is None or not reader.sound(path, ("candidates",), ("committed",), ("existing",)):
         return
     ids: Iterable[str] = (i for role, of in candidates.items() if role != "standby_generation" for i in of)
     standby = candidates.get("standby_generation", ()) if noise.standby_sets else ()
-    bought = [row.item for row in given.committed if row.item in catalog]
+    bought = [name for name in given.owned if name in catalog]
     exempt = () if noise.standby_sets else ("emergency",)
     for item in (catalog[i] for i in dict.fromkeys([*ids, *standby, *bought])):
         quiet = item.family == "renewable" or all(stage in _QUIET for stage in item.brings)

@@ -132,9 +132,9 @@ class Permits(Loads):
                 total = sum(
                     item.get(f"{pollutant}_kg_per_mwh") * MWH_PER_GWH / KG_PER_SHORT_TON * gwh for item, gwh in energy
                 )
-                if isinstance(total, float | int):
-                    continue
-                m.potential_to_emit.add(total <= tons * self.may_fire(p) + m.slack["air_permit", p])
+                permitted = tons * self.may_fire(p)
+                if not isinstance(total, float | int) or total > permitted:  # of what stands already alone too
+                    m.potential_to_emit.add(total <= permitted + m.slack["air_permit", p])
 
     def _standby_gwh(self, p: int) -> Iterator[tuple[Item, Any]]:
         """(item, energy it could make in a year) of standby sets, once the permit is there. [GWh]"""

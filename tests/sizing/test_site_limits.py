@@ -333,3 +333,14 @@ def test_outdoor_items_of_the_catalog_have_height_and_sound() -> None:
     levels = np.array([item.get("sound_power_dba") for item in heard])
     assert levels.min() > 60  # a transformer
     assert levels.max() < 115  # a large turbine
+
+
+def test_what_stands_already_is_heard(make_case: Make) -> None:
+    stands = {"existing": [{"item": "own_engine", "units": 1, "since": "2020-01-01"}]}
+    with pytest.raises(InputError, match="own_engine has no sound_power_dba"):
+        make_case(
+            SITE,
+            {"site": {"noise": {"limit_dba": 60, "distance_m": 100}}} | stands,
+            series=20.0,
+            items=[LOUD, QUIET, FIELD, ENGINE],
+        )

@@ -15,7 +15,7 @@ from own import BATTERY, ENGINE
 
 from planner.case.case import Case
 from planner.case.catalog import default_catalog_folder, read_catalog
-from planner.errors import InfeasibleError
+from planner.errors import InfeasibleError, InputError
 from planner.families.generation import (
     heat_rate_mmbtu_hhv_per_mwh,
     nox_kg_per_mwh_of_bhp_hours,
@@ -368,6 +368,32 @@ def test_a_permit_is_blamed_in_short_tons(make_case: Make) -> None:
     amount, unit = shortfalls(case)["air permit"]
     assert amount == pytest.approx(2 * 5 * 8760 * 0.5 / 907.18474 - 20, rel=1e-3)
     assert unit == "short tons/year"
+
+
+def old_engines(make: Make, rate: dict[str, float], tons: float) -> Case:
+    """Two engines of 5 MW that have stood for years, and nothing else that fires."""
+    stands = {
+        "existing": [{"item": "own_engine", "units": 2, "since": "2020-01-01"}],
+        "candidates": {"generation": []},
+        "site": {"air_permit": {"from": "2027-01-01", "nox_tons_per_year": tons}},
+    }
+    return site(make, stands, items=[ENGINE | rate])
+
+
+def test_engines_that_stand_already_count_in_the_permit(make_case: Make) -> None:
+    """Two engines of 5 MW at .5 kg/MWh could emit 48.28 short tons: 50 are enough, of 40 the rest is missing."""
+    case = old_engines(make_case, {"nox_kg_per_mwh": 0.5}, 50)
+    plan = plan_of(solve(case, gap=1e-6, threads=1))
+    require(plan, case)
+    each = 2 * 5 * 8760 * 0.5 / 907.18474
+    assert plan.details["air_permit"].potential_short_tons_per_year.to_numpy() == pytest.approx(each)
+    amount, _ = shortfalls(old_engines(make_case, {"nox_kg_per_mwh": 0.5}, 40))["air permit"]
+    assert amount == pytest.approx(each - 40, rel=1e-3)
+
+
+def test_a_rate_is_asked_of_engines_that_stand_already(make_case: Make) -> None:
+    with pytest.raises(InputError, match="own_engine has no nox_kg_per_mwh"):
+        old_engines(make_case, {}, 50)
 
 
 def test_a_permit_that_comes_late_is_blamed(make_case: Make) -> None:

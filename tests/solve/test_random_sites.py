@@ -1,4 +1,4 @@
-"""Random sites of a few racks, solved as one model and decomposed: the same optimum, and the same cost of the same plan.
+"""Random sites of a few racks, solved as one model and decomposed: one optimum, and the same cost of the same plan.
 
 Every draw has its own compute, network, enclosures, power chain, cooling, water, batteries, swings, generators, standby
 policy, limits of ground and neighbours, and what stands already. A draw that fails is printed as YAML. PLANNER_DRAWS
@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
 
 from planner.case.case import Case
-from tests.own import BATTERY, ENGINE, PLAIN
+from tests.own import BATTERY, ENGINE
 from tests.solve.agreement import agree
 from tests.solve.test_rent import TURBINE
 
@@ -157,9 +157,7 @@ def supply(draw: st.DrawFn, build: int, least_mw: float) -> Some:
     found: Some = {"site": site, "candidates": candidates, "redundancy": {}, "workload": {}}
     if fired:
         found["redundancy"]["onsite_generation"] = draw(
-            st.sampled_from(
-                [{"scheme": "N"}, {"scheme": "N+1"}, {"scheme": "N", "spinning_reserve": "largest_unit"}]
-            )
+            st.sampled_from([{"scheme": "N"}, {"scheme": "N+1"}, {"scheme": "N", "spinning_reserve": "largest_unit"}])
         )
         if draw(st.booleans()):
             site["gas"] = draw(gas_supplies())
