@@ -386,7 +386,7 @@ def _check_water(
     caps, water = given.site.caps, given.site.water
     if not reader.sound(("candidates",), ("committed",), ("site", "caps"), ("site", "water"), ("cooling",)):
         return []
-    bought = [row.item for row in given.committed if row.item in catalog]
+    bought = [name for name in given.owned if name in catalog]
     cooled = [*candidates.get("heat_rejection", ()), *(i for i in bought if "heat_rejection" in catalog[i].brings)]
     wet = [item for item in (catalog[name] for name in dict.fromkeys(cooled)) if takes_water(item)]
     for item in (i for i in wet if i.evaporation_l_per_kwh is None):

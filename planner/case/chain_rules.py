@@ -34,7 +34,7 @@ def check_chain(
 
 def items_of(stage: str, given: CaseInput, catalog: Catalog, candidates: Candidates) -> Iterator[Item]:
     """Items that may stand in a stage: candidates and what is bought."""
-    bought = [row.item for row in given.committed if row.item in catalog and stage in catalog[row.item].brings]
+    bought = [name for name in given.owned if name in catalog and stage in catalog[name].brings]
     return (catalog[name] for name in dict.fromkeys([*candidates.get(stage, ()), *bought]))
 
 

@@ -71,7 +71,7 @@ def check_coolant(
     """Faults of coolant temperature and pressure; returns the defaults that stand in for flows nobody has stated."""
     if not reader.sound(("cooling",), ("candidates",), ("committed",)):
         return []
-    bought = [row.item for row in given.committed if row.item in catalog]
+    bought = [name for name in given.owned if name in catalog]
     racks = [catalog[i] for i in dict.fromkeys([*candidates.get("compute", ()), *bought]) if i in catalog]
     racks = [r for r in racks if r.family == "compute" and r.get("heat_to_liquid_fraction", 0.0) > 0]
     names = dict.fromkeys([*candidates.get("cdu", ()), *(i for i in bought if "cdu" in catalog[i].brings)])
