@@ -86,6 +86,7 @@ RUNS = {  # case, and what it is compared with
     "hall_retrofit/case.yaml": "expected.yaml",
     "immersion_pods/case.yaml": "expected.yaml",
     "immersion_pods/stick_built.yaml": "expected_stick_built.yaml",
+    "immersion_pods/turnkey.yaml": "expected_turnkey.yaml",
 }
 SLOW = ("memphis/case.yaml", "desert_campus/case.yaml", "gigawatt_campus/case.yaml")
 
