@@ -16,7 +16,7 @@ WORDS = {
     "step_mw_per_5s": "change in any 5 s [MW]",
     "oscillation_mw": "0.1-55 Hz, peak to peak in any 5 s [MW]",
 }
-_WIDE, _HIGH, _LEFT, _BELOW = 960, 220, 64, 28  # pixels of a chart and of its margins
+_WIDE, _HIGH, _LEFT, _BELOW, _ABOVE = 960, 236, 64, 28, 28  # pixels of a chart and of its margins
 _COLOURS = {"before": "#c9a27a", "after": "#14532d", "battery": "#1d4ed8", "charge": "#7c3aed"}
 _STYLE = """
 body { font: 14px/1.5 system-ui, sans-serif; max-width: 1000px; margin: 2em auto; padding: 0 1em; color: #1f2937 }
@@ -108,7 +108,7 @@ def chart(lines: dict[str, Array], start_s: float, step_s: float, unit: str) -> 
     right, bottom = _WIDE - _LEFT, _HIGH - _BELOW
 
     def y_of(value: float) -> float:
-        return bottom - (bottom - 8.0) * (value - low) / (high - low)
+        return bottom - (bottom - _ABOVE) * (value - low) / (high - low)
 
     drawn = [
         f'<line x1="{_LEFT}" x2="{_WIDE}" y1="{y_of(t):.1f}" y2="{y_of(t):.1f}" stroke="#e5e7eb"/>'
@@ -124,8 +124,8 @@ def chart(lines: dict[str, Array], start_s: float, step_s: float, unit: str) -> 
         points = " ".join(f"{_LEFT + right * x:.1f},{y_of(v):.1f}" for x, v in _envelope(values, 2 * right))
         colour = _COLOURS[name]
         drawn.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.2"/>')
-        drawn.append(f'<text x="{_LEFT + 8 + 90 * i}" y="14" style="fill:{colour}">{name}</text>')
-    drawn.append(f'<text x="4" y="14">{unit}</text>')
+        drawn.append(f'<text x="{_LEFT + 8 + 90 * i}" y="12" style="fill:{colour}">{name}</text>')
+    drawn.append(f'<text x="{_LEFT - 6}" y="12" text-anchor="end">{unit}</text>')
     return f'<svg viewBox="0 0 {_WIDE} {_HIGH}" role="img">{"".join(drawn)}</svg>'
 
 
