@@ -21,7 +21,8 @@ RETROFIT = Path(__file__).parents[2] / "examples" / "hall_retrofit"
     ],
 )
 def test_committed_units_serve_the_loop_that_fewer_items_can(item: str, on_air: int | None, on_liquid: int) -> None:
-    case = load_case(RETROFIT, overrides=["committed[5].item=" + item, f"committed[5].units={on_air or on_liquid}"])
+    bought = f"{{item: {item}, units: {on_air or on_liquid}, on_site: 2027-01-01}}"
+    case = load_case(RETROFIT, overrides=["existing=[]", f"committed=[{bought}]"])
     committed = {option.key: max(option.committed) for option in options_of(plant_of(case))}
     assert committed.get(f"{item}@air") == on_air
     assert committed[f"{item}@liquid"] == on_liquid
