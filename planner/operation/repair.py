@@ -1,7 +1,7 @@
 """Cuts of a block from any prices at all, without solving it.
 
 For row duals y that leave no column a negative reduced cost, weak duality gives V(x) >= -(B'y) . x for every x.
-Any guess becomes such a y: a capacity row (every column entry >= 0, the equipment on the link side) may take
+Any guess becomes such a y: a capacity row (every column entry >= 0, the equipment, if any, on the link side) may take
 whatever dual its columns need, so those duals follow in closed form from the others:
 
     y_r = min over the columns j it holds of  min(0, (c_j - sum over other rows of a_ij y_i) / a_rj)
@@ -48,7 +48,7 @@ class Repair:
         capacity[row[own & (value < 0)]] = False
         linked = np.zeros(m, bool)
         linked[row[~own]] = True
-        capacity &= linked
+        # One without equipment holds its columns at nothing (what may not be sold in an hour), and for nothing.
         gate, floor = _gates(row, column, value, own, below & ~linked, capacity)
         self._circles = _circles(block)
         start = np.zeros(m, bool)
