@@ -176,7 +176,7 @@ def test_what_moves_is_away_between_two_stages(make_case: Make) -> None:
     move = {"to": "standby_generation", "from": "2027-03-01", "weeks": 5, "cost_usd": 1e5}
     changes = {
         "existing": [stands("own_engine", 2), stands("own_engine", 1, move=move)],
-        "redundancy": {"standby_generation": {"scheme": "N"}},
+        "redundancy": {"standby_generation": {"scheme": "N", "covers": 0.0}},  # it may stand by, and need not
     }
     case = plain(make_case, changes)
     plan = plan_of(solve(case, gap=GAP, threads=1))
@@ -223,7 +223,7 @@ def test_both_ways_agree(make_case: Make) -> None:
             stands("own_engine", 1, move=move),
             stands("own_battery", 1),
         ],
-        "redundancy": {"standby_generation": {"scheme": "N"}},
+        "redundancy": {"standby_generation": {"scheme": "N", "covers": 0.0}},  # it may stand by, and need not
         "candidates": {"battery": ["own_battery"]},
         "budget": [{"by": "2027-12-31", "usd": 4e7}],
     }
