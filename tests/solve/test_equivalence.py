@@ -342,7 +342,7 @@ def tanks(make: Make) -> Case:
     return make(
         {
             "site": {"hall": {"existing_m2": 150}},
-            "cooling": {"coolant_supply_c": 50, "chilled_water_supply_c": 22},
+            "cooling": {"coolant_supply_c": 45, "chilled_water_supply_c": 22},
             "candidates": {
                 "compute": ["nvidia_gb300_nvl72", "immersion_server_hypothetical"],
                 "enclosure": ["submer_megapod", "immersion_tank_generic", "hall_stick_built", "fit_out_generic"],

@@ -251,18 +251,23 @@ def test_another_rack_model_changes_everything_downstream(make_case: Make) -> No
     # CDUs: 5.112 MW of liquid; 16 racks of 127.8 kW are 2.045 MW on 3 units, .682 each: 8 units, 3 groups, 3 spares
     assert load(liquid, "cdu") == pytest.approx(5.112)
     assert (units(liquid, "cdu_generic"), units(air, "cdu_generic")) == (11, 0)
-    # Air: .568 + .375 + .0272 x 5.68 = 1.0975 MW; 5.544 + .375 + .0322 x 5.544 = 6.0975 MW
-    assert (load(liquid, "air_unit"), load(air, "air_unit")) == pytest.approx((1.097496, 6.0975168))
-    assert (units(liquid, "air_unit_generic"), units(air, "air_unit_generic")) == (5, 25)
     # UPS: busway x 1.004, pumps 11 x 10.1 kW, fans 5 or 25 x 14.3 kW
     ups = (6.055 * 1.004 + 0.1111 + 0.0715, 5.94672 * 1.004 + 25 * 0.0143)
+    # Air: .568 + .375 of racks and network, or all of them, and every loss in the room: 1.169 and 6.174 MW
+    lost = [
+        0.004 * through + 0.0232 * at + 6 * 1.25 * 0.0075 for through, at in zip((6.055, 5.94672), ups, strict=True)
+    ]
+    in_air = (0.568 + 0.375 + lost[0], 5.544 * 1.005 + 0.375 + lost[1])
+    assert (load(liquid, "air_unit"), load(air, "air_unit")) == pytest.approx(in_air)
+    assert (units(liquid, "air_unit_generic"), units(air, "air_unit_generic")) == (5, 25)
     assert (load(liquid, "ups"), load(air, "ups")) == pytest.approx(ups)
     assert (units(liquid, "ups_generic"), units(air, "ups_generic")) == (6, 6)
     board = [at * 1.0232 + 6 * 1.25 * 0.0075 for at in ups]
     assert (load(liquid, "lv_switchboard"), load(air, "lv_switchboard")) == pytest.approx(board)
-    # Heat: all of it goes out, by the loop it came in; one loop or two of chillers
+    # Heat: all of it goes out, by the loop it came in, with that of the pumps and fans that move it
     heat = [[load(plan, f"heat_rejection:{loop}") for loop in ("liquid", "air")] for plan in (liquid, air)]
-    assert heat == [pytest.approx([5.112, 1.097496]), pytest.approx([0.0, 6.0975168])]
+    moved = [[5.112 + 0.1111, in_air[0] + 0.0715], [0.0, in_air[1] + 25 * 0.0143]]
+    assert heat == [pytest.approx(loops) for loops in moved]
     # Transformers: switchboards x 1.001 and the chillers' power at design, of 2,500 kVA at the site's power factor
     for plan, at in zip((liquid, air), board, strict=True):
         chillers = load(plan, "mv_lv_transformer") - at * 1.001

@@ -67,9 +67,11 @@ def on_steps(minutes: int) -> dict[str, Any]:
 
 def january(case: Case, **links: float) -> Value:
     """January's block with the given linking components."""
-    block = build_block(plant_of(case), "m01")
+    plant = plant_of(case)
+    block = build_block(plant, "m01")
     peak = 0.0 if case.load_series_mw is None else float(case.load_series_mw.max())
     full = {"one": 1.0, "load_mw": peak, "contract_mw": 30.0, "grid_mw": 30.0, **links}
+    full |= {store.energy: links.get("battery", 0.0) * store.hours for store in plant.batteries}
     x = [next((v for key, v in full.items() if name == key or name.startswith(key + ":")), 0.0) for name in block.links]
     return BlockSolver(block).solve(np.array(x))
 
