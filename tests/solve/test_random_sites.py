@@ -251,10 +251,9 @@ def stands(draw: st.DrawFn, build: int, fired: bool, sets: bool) -> Some:
         *([old | {"item": "own_engine"}] if fired else []),
     ]
     if build:
-        rows += [
-            old | leaves | {"item": "lv_switchboard_generic"},
-            old | {"item": COOLERS[0], "stage": air, "move": {"to": liquid, "from": SECOND, "weeks": 1}},
-        ]
+        rows.append(old | leaves | {"item": "lv_switchboard_generic"})
+    if build > 1:  # what moves serves again before the build is over
+        rows.append(old | {"item": COOLERS[0], "stage": air, "move": {"to": liquid, "from": SECOND, "weeks": 1}})
         if fired and sets:
             move = {"to": "standby_generation", "from": SECOND, "weeks": 2, "cost_usd": 9000}
             rows.append(old | {"item": "own_engine", "move": move})
