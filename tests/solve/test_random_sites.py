@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
@@ -284,6 +285,7 @@ def sites(draw: st.DrawFn) -> list[Some]:
     return parts
 
 
+@pytest.mark.slow  # some draws take the whole model minutes
 @settings(
     max_examples=DRAWS, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), print_blob=False
 )
