@@ -214,7 +214,7 @@ def standby(draw: st.DrawFn, fired: bool) -> Some:
     policy: Some = draw(st.sampled_from([{"scheme": "N"}, {"scheme": "N+1", "group_mw": 0.5}, {"scheme": "2N"}]))
     policy = policy | {"covers": draw(st.sampled_from([0.4, 1.0]))}
     if fired and draw(st.booleans()):
-        policy |= {"from_bridge": "true", "ride_through_minutes": 5, "firm_gas": "true"}
+        policy |= {"from_bridge": "true", "ride_through_minutes": 3, "firm_gas": "true"}
     site: Some = {"fuel": {"diesel_usd_per_mmbtu_hhv": 20}}
     if draw(st.booleans()):
         site["standby_tests"] = {"hours_per_year": draw(st.sampled_from([20, 100]))}
