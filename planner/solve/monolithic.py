@@ -12,7 +12,7 @@ sees all variables at once. Where both agree, the decomposition is exact.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,13 +72,15 @@ class Monolithic:
         stop: Stop | None = None,
         trace: Trace | None = None,
         dates: Dates | None = None,
+        events: Iterable[str] | None = None,
     ) -> None:
-        """dates: periods that matter, by default those of the case."""
+        """dates: periods that matter, by default those of the case. events: keys of their blocks, by default the first
+        of each event, which ask less than all of its starts do."""
         self.case, self.stop, self.trace = case, stop or Stop(), trace or Trace()
         self.begin = time.perf_counter()
         plant = plant_of(case)
         self.sizing: Sizing = build_sizing(plant, milestones=case.input.objective.kind != "max_gpus", dates=dates)
-        self.states = (*states_of(case), *event_states(plant))
+        self.states = (*states_of(case), *event_states(plant, events))
         m = self.sizing.model
         try:
             self.alone = Master(self.sizing, threads, trace=self.trace)  # without hours: bounds, and its plain cuts

@@ -23,9 +23,9 @@ from planner.plan.audit import require
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
 from planner.solve.monolithic import Monolithic
+from tests.solve.agreement import GAP, same_optimum
 
 Make = Callable[..., Case]
-GAP = 1e-6
 DRAWS = int(os.environ.get("PLANNER_DRAWS", "10"))
 BATTERIES = ["tesla_megapack_2xl_4h", "tesla_megapack_2xl_2h", "tesla_megablock_4h"]
 # One that loses a tenth of its energy in the first year and a twentieth in every later one.
@@ -188,18 +188,10 @@ def test_both_ways_find_the_same_optimum(make_case: Make, site: dict[str, Any], 
     cheap += [f"catalog.own_fading.price_usd={price * FADING['price_usd']:g}"]
     cheap += ["catalog.own_fading.warranty_cycles_per_year=120"] if seed % 2 else []
     case = make_case(site, series=load, items=[FADING], set=[*AT_ONCE, *cheap])
-    whole = Monolithic(case)
-    try:
-        best = whole.solve(gap=GAP)
-    except InfeasibleError:
-        with pytest.raises(InfeasibleError):
-            solve(case, gap=GAP, threads=1)
+    both = same_optimum(case)
+    if both is None:
         return
-    found = solve(case, gap=GAP, threads=1, time_limit=120.0)
-    room = 3 * GAP * abs(best.upper_kusd)
-    assert found.lower_kusd <= best.upper_kusd + room
-    assert best.lower_kusd <= found.upper_kusd + room
-    assert found.upper_kusd == pytest.approx(best.upper_kusd, abs=room)
+    found, whole, room = both
     decided = {
         var.name: round(value) if integer else value
         for var, integer, value in zip(found.master.columns, found.master.integer, found.point.tolist(), strict=True)
