@@ -33,7 +33,9 @@ from planner.plan.audit_water import water_usd
 from planner.units import HOURS_PER_YEAR
 
 LOSS_TOLERANCE = 2e-4  # of the load: the model's losses lie on tangents of the square
-SQUARE_TOLERANCE = 6.25e-4  # of the full-load square loss: tangents 0.05 of the rating apart, (0.05 / 2)^2 below it
+# Of the full-load square loss, times the square of the hour's draw over its mean: tangents of the mean throughput, 0.05
+# of the rating apart, lie at most (0.05 / 2)^2 of it below its square.
+SQUARE_TOLERANCE = 6.25e-4
 BOTH_WAYS = 1e-4  # of battery throughput that may charge and discharge in one hour
 _MW = 1e-6
 PLAIN_COLUMNS = {
@@ -217,9 +219,10 @@ def losses_mw(site: Site, p: int, shape: Array, month: Month | None = None, *, r
 def _room_losses_mw(site: Site, month: Month) -> tuple[Array, Array]:
     """(least, most) losses of the stages in the room: as they are, less what tangents may miss, and as charged."""
     at = month.hours.step_of_year
-    exact = losses_mw(site, month.p, site.case.load_shape[at], month, room=True)
+    shape = site.case.load_shape[at]
+    exact = losses_mw(site, month.p, shape, month, room=True)
     below = sum(s.square * site.rated_mw(s.stage, month.p) for s in site.losses if s.stage in IN_THE_ROOM)
-    return exact - SQUARE_TOLERANCE * below, exact + overstated_loss_mw(site, month, IN_THE_ROOM)
+    return exact - SQUARE_TOLERANCE * shape**2 * below, exact + overstated_loss_mw(site, month, IN_THE_ROOM)
 
 
 def _balance(checks: Checks, case: Case, site: Site, month: Month) -> None:
@@ -272,6 +275,7 @@ def _balance(checks: Checks, case: Case, site: Site, month: Month) -> None:
         )
     # Equipment far above its load, as in a plan stopped before its cost was looked at, lies low on the square.
     square = SQUARE_TOLERANCE * sum(stage.square * site.rated_mw(stage.stage, month.p) for stage in site.losses)
+    square = square * site.case.load_shape[month.hours.step_of_year] ** 2 if site.losses else 0.0
     most, tolerance = load + overstated_loss_mw(site, month), LOSS_TOLERANCE * load + square + 1e-5
     checks.between("power balance", "MW", supply, load, most, tolerance, month.where("sources"))
     checks.equal(
