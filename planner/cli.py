@@ -122,8 +122,8 @@ def solve(
             )
         if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
             raise _refuse(option, str(file), "is no file in a folder that exists", "choose another place")
+    from planner.audit.audit import require
     from planner.errors import PlannerError
-    from planner.plan.audit import require
     from planner.plan.plan import write_plan
     from planner.report.excel import workbook
     from planner.report.terminal import print_plan
@@ -231,7 +231,7 @@ def swing(
         raise _refuse("--battery-mw", f"{battery_mw}", "power and energy go together, without a plan", remedy)
     if html.is_dir() or not html.absolute().parent.is_dir():
         raise _refuse("--html", str(html), "is no file in a folder that exists", "choose another place")
-    from planner.plan.audit import require
+    from planner.audit.audit import require
     from planner.plan.plan import read_plan
     from planner.report.swing_page import HEADS, page, summary, verdict_rows
     from planner.report.terminal import print_swing

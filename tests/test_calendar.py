@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from planner.audit.audit import audit, require
+from planner.audit.calendar import steps_of
 from planner.case.case import Case
 from planner.operation.blocks import build_block, plant_of
 from planner.operation.evaluate import BlockSolver
-from planner.plan.audit import audit, require
-from planner.plan.audit_calendar import steps_of
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
 from planner.solve.monolithic import solve_monolithic

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from planner.audit.network import recounted
 from planner.case.case import Case
 from planner.case.catalog import Catalog, load_catalog
 from planner.case.fabric_design import Layers, SideNetwork, layers_of, side_counts
 from planner.errors import InputError
-from planner.plan.audit_network import recounted
 
 Make = Callable[..., Case]
 # (GPUs, leaf, spine, core, cables node-leaf, leaf-spine, spine-core) by scalable units:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from planner.audit.node_racks import whole_nodes
 from planner.case.case import Case
 from planner.case.catalog import Catalog, load_catalog
 from planner.case.node_racks import nodes_per_rack
 from planner.errors import InputError
-from planner.plan.audit_node_racks import whole_nodes
 
 Make = Callable[..., Case]
 

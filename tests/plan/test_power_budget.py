@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from planner.audit.audit import audit, require
+from planner.audit.base import Checks, tables_of
+from planner.audit.budget import audit_budget
+from planner.audit.loads import Site
+from planner.audit.months import months_of
 from planner.case.case import Case
-from planner.plan.audit import audit, require
-from planner.plan.audit_base import Checks, tables_of
-from planner.plan.audit_budget import audit_budget
-from planner.plan.audit_loads import Site
-from planner.plan.audit_power import months_of
 from planner.plan.plan import Plan, read_plan, write_plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of

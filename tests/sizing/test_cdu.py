@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from planner.audit.audit import require
 from planner.case.case import Case
 from planner.case.coolant import cdu_capacity_mw, cdu_flow_lpm, own_approach_k, rack_flow_lpm
 from planner.errors import InputError
 from planner.operation.blocks import plant_of
-from planner.plan.audit import require
 from planner.plan.plan import Plan
 from planner.sizing.options import options_of
 from planner.solve.decomposition import solve

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from planner.audit.audit import audit, require
 from planner.case import enclosures
 from planner.case.case import Case
 from planner.case.node_racks import nodes_per_rack
 from planner.errors import InfeasibleError, InputError
 from planner.operation.blocks import plant_of
-from planner.plan.audit import audit, require
 from planner.plan.plan import Plan
 from planner.sizing.dates import Dates
 from planner.sizing.model import build_sizing

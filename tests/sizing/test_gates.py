@@ -12,10 +12,10 @@ from typing import Any
 import pyomo.environ as pyo
 import pytest
 
+from planner.audit.audit import require
 from planner.case.case import Case
 from planner.errors import InputError
 from planner.operation.blocks import plant_of
-from planner.plan.audit import require
 from planner.sizing.model import build_sizing
 from planner.sizing.options import Option, options_of
 from planner.sizing.targets import grid_steps

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from planner.audit.audit import audit, require
+from planner.audit.base import tables_of
+from planner.audit.loads import Site
 from planner.case.case import Case
 from planner.errors import InputError
 from planner.families import power
 from planner.families.generation import site_rating_fraction
 from planner.operation.blocks import plant_of
-from planner.plan.audit import audit, require
-from planner.plan.audit_base import tables_of
-from planner.plan.audit_loads import Site
 from planner.plan.plan import Plan
 from planner.sizing.dates import Dates
 from planner.sizing.model import build_sizing

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from planner.audit.audit import audit, require
 from planner.case.case import Case
 from planner.case.catalog import load_catalog
 from planner.case.site_limits import Noise, OnSiteFuel, is_in_the_open, sound_power_mw
 from planner.errors import InfeasibleError, InputError
-from planner.plan.audit import audit, require
 from planner.plan.plan import Plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from planner.audit.audit import require
 from planner.case.case import Case
 from planner.errors import InfeasibleError
 from planner.operation.events import is_event
-from planner.plan.audit import require
 from planner.solve.decomposition import Solution, solve
 from planner.solve.extract import plan_of
 from planner.solve.monolithic import Monolithic

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from planner.audit.audit import require
 from planner.case.case import Case
 from planner.errors import InputError
 from planner.operation.blocks import build_block, plant_of
 from planner.operation.evaluate import BlockSolver
-from planner.plan.audit import require
 from planner.plan.plan import Plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from test_events import BATTERY, ENGINE, SITE, bought, reserve
 
+from planner.audit.audit import audit, require
 from planner.case.case import Case
 from planner.errors import InputError
 from planner.operation.blocks import build_block
 from planner.operation.evaluate import BlockSolver
-from planner.plan.audit import audit, require
 from planner.plan.plan import Plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of

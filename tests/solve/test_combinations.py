@@ -13,8 +13,8 @@ import numpy as np
 import own
 import pytest
 
+from planner.audit.audit import audit, require
 from planner.case.case import Case
-from planner.plan.audit import audit, require
 from planner.plan.plan import Plan
 from planner.solve.decomposition import Solution, solve
 from planner.solve.extract import plan_of

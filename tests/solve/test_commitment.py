@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from planner.audit.audit import audit, require
 from planner.case.case import Case
-from planner.plan.audit import audit, require
 from planner.plan.plan import Plan, read_plan, write_plan
 from planner.solve.decomposition import solve
 from planner.solve.export import export

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from planner.audit.audit import audit, require
 from planner.case.case import Case
 from planner.errors import InfeasibleError
 from planner.families.cooling import chiller_cop, loop_supply_c, performance
-from planner.plan.audit import audit, require
 from planner.plan.plan import Plan, read_plan, write_plan
 from planner.sizing.precheck import precheck
 from planner.solve.decomposition import solve

@@ -16,11 +16,11 @@ import pytest
 from numpy.typing import NDArray
 from openpyxl import load_workbook
 
+from planner.audit.audit import audit, require
 from planner.case.case import Case
 from planner.errors import InputError
 from planner.operation.blocks import Plant, build_blocks, plant_of
 from planner.operation.evaluate import BlockSolver
-from planner.plan.audit import audit, require
 from planner.plan.plan import TABLES, Plan
 from planner.report.excel import workbook
 from planner.solve.decomposition import solve

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from own import BATTERY, ENGINE
 
+from planner.audit.audit import audit, require
 from planner.case.case import Case
 from planner.errors import InfeasibleError, InputError
 from planner.operation.blocks import build_block, plant_of
 from planner.operation.evaluate import BlockSolver
 from planner.operation.replay import unserved_mwh
-from planner.plan.audit import audit, require
 from planner.plan.plan import Plan
 from planner.solve.decomposition import Solution, solve
 from planner.solve.extract import plan_of

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from planner.audit.audit import audit, require
 from planner.case.case import Case
 from planner.errors import InputError
 from planner.families.battery import Battery
 from planner.operation.blocks import build_block, plant_of
 from planner.operation.evaluate import BlockSolver
-from planner.plan.audit import audit, require
 from planner.plan.plan import Plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of

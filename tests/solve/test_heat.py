@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from planner.audit.audit import audit, require
 from planner.case.case import Case
-from planner.plan.audit import audit, require
 from planner.plan.plan import Plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of

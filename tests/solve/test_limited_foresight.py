@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from planner.audit.audit import audit, require
 from planner.case.case import Case
 from planner.cli import _window_h
 from planner.errors import InputError
-from planner.plan.audit import audit, require
 from planner.plan.plan import Plan, read_plan, write_plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from planner.audit.audit import audit
 from planner.case.case import Case
-from planner.plan.audit import audit
 from planner.plan.plan import Plan, read_plan, write_plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of

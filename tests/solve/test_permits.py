@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from own import BATTERY, ENGINE
 
+from planner.audit.audit import require
 from planner.case.case import Case
 from planner.case.catalog import default_catalog_folder, read_catalog
 from planner.errors import InfeasibleError, InputError
@@ -22,7 +23,6 @@ from planner.families.generation import (
     nox_kg_per_mwh_of_mg,
     nox_kg_per_mwh_of_ppm,
 )
-from planner.plan.audit import require
 from planner.solve.decomposition import Solution, solve
 from planner.solve.extract import plan_of
 from planner.solve.master import Master, MasterResult

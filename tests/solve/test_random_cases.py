@@ -17,9 +17,9 @@ import yaml
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+from planner.audit.audit import require
 from planner.case.case import Case
 from planner.errors import InfeasibleError, NoPlanError
-from planner.plan.audit import require
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
 from planner.solve.monolithic import Monolithic

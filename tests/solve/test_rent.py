@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from planner.audit.audit import audit, require
 from planner.case.case import Case
 from planner.errors import InfeasibleError, InputError
-from planner.plan.audit import audit, require
 from planner.plan.plan import Plan, read_plan, write_plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of

@@ -13,9 +13,9 @@ import numpy as np
 import own
 import pytest
 
+from planner.audit.audit import audit, require
 from planner.case.case import Case
 from planner.errors import InputError
-from planner.plan.audit import audit, require
 from planner.plan.plan import Plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from planner.audit.audit import audit, require
 from planner.case.case import Case
 from planner.errors import InputError
 from planner.families.generation import heat_rate_mmbtu_hhv_per_mwh
 from planner.operation.blocks import plant_of
-from planner.plan.audit import audit, require
 from planner.plan.plan import Plan, read_plan, write_plan
 from planner.sizing.options import options_of
 from planner.solve.decomposition import solve

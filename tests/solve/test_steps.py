@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from planner.audit.audit import audit, require
 from planner.case.case import Case
 from planner.errors import InputError
 from planner.operation.blocks import build_block, plant_of
 from planner.operation.evaluate import BlockSolver, Value
-from planner.plan.audit import audit, require
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
 from planner.solve.monolithic import solve_monolithic

@@ -17,12 +17,12 @@ import highspy
 import numpy as np
 import pytest
 
+from planner.audit.audit import require
 from planner.case.case import Case
 from planner.errors import NoPlanError
 from planner.operation.blocks import build_block, plant_of
 from planner.operation.evaluate import BlockSolver
 from planner.operation.solver import Stopped
-from planner.plan.audit import require
 from planner.sizing.dates import Dates
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of

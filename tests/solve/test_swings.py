@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from own import BATTERY, ENGINE
 
+from planner.audit.audit import require
 from planner.case.case import Case
 from planner.case.swing import LoadRule, Smoothing, limits_in_force
 from planner.errors import InfeasibleError, InputError
-from planner.plan.audit import require
 from planner.plan.plan import Plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from planner.audit.audit import audit, require
 from planner.case.case import Case
 from planner.errors import InfeasibleError, InputError
 from planner.families.cooling import makeup_l_per_kwh
 from planner.operation.blocks import build_block, plant_of
 from planner.operation.evaluate import BlockSolver
-from planner.plan.audit import audit, require
 from planner.plan.plan import Plan
 from planner.sizing.options import options_of
 from planner.solve.decomposition import solve

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from planner.audit.audit import require
 from planner.case.case import Case
 from planner.errors import InputError
 from planner.ledger import operating_weights
 from planner.operation.blocks import plant_of
-from planner.plan.audit import require
 from planner.sizing.model import build_sizing
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
