@@ -142,7 +142,7 @@ class Bench:
         plan = self.folder / f"plan_{name}"
         words = ["solve", str(self.folder / name), "--out", str(plan), "--gap", str(GAP)]
         words += ["--threads", str(THREADS), "--time-limit", str(limit)]
-        run = self._process("planner.cli", words, limit + GRACE_S)
+        run = self._process("planner.cli.main", words, limit + GRACE_S)
         if run["status"] != "ended":
             return run
         told = json.loads((plan / "plan.json").read_text())
@@ -206,7 +206,7 @@ class Bench:
                 del run["wall_seconds"]
         if not quiet:
             told = f"{run['status']} after {seconds:.1f} s, {run['cpu_seconds']:.1f} s of processor"
-            print(f"  {module} {Path(words[0] if module != 'planner.cli' else words[1]).name}: {told}", flush=True)
+            print(f"  {module} {Path(words[0] if module != 'planner.cli.main' else words[1]).name}: {told}", flush=True)
         return run
 
     def _compare(self, name: str, runs: list[dict[str, Any]]) -> None:

@@ -71,7 +71,7 @@ class InfeasibleError(PlannerError):
 
     exit_code = 3
 
-    def __init__(self, shortfalls: Iterable[Shortfall], *, alternatives: bool = False) -> None:
+    def __init__(self, shortfalls: Iterable[Shortfall] = (), *, alternatives: bool = False) -> None:
         self.shortfalls = tuple(shortfalls)
         self.alternatives = alternatives
         super().__init__("\n".join(str(shortfall) for shortfall in self.shortfalls))

@@ -29,7 +29,7 @@ QUICK = ("--set", "horizon.sample_days_per_month=1")
 
 def planner(folder: Path, *arguments: str, seconds: float = 600.0) -> subprocess.CompletedProcess[str]:
     """Run the command line in a folder that knows nothing of the checkout."""
-    command = [sys.executable, "-W", "error::DeprecationWarning:planner", "-m", "planner.cli", *arguments]
+    command = [sys.executable, "-W", "error::DeprecationWarning:planner", "-m", "planner.cli.main", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=seconds, check=False)
 
 

@@ -39,7 +39,8 @@ MAY_IMPORT = {
     "solve": MODEL | {"operation", "sizing", "plan", "solve"},
     "swing": INPUT | {"swing"},
     "report": INPUT | {"ledger", "plan", "report", "swing"},
-    "cli": MODEL | {"sizing", "plan", "audit", "solve", "report", "swing"},
+    "whatif": MODEL | {"operation", "sizing", "plan", "audit", "solve", "whatif"},
+    "cli": MODEL | {"whatif", "sizing", "plan", "audit", "solve", "report", "swing"},
     "__init__": INPUT | {"plan", "solve"},
 }
 
@@ -48,8 +49,8 @@ LIVES_IN = {
     "highspy": ("sizing/", "operation/", "solve/"),
     "pyomo": ("sizing/", "operation/", "solve/"),
     "yaml": ("case/marks.py",),
-    "typer": ("cli.py",),
-    "rich": ("cli.py", "report/terminal.py"),
+    "typer": ("cli/",),
+    "rich": ("report/terminal.py",),
     "xlsxwriter": ("report/excel.py",),
 }
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pyomo.common.errors import InfeasibleConstraintException
 
 from planner.case.case import Case
-from planner.errors import NoPlanError
+from planner.errors import InfeasibleError, NoPlanError
 from planner.operation.blocks import Plant, plant_of
 from planner.operation.evaluate import Value
 from planner.operation.solver import Stopped
@@ -76,15 +76,18 @@ def solve(
     trace: Trace | None = None,
     pool: Pool | None = None,
     dispatch: bool = True,
+    reasons: bool = True,
 ) -> Solution:
     """Find a plan within `gap` of the best possible, on every hour.
 
     stop: replaces the time limit by limits of its own, and can be asked to stop from elsewhere.
     pool: what earlier solves have learnt, shared and added to. dispatch: run every state of the plan found, or
-    leave those known well enough at the mix of stored dispatches that proves their cost.
+    leave those known well enough at the mix of stored dispatches that proves their cost. reasons: of a case without a
+    plan, find the limits in the way; else the error names none.
     Raises InfeasibleError with the limits in the way, or NoPlanError when it must stop before there is a plan.
     """
-    return _Engine(case, gap, threads, report, stop or Stop(time_limit), trace or Trace(), pool or Pool()).run(dispatch)
+    stop, trace, pool = stop or Stop(time_limit), trace or Trace(), pool or Pool()
+    return _Engine(case, gap, threads, report, stop, trace, pool, reasons).run(dispatch)
 
 
 class _Engine:
@@ -97,9 +100,10 @@ class _Engine:
         stop: Stop,
         trace: Trace,
         pool: Pool,
+        reasons: bool,
     ) -> None:
         self.case, self.gap, self.threads, self.report = case, max(gap, _FINEST_GAP), threads, report
-        self.stop, self.trace = stop, trace
+        self.stop, self.trace, self.reasons = stop, trace, reasons
         self.begin = time.perf_counter()
         self.plant: Plant = plant_of(case)
         self.known = pool
@@ -120,7 +124,7 @@ class _Engine:
         try:
             self.master = Master(self.sizing, stop=self.stop, trace=self.trace)
         except InfeasibleConstraintException:  # a limit already broken by what is committed
-            raise explain(self.plant) from None
+            raise (explain(self.plant) if self.reasons else InfeasibleError()) from None
         self.coupling = Coupling(self.sizing, self.master, self.operation.pool, self.known.fill)
         self.coupling.add(self.operation.states)
 
@@ -478,6 +482,8 @@ class _Engine:
         return bool(cost - self.lower <= self.gap * open_cost)
 
     def _infeasible(self) -> None:
+        if not self.reasons:
+            raise InfeasibleError()
         pools = self.operation.pool
         short = any(pool.forbidden for pool in pools.values())
         raise explain(self.plant, {key: pool.solver for key, pool in pools.items()} if short else None)
@@ -486,10 +492,8 @@ class _Engine:
         self.rounds += 1
         open_cost = max(abs(upper + self.coupling.constant - self.sizing.forced_compute_kusd), 1e-9)
         fraction = (upper - self.lower) / open_cost if np.isfinite(upper) else np.inf
-        seconds = time.perf_counter() - self.begin
-        progress = Progress(
-            phase, self.rounds, self.lower + self.coupling.constant, upper + self.coupling.constant, fraction, seconds
-        )
+        bounds = (self.lower + self.coupling.constant, upper + self.coupling.constant)
+        progress = Progress(phase, self.rounds, *bounds, fraction, time.perf_counter() - self.begin)
         self.trace.line(str(progress))
         if self.report is not None:
             self.report(progress)

@@ -1022,7 +1022,7 @@ def test_bad_usage(arguments: tuple[str, ...], words: str, tmp_path: Path, capsy
 def test_the_installed_command_ends_with_2(tmp_path: Path) -> None:
     folder = write(tmp_path, GOOD.replace("mw: 20", "kw: 20"))
     done = subprocess.run(
-        [sys.executable, "-m", "planner.cli", "check", str(folder)],
+        [sys.executable, "-m", "planner.cli.main", "check", str(folder)],
         capture_output=True,
         text=True,
         check=False,

@@ -64,7 +64,7 @@ def test_names_are_those_of_the_models_and_the_head_says_what_is_asked(make_case
 
 
 def planner(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "planner.cli", *map(str, words)]
+    command = [sys.executable, "-m", "planner.cli.main", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120.0, env=os.environ, check=False)
 
 

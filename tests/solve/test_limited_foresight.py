@@ -16,7 +16,7 @@ import pytest
 
 from planner.audit.audit import audit, require
 from planner.case.case import Case
-from planner.cli import _window_h
+from planner.cli.solve import window_h
 from planner.errors import InputError
 from planner.plan.plan import Plan, read_plan, write_plan
 from planner.solve.decomposition import solve
@@ -150,10 +150,10 @@ def test_what_it_cannot_see_is_refused(make_case: Make) -> None:
 
 
 def test_windows_are_hours_or_days() -> None:
-    assert (_window_h(None), _window_h("24h"), _window_h("7d")) == (0.0, 24.0, 168.0)
+    assert (window_h(None), window_h("24h"), window_h("7d")) == (0.0, 24.0, 168.0)
     for text in ("", "0h", "24", "1.5h", "9999d", "month"):
         with pytest.raises(InputError, match="look-ahead"):
-            _window_h(text)
+            window_h(text)
 
 
 def test_every_scenario_is_run_and_the_totals_are_expected(make_case: Make) -> None:

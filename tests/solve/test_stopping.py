@@ -278,7 +278,7 @@ def test_the_log_holds_the_solver_every_block_and_every_round(make_case: Make, t
 
 
 def start(folder: Path, *words: str, example: Path = EXAMPLE) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "planner.cli", "solve", str(example), "--out", str(folder / "plan"), *words]
+    command = [sys.executable, "-m", "planner.cli.main", "solve", str(example), "--out", str(folder / "plan"), *words]
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ)
 
 

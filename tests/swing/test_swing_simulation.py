@@ -21,7 +21,7 @@ from own import BATTERY
 from typer.testing import CliRunner
 
 from planner.case.case import Case
-from planner.cli import app
+from planner.cli.main import app
 from planner.report.swing_page import page, verdict_rows
 from planner.swing.battery import Storage, smooth
 from planner.swing.job import Job
