@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "swing": INPUT | {"swing"},
     "report": INPUT | {"ledger", "plan", "report", "swing"},
     "whatif": MODEL | {"operation", "sizing", "plan", "audit", "solve", "whatif"},
-    "cli": MODEL | {"whatif", "sizing", "plan", "audit", "solve", "report", "swing"},
+    "cli": MODEL | {"cli", "whatif", "sizing", "plan", "audit", "solve", "report", "swing"},
     "__init__": INPUT | {"plan", "solve"},
 }
 
