@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from planner import cli
+from planner.cli import main as cli
 from planner.case import case as case_module
 from planner.case import hours
 from planner.case.case import load_case
