@@ -116,6 +116,7 @@ class _Engine:
         self.warm = self.operation.warm
         self.coarse = self.operation.long and not self.warm
         self.pooled = self.operation.long and len(self.plant.batteries) > 1
+        self.shares = bool(self.plant.caps) and not any(m.committed for m in self.plant.generators)
         self.tries = self.pooled and int(self.master.integer.sum()) <= _FEW_INTEGERS
 
     def _size(self, dates: Dates) -> None:
@@ -401,12 +402,11 @@ class _Engine:
         values, links = self._evaluate_plan(point)
         failed = [s for s, value in values.items() if not value.feasible]
         by_event = any(s.is_event for s in failed)
-        if not failed or not (by_event or self.plant.caps):
+        if not failed or not (by_event or self.shares):
             return values, links
         self.coupling.learn(values, links)
-        again = partial(self._master, relaxed=True)
-        share = partial(shared_out, self.master, self.coupling, self.operation, point, again, self.best.cost)
-        saved = self._live_through(point) if by_event else share()
+        parts = (self.master, self.coupling, self.operation, point, partial(self._master, relaxed=True))
+        saved = self._live_through(point) if by_event else shared_out(*parts, self.best.cost)
         return (values, links) if saved is None else self._evaluate_plan(saved)
 
     def _learn(self, point: Array, values: dict[State, Value], links: dict[State, Array], before: int) -> bool:

@@ -2,7 +2,8 @@
 
 A plan in whole units comes with shares that suit the sizing model's fractions, and may fail a month by a little where
 another has more than it needs. With the counts fixed the sizing model is a small linear program: its rounds with the
-blocks find shares every month can live with, or that there are none.
+blocks find shares every month can live with, or that there are none. Not where units are committed: shares that just
+suit linear blocks leave whole engines nothing to spare.
 """
 
 from __future__ import annotations
