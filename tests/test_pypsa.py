@@ -289,6 +289,32 @@ def test_a_flat_load_costs_what_a_bill_says(make_case: Make, tmp_path: Path) -> 
     assert "5,340,000.00 USD" in (folder / "README.txt").read_text(encoding="utf-8")
 
 
+def test_a_year_is_that_year(make_case: Make) -> None:
+    """By hand: half the load in 2027 (5 MW) and all of it in 2028, at 50 $/MWh and 8 $/kW every month."""
+    tariff = {"energy_usd_per_mwh": 50, "demand_usd_per_kw_month": 8}
+    growth = [{"from": "2027-01-01", "fraction": 0.5}, {"from": "2028-01-01", "fraction": 1.0}]
+    changes = {"horizon": {"expansion_years": 1}, "target": {"load_scale": growth}}
+    case = load_site(make_case, tariff, changes, series=10.0, days=1)
+    plan = plan_of(solve(case, threads=1))
+    assert sorted(years_of(case)) == [2027, 2028]
+    for year, cost in ((2027, 2.67e6), (2028, 5.34e6)):
+        network = operating_side(case, plan, year).network
+        assert network.cost_usd() == pytest.approx(cost, rel=1e-9)
+        assert set(network.snapshots.year) == {year}
+
+
+def test_a_scenario_has_its_own_prices(make_case: Make) -> None:
+    """By hand: 10 MW x 8,760 h x 50 $/MWh and, dear, twice that; 12 x 80,000 $ of demand in both."""
+    tariff = {"energy_usd_per_mwh": 50, "demand_usd_per_kw_month": 8}
+    paths = [{"name": "as today", "probability": 0.6}, {"name": "dear", "probability": 0.4, "energy_price_factor": 2.0}]
+    case = load_site(make_case, tariff, {"scenarios": paths}, series=10.0, days=1)
+    plan = plan_of(solve(case, threads=1))
+    for path, energy in ((0, 4.38e6), (1, 8.76e6)):
+        exported = operating_side(case, plan, 2027, path)
+        assert exported.network.cost_usd() == pytest.approx(energy + 0.96e6, rel=1e-9)
+        assert any(f"scenario {paths[path]['name']}" in line for line in exported.lines)
+
+
 def test_what_a_network_cannot_hold_is_named(make_case: Make) -> None:
     tariff = {"energy_usd_per_mwh": 50, "demand_usd_per_kw_month": 8}
     changes = {

@@ -11,7 +11,8 @@ import numpy as np
 from planner.case.case import Case
 from planner.families.generation import generators
 from planner.pypsa.folder import Network
-from planner.pypsa.operation import SITE, add_grid, bare, sun
+from planner.pypsa.grid import SITE, add_grid
+from planner.pypsa.operation import bare, sun
 from planner.pypsa.year import Year
 from planner.sizing.options import USD_PER_KUSD, Option, options_of
 from planner.sizing.targets import grid_steps, load_scale

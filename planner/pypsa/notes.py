@@ -6,7 +6,7 @@ the limits; and what is left out. A row that no list knows is left out, under it
 
 from __future__ import annotations
 
-from planner.pypsa.operation import expressible
+from planner.pypsa.engines import expressible
 from planner.pypsa.sizes import Sizes
 from planner.pypsa.year import Year
 
