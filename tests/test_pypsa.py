@@ -26,6 +26,7 @@ from planner.pypsa.extendable import not_simple
 from planner.pypsa.year import years_of
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
+from tests.own import BATTERY
 
 Make = Callable[..., Case]
 ROOT = Path(__file__).parents[1]
@@ -301,6 +302,24 @@ def test_a_year_is_that_year(make_case: Make) -> None:
         network = operating_side(case, plan, year).network
         assert network.cost_usd() == pytest.approx(cost, rel=1e-9)
         assert set(network.snapshots.year) == {year}
+
+
+def test_a_battery_has_the_energy_that_is_left(make_case: Make) -> None:
+    """By hand: a fifth is lost in ten years, so that at the end of the first .98 and of the second .96 are left."""
+    curve = {"by_year": {0: 1.0, 10: 0.8}, "source": "made for a test", "date": "2026-01", "confidence": "estimate"}
+    grid = {"grid": {"interconnection": [{"from": "2026-01-01", "mw": 11, "via": "existing_feeders"}]}}
+    changes = {"site": grid, "candidates": {"battery": ["own_battery"]}}
+    load = 10.0 + np.where((HOUR % 24 >= 16) & (HOUR % 24 < 20), 4.0, 0.0)
+    items = [BATTERY | {"energy_retention_fraction": curve}]
+    tariff = {"energy_usd_per_mwh": 50, "demand_usd_per_kw_month": 0}
+    case = load_site(make_case, tariff, changes, series=load, days=1, items=items)
+    plan = plan_of(solve(case, threads=1))
+    units = plan.summary["units"]["own_battery"]
+    assert units >= 2  # 3 MW are missing in four hours of every day
+    for year, left in ((2027, 0.98), (2028, 0.96)):
+        network = operating_side(case, plan, year).network
+        assert network.static["stores"]["own_battery"]["e_nom"] == pytest.approx(8.0 * units * left, rel=1e-9)
+        assert network.static["links"]["own_battery charge"]["p_nom"] == pytest.approx(2.0 * units)
 
 
 def test_a_scenario_has_its_own_prices(make_case: Make) -> None:
