@@ -46,6 +46,7 @@ _LEFT_OUT = {
     "spinning_reserve": "spinning reserve for the largest unit, in hours",
     "water_day": "water permitted a day",
     "grid_called": "calls of the utility",
+    "cap:": "a limit over the year: ",
 }
 
 
@@ -67,7 +68,8 @@ def left_out(year: Year, sizes: Sizes | None) -> list[str]:
         if row.startswith("generation_availability"):
             found += [] if sizes is not None else [f"availability of {row.partition(':')[2]} in a month"]
             continue
-        found.append(next((text for name, text in _LEFT_OUT.items() if row.startswith(name)), row))
+        text = next((text for name, text in _LEFT_OUT.items() if row.startswith(name)), row)
+        found.append(text + row.removeprefix("cap:") if row.startswith("cap:") else text)
     found += [f"event {event.name}" for event in year.plant.events]
     given = year.case.input
     sizing = {"redundancy": given.redundancy, "supply": given.supply, "land": given.site.land_m2 or given.site.land}
