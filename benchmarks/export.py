@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 
 from benchmarks.cases import write_case
 from planner.case.case import Case, load_case
-from planner.case.tariff import hourly_energy_period
 from planner.finance import discount_factor
-from planner.operation.blocks import Plant, plant_of
+from planner.operation.blocks import Plant
+from planner.pypsa.year import year_of, years_of
 from planner.sizing.options import USD_PER_KUSD, options_of
-from planner.units import KW_PER_MW
+from planner.sizing.targets import grid_steps, load_scale
 
 Array = NDArray[np.float64]
 # Units no sensible plan exceeds, as load they could carry over the highest load: the peers' solver gains by bounds.
@@ -41,23 +41,23 @@ _MOST_LOAD, _MOST_LOAD_HOURS = 1.8, 30.0
 
 def arrays_of(case: Case) -> dict[str, Any]:
     """The case as arrays. Items come first in every shape, then years, then hours of the reference year."""
-    plant, load = plant_of(case), case.load_series_mw
+    year = year_of(case, min(years_of(case)))
+    plant, load = year.plant, case.load_series_mw
     assert load is not None
     starts, rate, timeline = case.timeline.starts, case.input.finance.discount_rate, case.timeline
-    fractions = [_fraction(case, day) for day in starts]
+    fractions = [load_scale(case, p) for p in range(len(starts))]
     highest = float(load.max()) * max(fractions)
-    energy, demand = _bill(case)
     usd = _unit_usd(plant, starts)
     batteries, engines, suns = plant.batteries, plant.generators, plant.renewables
     return {
         "load_mw": load,
         "load_fraction": np.array(fractions),
-        "grid_mw": np.array([_grid_mw(case, day) for day in starts]),
+        "grid_mw": np.array([grid_steps(case, p)[1] for p in range(len(starts))]),
         "month_weight": np.array(
             [discount_factor(rate, timeline.middle(m), timeline.start) for m in range(12 * len(starts))]
         ),
-        "energy_usd_per_mwh": energy,
-        "demand_usd_per_mw": demand,
+        "energy_usd_per_mwh": year.usd_per_mwh("grid_import"),
+        "demand_usd_per_mw": np.array([year.usd_of_month("billed_demand", m) for m in range(12)]),
         "battery_usd": np.array([usd[b.item.id] for b in batteries]),
         "battery_most": np.array([math.ceil(_MOST_LOAD_HOURS * highest / b.energy_mwh) for b in batteries]),
         "battery_mw": np.array([b.power_mw for b in batteries]),
@@ -83,26 +83,6 @@ def _unit_usd(plant: Plant, starts: tuple[date, ...]) -> dict[str, list[float]]:
         usd = {order.dates.in_service: order.cost_kusd * USD_PER_KUSD for order in option.orders}
         result[option.key] = [usd[day] for day in starts]
     return result
-
-
-def _bill(case: Case) -> tuple[Array, Array]:
-    """Energy price by hour of the reference year, USD/MWh, and demand charge by month, USD/MW."""
-    tariff = case.tariff
-    assert tariff is not None
-    months = [case.timeline.block_hours(f"m{month:02d}") for month in range(1, 13)]  # tariffs go by the local clock
-    period = np.concatenate([hourly_energy_period(tariff, h.month, h.hour_of_day, h.is_weekend) for h in months])
-    price = np.array([tiers[0].usd_per_mwh for tiers in tariff.energy_tiers])
-    assert all(len(tiers) == 1 for tiers in tariff.energy_tiers)
-    assert not tariff.tou_demand_usd_per_kw
-    return price[period], tariff.flat_demand_usd_per_kw * KW_PER_MW
-
-
-def _grid_mw(case: Case, day: date) -> float:
-    return [step.mw for step in case.input.site.grid.interconnection if step.from_ <= day][-1]
-
-
-def _fraction(case: Case, day: date) -> float:
-    return [1.0, *(step.fraction for step in case.input.target.load_scale if step.from_ <= day)][-1]
 
 
 if __name__ == "__main__":

@@ -88,6 +88,10 @@ def customise(n: pypsa.Network, d: dict[str, Any]) -> None:
     m.objective = m.objective + (demand * peak).sum()
 
 
+def _finite(usd: float) -> float | None:
+    return float(usd) if np.isfinite(usd) else None
+
+
 def main() -> None:
     data, result, gap, time_limit = sys.argv[1:]
     logging.disable(logging.WARNING)
@@ -106,8 +110,8 @@ def main() -> None:
     highs = n.model.solver_model.getInfo()
     answer = {
         "status": "optimal" if condition == "optimal" else "time limit",
-        "objective_usd": highs.objective_function_value,
-        "lower_bound_usd": highs.mip_dual_bound,
+        "objective_usd": _finite(highs.objective_function_value),  # none where time ended before the first plan
+        "lower_bound_usd": _finite(highs.mip_dual_bound),
         "units": {
             name: round(float(p), 3)
             for c in ("generators", "storage_units")

@@ -37,10 +37,11 @@ MAY_IMPORT = {
     "plan": INPUT | {"plan"},
     "audit": INPUT | {"plan", "audit"},
     "solve": MODEL | {"operation", "sizing", "plan", "solve"},
+    "pypsa": MODEL | {"operation", "sizing", "plan", "solve", "pypsa"},
     "swing": INPUT | {"swing"},
     "report": INPUT | {"ledger", "plan", "report", "swing"},
     "whatif": MODEL | {"operation", "sizing", "plan", "audit", "solve", "whatif"},
-    "cli": MODEL | {"cli", "whatif", "sizing", "plan", "audit", "solve", "report", "swing"},
+    "cli": MODEL | {"cli", "whatif", "sizing", "plan", "audit", "solve", "report", "swing", "pypsa"},
     "__init__": INPUT | {"plan", "solve"},
 }
 
