@@ -17,7 +17,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from planner.case.case import Case
-from planner.case.figure import Sourced
+from planner.case.figure import Figure, Sourced
 from planner.case.marks import dotted
 from planner.finance import discount_factor
 from planner.plan.plan import Plan
@@ -26,6 +26,7 @@ from planner.units import unit_of
 TOTAL, RISK = "total", "risk of scenarios"
 COLUMNS = ("part", "name", "measure", "unit", "a", "b", "difference")
 _ABOUT = set(Sourced.model_fields)  # where a figure comes from: not what it is
+_ENDS = ("low", "high")
 _SAME = 1e-9  # of a number: two plans of one optimum differ by rounding
 
 
@@ -123,7 +124,10 @@ def _used(case: Case) -> set[str]:
 
 def _flat(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, Any]]:
     """(path, value) of every field below a value; a list of plain values is one, and a figure is its numbers."""
-    if isinstance(value, BaseModel):
+    if isinstance(value, Figure):
+        yield dotted(path), value.planning
+        yield from ((f"{dotted(path)}.{end}", v) for end in _ENDS if (v := getattr(value, end)) is not None)
+    elif isinstance(value, BaseModel):
         skip = _ABOUT if isinstance(value, Sourced) else set()
         for name, field in type(value).model_fields.items():
             if name not in skip:
@@ -145,10 +149,11 @@ def _is_list(value: Any) -> bool:
 
 def _changed(part: str, a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> Iterator[Change]:
     for path in dict.fromkeys([*a, *b]):
-        if a.get(path) != b.get(path):
-            leaf = path.rsplit(".", 1)[-1]
-            named = path.rsplit(".", 2)[-2] if leaf in ("value", "low", "typical", "high") and "." in path else leaf
-            yield Change(part, f"{prefix}{path}", "field", unit_of(named), a.get(path), b.get(path))
+        figure, _, end = path.rpartition(".")
+        ends = end in _ENDS and figure in a and figure in b  # of a figure: told where both have them
+        if a.get(path) != b.get(path) and not (ends and (path not in a or path not in b)):
+            unit = unit_of(figure.rpartition(".")[2] if ends else end)
+            yield Change(part, f"{prefix}{path}", "field", unit, a.get(path), b.get(path))
 
 
 def _files(a: Plan, b: Plan, *, data_only: bool) -> Iterator[Change]:

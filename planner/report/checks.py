@@ -15,7 +15,7 @@ def print_checks(title: str, table: pd.DataFrame) -> None:
         (
             str(check),
             f"{count:,}",
-            "-" if math.isnan(margin) else f"{margin:.3g}",
+            "-" if math.isnan(margin) else f"{margin + 0.0:.3g}",
             str(unit),
             str(verdict),
         )

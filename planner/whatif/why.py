@@ -36,6 +36,12 @@ HOURS = (
 )
 COLUMNS = ("period", "part", "units", "on", "carrying", "carries", "needed", "unit", "asked by")
 _SOME = 1e-6
+# Binding stages that are no stage: nothing is in the way.
+_NOT_HELD = {
+    "target met": "ready, beyond what the target asks for: spares and whole orders",
+    "least cost": "ready, and cheaper to run later: no milestone asks for them yet",
+    "racks on site": "ready in the course of the period",
+}
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,8 @@ def stranded(plan: Plan, case: Case) -> list[str]:
             name = "not installed yet, or waiting for a gate, commissioning or burn-in"
             causes.setdefault(name, []).append((day, float(delivered - ready)))
         if held > _SOME:
-            causes.setdefault(f"ready, held back by {cause}", []).append((day, float(held)))
+            words = _NOT_HELD.get(str(cause), f"ready, held back by {cause}")
+            causes.setdefault(words, []).append((day, float(held)))
     lines = []
     for name, rows in sorted(causes.items(), key=lambda of: -sum(n for _, n in of[1])):
         most, total = max(n for _, n in rows), sum(n for _, n in rows)
@@ -154,14 +161,25 @@ def _parts(site: Site, item: Item) -> list[tuple[tuple[str, ...], str]]:
     return [(parts, part) for parts in keys for part in parts]
 
 
+def _in_chain(part: str) -> bool:
+    """Whether a position is a stage with a capacity, not a family that stands by itself."""
+    return part not in FUELLED and part != "compute"
+
+
+def _needed(site: Site, part: str, p: int) -> float:
+    """Design load of a part of the chain; of what is behind the meter, all that the utility allows."""
+    behind = site.grid_step(p)[1] if part in ("main_transformer", "hv_substation") else 0.0
+    return site.design[p].get(part, (0.0, behind))[1]
+
+
 def _positions(case: Case, site: Site, item: Item) -> Iterator[str]:
     """By part of the chain: what it carries of what is needed at the end, and the spares among its units."""
     p = site.last
     for parts, part in _parts(site, item):
-        if part in FUELLED or part == item.family:
+        if not _in_chain(part):
             continue
         on, firm = float(site.on[item.id, "+".join(parts)][p]), site.firm(part, p)
-        needed = site.design[p].get(part, (0.0, 0.0))[1]
+        needed = _needed(site, part, p)
         carries, unit = site.carries_mw(item, parts, part, on), STAGE_UNITS.get(part, "MW")
         label = STAGES.get(part.split(":")[0], part)
         yield (
@@ -279,8 +297,9 @@ def _one_less(plan: Plan, case: Case, site: Site, item: Item) -> Iterator[str]:
         if site.units[item.id, position][site.last] < step - _SOME:
             continue
         found = [check for check in audit(fewer(plan, item.id, position, step), case) if not check.ok]
-        limits = [f"{c.name}: {c.message}" for c in found if c.name.startswith(LIMITS)]
-        hours = [f"{c.name}: {c.message}" for c in found if c.name.startswith(HOURS)]
+        said = {c.name: f"{c.name}: {c.message.rpartition(' (')[0]}" for c in found}
+        limits = [text for name, text in said.items() if name.startswith(LIMITS)]
+        hours = [text for name, text in said.items() if name.startswith(HOURS)]
         name = f"{step:g} fewer" + (f" as {position}" if position != item.family else "")
         if limits:
             yield f"{name} would break " + "; ".join(limits)
@@ -323,7 +342,7 @@ def _growth(case: Case, site: Site, item: Item) -> Iterator[tuple[object, ...]]:
     """A row for every period in which units, units on or those that carry change."""
     for parts, part in _parts(site, item):
         key, before = (item.id, "+".join(parts)), (0.0, 0.0)
-        chain = part not in FUELLED and part != item.family
+        chain = _in_chain(part)
         for p in site.periods:
             units, on = float(site.units[key][p]), float(site.on[key][p])
             if (units, on) == before:
@@ -331,7 +350,7 @@ def _growth(case: Case, site: Site, item: Item) -> Iterator[tuple[object, ...]]:
             before = units, on
             carrying = float(site.active(item, parts, on)) if chain else on
             carries = site.carries_mw(item, parts, part, on) if chain else np.nan
-            needed = site.design[p].get(part, (0.0, np.nan))[1] if chain else np.nan
+            needed = _needed(site, part, p) if chain else np.nan
             unit = STAGE_UNITS.get(part, "MW") if chain else ""
             yield str(site.starts[p]), part, units, on, carrying, carries, needed, unit, _asked_by(case, p)
 
@@ -339,10 +358,10 @@ def _growth(case: Case, site: Site, item: Item) -> Iterator[tuple[object, ...]]:
 def _loadings(site: Site, item: Item) -> Iterator[tuple[float, str, str]]:
     """(design load over firm capacity, period, part) of the chain where the item stands."""
     for _, part in _parts(site, item):
-        if part in FUELLED or part == item.family:
+        if not _in_chain(part):
             continue
         for p in site.periods:
-            firm, load = site.firm(part, p), site.design[p].get(part, (0.0, 0.0))[1]
+            firm, load = site.firm(part, p), _needed(site, part, p)
             if firm > _SOME and load > _SOME:
                 yield load / firm, str(site.starts[p]), part
 
