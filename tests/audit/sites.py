@@ -43,23 +43,24 @@ EVENING: dict[str, Any] = {
         {"name": "peak", "usd_per_mwh": 300, "weekday_hours": [18], "weekend_hours": []},
     ],
 }
-# Batteries that come when they can, for the evening.
+# Batteries that come when they can, for the evening; there is ground for two.
 STORES: dict[str, Any] = {
     "horizon": {"build_months": 7},
     "candidates": {"battery": ["own_battery"]},
     "site": {
-        "grid": {"interconnection": [{"from": "2026-01-01", "mw": 14, "via": "existing_feeders"}], "tariff": EVENING}
+        "hall": {"yard_m2": 2},
+        "grid": {"interconnection": [{"from": "2026-01-01", "mw": 14, "via": "existing_feeders"}], "tariff": EVENING},
     },
     "activities": [{"name": "permit of the batteries", "on": "2027-06-10", "gates": ["own_battery"]}],
 }
-# A contract above the load, with all that a bill may hold; sun on little ground, some of it sold.
+# A contract above the load, with all that a bill may hold; sun, some of it sold.
 BILL: dict[str, Any] = {
     "candidates": {"battery": ["own_battery"], "renewable": ["own_sun"]},
     "site": {
-        "land_m2": 3,
+        "land_m2": 20,
         "grid": {
             "interconnection": [{"from": "2026-01-01", "mw": 14, "via": "existing_feeders"}],
-            "export": {"mw": 1, "usd_per_mwh": 15},
+            "export": {"mw": 1, "usd_per_mwh": 35},
             "tariff": EVENING
             | {
                 "demand_usd_per_kw_month": 8,
@@ -77,7 +78,13 @@ ENGINES: dict[str, Any] = {
         "caps": {"fuel_mmbtu_hhv_per_year": 150000},
         "grid": {
             "interconnection": [{"from": "2026-01-01", "mw": 9, "via": "existing_feeders"}],
-            "tariff": {**EVENING, "demand_usd_per_kw_month": 0},
+            "tariff": {
+                "energy_usd_per_mwh": None,
+                "energy_periods": [
+                    {"name": "day", "usd_per_mwh": 40},
+                    {"name": "evening", "usd_per_mwh": 160, "weekday_hours": [17, 18, 19], "weekend_hours": [18]},
+                ],
+            },
         },
     },
 }

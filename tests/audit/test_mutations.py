@@ -270,7 +270,7 @@ MUTATIONS = [
             lambda rate, at, base: (1.0 + rate) ** -((at - base).days / 365.0 - 0.5),
         ),
     ),
-    Mutation("bill", "no limit of the ground", "land area", instead(Limits, "site_limits", nothing)),
+    Mutation("stores", "no limit of the ground", "yard area", instead(Limits, "site_limits", nothing)),
     # racks and their chain
     Mutation("racks", "no losses with the load", "power balance", instead(power, "operate", flat_losses)),
     Mutation(
