@@ -60,7 +60,7 @@ BILL: dict[str, Any] = {
         "land_m2": 20,
         "grid": {
             "interconnection": [{"from": "2026-01-01", "mw": 14, "via": "existing_feeders"}],
-            "export": {"mw": 1, "usd_per_mwh": 35},
+            "export": {"mw": 0.2, "usd_per_mwh": 35},
             "tariff": EVENING
             | {
                 "demand_usd_per_kw_month": 8,
