@@ -41,8 +41,8 @@ def audit_integrity(checks: Checks, tables: Tables) -> None:
     for name, frame in own.items():
         strange = sorted(set(map(str, frame.columns)) ^ set(COLUMNS[name])) if name != "dispatch" else []
         checks.true("table columns", not strange, f"{name} has columns too many or too few: {strange[:3]}")
-        empty = [column for column in COLUMNS[name] if column in frame and column != "binding_stage"]
-        lost = [column for column in empty if frame[column].isna().any()]
+        told = [column for column in COLUMNS[name] if column in frame and column != "binding_stage"]
+        lost = [column for column in told if frame[column].isna().any() or (frame[column] == "").any()]
         checks.true("table columns", not lost, f"{name} has rows without {lost[:3]}")
     written = tables.summary.get("tables")
     if written is None:  # solved now, not read back

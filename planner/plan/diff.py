@@ -138,13 +138,11 @@ def _flat(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list | tuple) and any(isinstance(v, BaseModel | Mapping | list | tuple) for v in value):
         for i, inner in enumerate(value):
             yield from _flat(inner, (*path, i))
+    elif isinstance(value, list | tuple | set | frozenset):
+        alike = len(set(value)) == 1 and isinstance(value, list | tuple) and len(value) > 1  # one price all year
+        yield dotted(path), value[0] if alike else ", ".join(map(str, value))
     elif value is not None:
-        plain = isinstance(value, int | float) or value is None
-        yield dotted(path), value if plain else ", ".join(map(str, value)) if _is_list(value) else str(value)
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list | tuple | set | frozenset)
+        yield dotted(path), value if isinstance(value, int | float) else str(value)
 
 
 def _changed(part: str, a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> Iterator[Change]:
