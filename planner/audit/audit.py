@@ -38,6 +38,7 @@ from planner.audit.roles import audit_roles
 from planner.audit.scenarios import audit_scenarios, on_paths
 from planner.audit.stages import audit_stages
 from planner.audit.swings import audit_swings
+from planner.audit.told import audit_told
 from planner.audit.water import audit_water
 from planner.case.case import Case
 from planner.case.scenarios import Scenario
@@ -88,6 +89,7 @@ def audit(plan: Plan, case: Case, *, changed_inputs: bool = False) -> list[Check
     audit_budget(checks, case, tables, site, [(path.probability, at, months) for path, at, months in operated])
     audit_money(checks, case, tables, site, bills, audit_scenarios(checks, case, tables, paths))
     audit_results(checks, case, tables, site)
+    audit_told(checks, case, tables, [(path.name, at, months) for path, at, months in operated])
     audit_look_ahead(checks, case, tables)
     return checks.results()
 

@@ -45,6 +45,7 @@ def audit_integrity(checks: Checks, tables: Tables) -> None:
         lost = [column for column in told if frame[column].isna().any() or (frame[column] == "").any()]
         checks.true("table columns", not lost, f"{name} has rows without {lost[:3]}")
     written = tables.summary.get("tables")
+    checks.true("tables as written", isinstance(written, dict | None), "plan.json does not say what was written")
     if written is None:  # solved now, not read back
         return
     for name in sorted({*written, *frames}):

@@ -139,8 +139,8 @@ def _flat(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, Any]]:
         for i, inner in enumerate(value):
             yield from _flat(inner, (*path, i))
     elif isinstance(value, list | tuple | set | frozenset):
-        alike = len(set(value)) == 1 and isinstance(value, list | tuple) and len(value) > 1  # one price all year
-        yield dotted(path), value[0] if alike else ", ".join(map(str, value))
+        one = next(iter(value)) if len(value) > 1 and len(set(value)) == 1 else None  # one price all year
+        yield dotted(path), one if one is not None else ", ".join(map(str, value))
     elif value is not None:
         yield dotted(path), value if isinstance(value, int | float) else str(value)
 

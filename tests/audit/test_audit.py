@@ -372,6 +372,18 @@ MUTATIONS: list[tuple[str, str, Edit]] = [
         "reached earlier",
         summary("milestones", 0, "reached", change=lambda _: "2027-01-01"),
     ),
+    ("trust", "better figures", summary("trust", "dollars_fraction_on_weak_figures", change=grow(0.9))),
+    ("trust", "better dates", summary("trust", "critical_weeks_fraction_on_weak_figures", change=lambda _: 1.5)),
+    (
+        "racks that wait",
+        "racks that wait not told",
+        summary("first_stranded", change=lambda _: [{"period": "2028-01-01", "racks": 1, "held_by": "ups"}]),
+    ),
+    ("told as in the case", "another rate", summary("discount_rate", change=grow(0.9))),
+    ("told as in the case", "an earliest date", summary("earliest_date", change=lambda _: "2027-01-01")),
+    ("rows once", "an order twice", lambda t: t.update(orders=pd.concat([t["orders"], t["orders"].tail(1)]))),
+    ("rows once", "a payment twice", lambda t: t.update(ledger=pd.concat([t["ledger"], t["ledger"].tail(1)]))),
+    ("table columns", "a column of its own", lambda t: t["stages"].insert(0, "luck", 1.0)),
     ("inputs", "other inputs", summary("inputs_sha256", "case.yaml", change=lambda _: "0" * 64)),
 ]
 
