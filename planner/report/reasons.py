@@ -28,12 +28,15 @@ def print_overview(title: str, table: pd.DataFrame, stranded: Sequence[str]) -> 
         full = float(row["fullest_fraction"])
         rows.append(
             (
-                *(_cell(row[name]) for name in ("item", "units", "in_service_from", "asked_by", "serves")),
+                *(
+                    _cell(row[name])
+                    for name in ("item", "units", "most_units", "in_service_from", "asked_by", "serves")
+                ),
                 "" if math.isnan(full) else f"{full:.0%} of {row['fullest']}",
                 f"{row['capital_usd'] / 1e6:,.1f}",
             )
         )
-    print_table(("item", "units", "from", "asked by", "serves", "fullest", "M$"), rows, (1, 6))
+    print_table(("item", "units", "most", "from", "asked by", "serves", "fullest", "M$"), rows, (1, 2, 7))
     for line in stranded:
         print_line(f"racks that wait: {line}")
 

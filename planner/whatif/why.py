@@ -38,7 +38,7 @@ COLUMNS = ("period", "part", "units", "on", "carrying", "carries", "needed", "un
 _SOME = 1e-6
 # Binding stages that are no stage: nothing is in the way.
 _NOT_HELD = {
-    "target met": "ready, beyond what the target asks for: spares and whole orders",
+    "target met": "ready, beyond what the milestones due by then ask for",
     "least cost": "ready, and cheaper to run later: no milestone asks for them yet",
     "racks on site": "ready in the course of the period",
 }
@@ -89,6 +89,7 @@ def overview(plan: Plan, case: Case) -> pd.DataFrame:
             {
                 "item": item_id,
                 "units": float(counts[site.last]),
+                "most_units": float(counts.max()),
                 "in_service_from": str(site.starts[first]),
                 "asked_by": milestone,
                 "serves": _serves(tables, site, item),
@@ -145,7 +146,8 @@ def _service(case: Case, tables: Tables, site: Site, item: Item) -> Iterator[str
     counts = site.of_item(item.id)
     first = int(np.argmax(counts > _SOME))
     asked = _asked_by(case, first)
-    text = f"{_units(counts[site.last])} at the end; needed first from {site.starts[first]}"
+    most = f" ({_units(counts.max())} at most)" if counts.max() > counts[site.last] + _SOME else ""
+    text = f"{_units(counts[site.last])} at the end{most}; needed first from {site.starts[first]}"
     yield text + (f", asked by {asked}" if asked else ", after the last milestone" if site.racks else "")
     bought = [row for row in case.input.committed if row.item == item.id]
     stood = [row for row in case.input.existing if row.item == item.id]
@@ -167,9 +169,12 @@ def _in_chain(part: str) -> bool:
 
 
 def _needed(site: Site, part: str, p: int) -> float:
-    """Design load of a part of the chain; of what is behind the meter, all that the utility allows."""
-    behind = site.grid_step(p)[1] if part in ("main_transformer", "hv_substation") else 0.0
-    return site.design[p].get(part, (0.0, behind))[1]
+    """Design load of a part of the chain; behind the meter, the import that machines leave, as far as it is allowed."""
+    if part in ("main_transformer", "hv_substation"):
+        rest = max(0.0, site.design[p]["mv_bus"][1] - site.firm_generation_mw(p)) / (1.0 - site.import_loss)
+        feeders, allowed = site.grid_step(p)
+        return min(rest, allowed) if rest > feeders else 0.0
+    return site.design[p].get(part, (0.0, 0.0))[1]
 
 
 def _positions(case: Case, site: Site, item: Item) -> Iterator[str]:
@@ -206,7 +211,8 @@ def _scheme(scheme: Redundancy) -> str:
 
 def _jobs(plan: Plan, tables: Tables, site: Site, item: Item) -> Iterator[str]:
     """What batteries, machines, sun and racks do beside standing in the chain."""
-    p, last = site.last, site.starts[site.last]
+    p = int(np.argmax(site.of_item(item.id)))  # in which most stand
+    last = site.starts[site.last]
     if item.family == "battery" and (frame := tables.details.get("battery_jobs")) is not None:
         for row in frame[frame.period == last].to_dict("records"):
             sets = "; sets the count" if str(row["sets_the_count"]) == "yes" else ""
@@ -217,9 +223,11 @@ def _jobs(plan: Plan, tables: Tables, site: Site, item: Item) -> Iterator[str]:
         each = site.firm_unit_mw.get(item.id)
         if each is not None and duty > _SOME:
             out = f", {scheme.spares} of all machines out ({scheme.scheme})" if scheme and scheme.spares else ""
-            yield f"firm source: {_units(duty - by)} on duty at {each:,.4g} MW on the hottest day{out}; {_units(by)} by"
+            stood = f"; {_units(by)} standing by" if by > _SOME else ""
+            at = f"{each:,.4g} MW on the hottest day"
+            yield f"firm source from {site.starts[p]}: {_units(duty - by)} on duty at {at}{out}{stood}"
         if (frame := tables.details.get("air_permit")) is not None:
-            for row in frame[(frame["item"] == item.id) & (frame.period == last)].to_dict("records"):
+            for row in frame[(frame["item"] == item.id) & (frame.period == site.starts[p])].to_dict("records"):
                 own, most = row["potential_short_tons_per_year"], row["permit_short_tons_per_year"]
                 yield f"air permit: potential {own:,.4g} of {most:,.4g} short tons of {row['pollutant']} a year"
         if (frame := tables.details.get("rentals")) is not None and item.tenure == "rented":
@@ -238,6 +246,8 @@ def _energy(plan: Plan, site: Site, tables: Tables, column: str) -> Iterator[str
     if site.case.scenarios and "scenario" in year:
         likely = year.scenario.map({path.name: path.probability for path in site.case.scenarios}).astype(float)
     mwh = float((likely * year.weight_h * year[column].fillna(0.0)).sum()) / max(year.period.nunique() / 12, 1)
+    if mwh < 0.5:
+        return
     whole = float(plan.summary["key_results"]["site_energy_mwh_per_year"])
     share = f", {mwh / whole:.1%} of what the site draws" if whole > 0 else ""
     yield f"gives {mwh:,.0f} MWh in an operating year{share}; highest hour {year[column].max():,.4g} MW"
@@ -294,7 +304,7 @@ def _one_less(plan: Plan, case: Case, site: Site, item: Item) -> Iterator[str]:
     """What breaks with one order less, by position."""
     step = case.input.order_multiples.get(item.id, 1)
     for position in sorted({pos for name, pos in site.units if name == item.id}):
-        if site.units[item.id, position][site.last] < step - _SOME:
+        if site.units[item.id, position].max() < step - _SOME:
             continue
         found = [check for check in audit(fewer(plan, item.id, position, step), case) if not check.ok]
         said = {c.name: f"{c.name}: {c.message.rpartition(' (')[0]}" for c in found}
@@ -304,7 +314,7 @@ def _one_less(plan: Plan, case: Case, site: Site, item: Item) -> Iterator[str]:
         if limits:
             yield f"{name} would break " + "; ".join(limits)
         elif hours:
-            yield f"{name} would break no limit, but this plan's hours use it, which pays: {hours[0]}"
+            yield f"{name} would break no limit, but hours of this plan use it: {hours[0]}"
         else:
             yield f"{name} would break nothing that the audit knows: it stands for its cost alone, or as a whole order"
 
