@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from planner.case.event import modelled_hours
 from tests.own import BATTERY, ENGINE, PLAIN
 
 HOUR = np.arange(8760)
@@ -192,6 +193,41 @@ FADES: dict[str, Any] = {
     "candidates": {"battery": ["own_battery"]},
     "site": {"grid": {"interconnection": [{"from": "2026-01-01", "mw": 9, "via": "existing_feeders"}]}},
 }
+EVENINGS = np.flatnonzero(modelled_hours(1, actual=False) & (HOUR % 24 == 17)).tolist()  # of the sampled days
+# Nothing to buy: a bill with a ratchet and coincident peaks, higher in summer; prices that may be half or double.
+METER: dict[str, Any] = {
+    "candidates": {"battery": ["own_battery"]},
+    "site": {
+        "grid": {
+            "interconnection": [{"from": "2026-01-01", "mw": 20, "via": "existing_feeders"}],
+            "tariff": {
+                "ratchet": {"fraction": 0.9},
+                "coincident_peaks": {"hours": EVENINGS, "usd_per_kw_year": 40},
+            },
+        }
+    },
+    "scenarios": [
+        {"name": "half", "probability": 0.75, "energy_price_factor": 0.5},
+        {"name": "double", "probability": 0.25, "energy_price_factor": 2.0},
+    ],
+    "risk": {"cvar_alpha": 0.75, "weight": 0.3},
+}
+# Racks on a grid that may fail: diesels for all of it.
+BACKUP: dict[str, Any] = {
+    "horizon": {"operating_years": 1},
+    "candidates": {"standby_generation": ["own_diesel"]},
+    "redundancy": {"standby_generation": {"scheme": "N+1"}},
+    "site": {"fuel": {"diesel_usd_per_mmbtu_hhv": 20}, "standby_tests": {"hours_per_year": 12}},
+}
+DIESEL = ENGINE | {
+    "id": "own_diesel",
+    "class": "own_diesel",
+    "fuel": "diesel",
+    "permit_class": "emergency",
+    "nameplate_power_mw": 1,
+    "price_usd": 6e5,
+}
+SUMMER = np.where((HOUR > 4000) & (HOUR < 5500), 1.5, 1.0)
 DAILY = 8.0 + 2.0 * np.sin(2 * np.pi * (HOUR % 24 - 12) / 24)
 SITES: dict[str, tuple[tuple[dict[str, Any], ...], dict[str, Any]]] = {
     "stores": ((SERIES, STORES), {"series": DAILY, "items": [STORE | {"warranty_cycles_per_year": 150}]}),
@@ -201,5 +237,7 @@ SITES: dict[str, tuple[tuple[dict[str, Any], ...], dict[str, Any]]] = {
     "swings": ((SWINGS,), {"items": [FAST, ENGINE | {"nameplate_power_mw": 1, "price_usd": 4e6}]}),
     "bridge": ((SERIES, BRIDGE), {"series": DAILY, "items": [RENTED, BATTERY]}),
     "water": ((WATER,), {}),
+    "meter": ((SERIES, METER), {"series": SUMMER * DAILY, "items": [BATTERY | {"price_usd": 9e6}]}),
+    "backup": ((BACKUP,), {"items": [DIESEL]}),
     "fades": ((SERIES, FADES), {"series": DAILY, "items": [FADING]}),
 }

@@ -26,6 +26,7 @@ from planner.sizing.held import Held
 from planner.sizing.limits import Limits
 from planner.sizing.linking import Linking
 from planner.sizing.loads import Loads
+from planner.sizing.money import Money
 from planner.sizing.options import Option
 from planner.sizing.targets import contribution
 from planner.solve.decomposition import solve
@@ -181,6 +182,10 @@ def gross(self: Limits, milestone: Any, p: int) -> Any:
     return sum(contribution(r, milestone) * self.m.energised[r.item.id, p] for r in self.plant.racks)
 
 
+def half_of_standby(_: None, self: Loads, p: int) -> None:
+    self.design["standby_generation", p] = 0.5 * self.design["standby_generation", p]
+
+
 def nothing(*_: Any, **__: Any) -> None:
     return None
 
@@ -198,6 +203,7 @@ class Mutation(NamedTuple):
     fault: Fault
 
 
+SLOW = ("engines", "swings")  # whole units of engines, and reserves, take seconds
 MUTATIONS = [
     # the connection and its bill
     Mutation("engines", "no limit of the connection", "import limit", without_rows("grid_limit")),
@@ -350,11 +356,26 @@ MUTATIONS = [
         "make-up water",
         instead(cooling, "makeup_l_per_kwh", lambda item, litres, cycles: litres),
     ),
+    # risk, what is billed in other months, standby
+    Mutation("meter", "no ratchet", "present value", without_rows("ratchet")),
+    Mutation(
+        "meter",
+        "ratchet of this month alone",
+        "ledger operation",
+        instead("planner.solve.ratchet", "RATCHET_MONTHS", 0),
+    ),
+    Mutation("meter", "no coincident peaks", "ledger operation", priced("coincident peak charge", 0.0)),
+    Mutation("meter", "half the risk", "risk", after(Money, "risk", lambda usd, *_: 0.5 * usd)),
+    Mutation("backup", "half the load on standby", "stage table", after(Loads, "_standby", half_of_standby)),
+    Mutation("backup", "tests of standby sets for nothing", "ledger purchases", no_line("standby tests")),
     Mutation("water", "water for nothing", "ledger operation", priced("water", 0.0)),
 ]
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=[f"{m.site}: {m.what}" for m in MUTATIONS])
+@pytest.mark.parametrize(
+    "mutation",
+    [pytest.param(m, id=f"{m.site}: {m.what}", marks=[pytest.mark.slow] if m.site in SLOW else []) for m in MUTATIONS],
+)
 def test_every_fault_of_the_model_is_caught(mutation: Mutation, sites: dict[str, Case], monkeypatch: Patch) -> None:
     case = sites[mutation.site]
     with monkeypatch.context() as patch:
