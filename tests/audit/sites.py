@@ -227,6 +227,58 @@ DIESEL = ENGINE | {
     "nameplate_power_mw": 1,
     "price_usd": 6e5,
 }
+# Racks on engines in N+1 before the grid comes, in a hall that is ready late; crews that take their time.
+ISLAND: dict[str, Any] = {
+    "horizon": {"operating_years": 1},
+    "site": {
+        "hall": {"existing_m2": 300, "ready": "2028-02-15"},
+        "grid": {
+            "interconnection": [
+                {"from": "2027-06-01", "mw": 1, "via": "existing_feeders"},
+                {"from": "2028-05-01", "mw": 3, "via": "existing_feeders"},
+            ]
+        },
+    },
+    "target": {"milestones": [{"gpus": 720, "by": "2028-04-01"}]},
+    "candidates": {"generation": ["own_engine"]},
+    "redundancy": {"onsite_generation": {"scheme": "N+1"}},
+    "commissioning": {"block_mw": 0.5, "weeks": 4, "blocks_in_parallel": 1, "rack_burn_in_weeks": 1},
+}
+# A substation of two transformers, one to spare.
+SUBSTATION: dict[str, Any] = {
+    "horizon": {"operating_years": 1},
+    "site": {"grid": {"interconnection": [{"from": "2027-06-01", "mw": 3, "via": "substation"}]}},
+    "committed": [
+        {"item": "power_transformer_161kv_100mva", "units": 2, "on_site": "2027-01-01", "due_usd": 6000000},
+        {"item": "hv_substation_bay_161kv", "units": 2, "on_site": "2027-01-01", "due_usd": 16000000},
+    ],
+}
+# Engines that are cheaper than the grid, under a permit that counts what stands; a load that grows.
+PERMIT: dict[str, Any] = {
+    "candidates": {"generation": ["own_engine"]},
+    "target": {"load_scale": [{"from": "2027-01-01", "fraction": 0.9}, {"from": "2027-02-01", "fraction": 1.0}]},
+    "site": {
+        "air_permit": {"from": "2026-06-01", "nox_tons_per_year": 12, "enforceable_cap": "none"},
+        "grid": {
+            "interconnection": [{"from": "2026-01-01", "mw": 10, "via": "existing_feeders"}],
+            "tariff": {"energy_usd_per_mwh": 90, "demand_usd_per_kw_month": 0},
+        },
+    },
+}
+# A year of every hour, so that the months pass energy on.
+WHOLE: dict[str, Any] = {
+    "horizon": {"build_months": 0, "sample_days_per_month": None},
+    "candidates": {"battery": ["own_battery"]},
+    "site": {
+        "grid": {"interconnection": [{"from": "2026-01-01", "mw": 14, "via": "existing_feeders"}], "tariff": EVENING}
+    },
+}
+SMALL = ENGINE | {
+    "nameplate_power_mw": 1,
+    "availability_fraction": 0.9,
+    "nox_kg_per_mwh": 0.3,
+    "price_usd": 2e5,
+}
 SUMMER = np.where((HOUR > 4000) & (HOUR < 5500), 1.5, 1.0)
 DAILY = 8.0 + 2.0 * np.sin(2 * np.pi * (HOUR % 24 - 12) / 24)
 SITES: dict[str, tuple[tuple[dict[str, Any], ...], dict[str, Any]]] = {
@@ -239,5 +291,9 @@ SITES: dict[str, tuple[tuple[dict[str, Any], ...], dict[str, Any]]] = {
     "water": ((WATER,), {}),
     "meter": ((SERIES, METER), {"series": SUMMER * DAILY, "items": [BATTERY | {"price_usd": 9e6}]}),
     "backup": ((BACKUP,), {"items": [DIESEL]}),
+    "island": ((ISLAND,), {"items": [ENGINE | {"nameplate_power_mw": 1, "price_usd": 6e5}]}),
+    "substation": ((SUBSTATION,), {}),
+    "permit": ((SERIES, PERMIT), {"series": DAILY, "items": [SMALL]}),
+    "whole": ((SERIES, WHOLE), {"series": DAILY, "items": [BATTERY]}),
     "fades": ((SERIES, FADES), {"series": DAILY, "items": [FADING]}),
 }

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyomo.environ as pyo
 import pytest
 
 from planner.algebra import BlockBuilder
@@ -19,7 +20,8 @@ from planner.audit.audit import audit
 from planner.case.case import Case
 from planner.case.schema import Redundancy
 from planner.families import battery, compute, cooling, generation, power, renewable
-from planner.ledger import Cash
+from planner.ledger import Cash, operating_weights
+from planner.operation import replay
 from planner.plan.plan import Plan
 from planner.sizing import limits, options, rent
 from planner.sizing.held import Held
@@ -28,6 +30,7 @@ from planner.sizing.linking import Linking
 from planner.sizing.loads import Loads
 from planner.sizing.money import Money
 from planner.sizing.options import Option
+from planner.sizing.permits import Permits
 from planner.sizing.targets import contribution
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
@@ -96,6 +99,16 @@ def instead(place: Any, name: str, new: Any) -> Fault:
             patch.setattr(f"{place}.{name}", new)
         else:
             patch.setattr(place, name, new)
+
+    return fault
+
+
+def everywhere(name: str, new: Any, *modules: str) -> Fault:
+    """A function in the place of another in every module that has taken it over."""
+
+    def fault(patch: Patch) -> None:
+        for module in modules:
+            patch.setattr(f"planner.{module}.{name}", new)
 
     return fault
 
@@ -186,6 +199,28 @@ def half_of_standby(_: None, self: Loads, p: int) -> None:
     self.design["standby_generation", p] = 0.5 * self.design["standby_generation", p]
 
 
+def half(value: Any, *_: Any) -> Any:
+    return 0.5 * value
+
+
+def hall_at_once(self: Loads, p: int) -> float:
+    return self.case.input.site.hall.existing_m2
+
+
+def milder(found: tuple[Any, Any, Any], *_: Any) -> tuple[Any, Any, Any]:
+    """As on a day on which coolers have all their capacity."""
+    return np.maximum(found[0], 0.99), found[1], found[2]
+
+
+def no_potential(self: Permits) -> None:
+    self.m.permitted = pyo.Var(pyo.Any, within=pyo.NonNegativeReals, dense=False)
+    self.m.potential_to_emit = pyo.ConstraintList()
+
+
+def cheaper(case: Case, given: Any = operating_weights) -> Any:
+    return {state: 0.99 * weight for state, weight in given(case).items()}
+
+
 def nothing(*_: Any, **__: Any) -> None:
     return None
 
@@ -203,7 +238,13 @@ class Mutation(NamedTuple):
     fault: Fault
 
 
-SLOW = ("engines", "swings")  # whole units of engines, and reserves, take seconds
+# Modules that have taken a function over by its name.
+GRID = ("sizing.limits", "sizing.linking", "sizing.held", "solve.extract", "solve.power_budget")
+CASH = ("sizing.money", "solve.extract")
+SCALE = ("sizing.counts", "solve.extract")
+WEIGHTS = ("sizing.model", "solve.results", "solve.risk")
+FIRST = ("sizing.money", "solve.extract")
+SLOW = ("engines", "swings", "whole")  # whole units of engines, reserves, and every hour of a year take seconds
 MUTATIONS = [
     # the connection and its bill
     Mutation("engines", "no limit of the connection", "import limit", without_rows("grid_limit")),
@@ -368,6 +409,34 @@ MUTATIONS = [
     Mutation("meter", "half the risk", "risk", after(Money, "risk", lambda usd, *_: 0.5 * usd)),
     Mutation("backup", "half the load on standby", "stage table", after(Loads, "_standby", half_of_standby)),
     Mutation("backup", "tests of standby sets for nothing", "ledger purchases", no_line("standby tests")),
+    # dates of the site, crews, permits
+    Mutation("island", "the hall before it is ready", "stage table", instead(Loads, "existing_hall", hall_at_once)),
+    Mutation("island", "no crews", "commissioning", instead(Limits, "commissioning", nothing)),
+    Mutation(
+        "island", "the grid before its date", "firm source", everywhere("grid_steps", lambda *_: (3.0, 3.0), *GRID)
+    ),
+    Mutation("island", "half the power of heat rejection", "stage table", after(Loads, "_rejection_power", half)),
+    Mutation("island", "coolers on a mild day", "stage table", after(cooling, "performance", milder)),
+    Mutation("substation", "no spare transformer", "stage capacity", instead(options, "group_of", no_spares)),
+    Mutation("substation", "dues not paid", "ledger purchases", everywhere("fixed_flows", lambda _: [], *CASH)),
+    Mutation("permit", "no permit", "potential to emit", instead(Permits, "potential", no_potential)),
+    Mutation("permit", "engines without outages", "generation availability", without_rows("generation_availability")),
+    Mutation("permit", "the load does not grow", "load by hour", everywhere("load_scale", lambda *_: 0.9, *SCALE)),
+    Mutation("whole", "energy out of nothing", "battery state of charge", without_rows("battery_edge")),
+    Mutation("stores", "operation off by 1 %", "present value", everywhere("operating_weights", cheaper, *WEIGHTS)),
+    Mutation("swings", "half an event", "event called_curtailment", after(replay, "need_mw", half)),
+    Mutation(
+        "swings",
+        "first charge for nothing",
+        "battery starts from what was charged",
+        everywhere("first_charge_usd_per_mwh", lambda *_: 1e-3, *FIRST),
+    ),
+    Mutation(
+        "fades",
+        "a year younger",
+        "battery energy left",
+        after(battery.Battery, "left", lambda share, *_: min(1.0, share + 0.06)),
+    ),
     Mutation("water", "water for nothing", "ledger operation", priced("water", 0.0)),
 ]
 
