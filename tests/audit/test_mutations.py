@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,13 +38,21 @@ from planner.solve.extract import plan_of
 from tests.audit.sites import SITES
 
 Make = Callable[..., Case]
+SiteOf = Callable[[str], Case]
 Patch = pytest.MonkeyPatch
 Fault = Callable[[Patch], None]
 
 
 @pytest.fixture(scope="module")
-def sites(make_case: Make) -> dict[str, Case]:
-    return {name: make_case(*changes, **more) for name, (changes, more) in SITES.items()}
+def site_of(make_case: Make) -> SiteOf:
+    """The case of a site, read once."""
+
+    @cache
+    def made(name: str) -> Case:
+        changes, more = SITES[name]
+        return make_case(*changes, **more)
+
+    return made
 
 
 def planned(case: Case) -> Plan:
@@ -52,9 +61,10 @@ def planned(case: Case) -> Plan:
 
 
 @pytest.mark.parametrize("site", SITES)
-def test_the_sound_model_passes(site: str, sites: dict[str, Case]) -> None:
+def test_the_sound_model_passes(site: str, site_of: SiteOf) -> None:
     """What the faults below are caught by is the fault alone."""
-    assert [f"{c.name}: {c.message}" for c in audit(planned(sites[site]), sites[site]) if not c.ok] == []
+    case = site_of(site)
+    assert [f"{c.name}: {c.message}" for c in audit(planned(case), case) if not c.ok] == []
 
 
 # -- faults --------------------------------------------------------------------------------------------------
@@ -445,8 +455,8 @@ MUTATIONS = [
     "mutation",
     [pytest.param(m, id=f"{m.site}: {m.what}", marks=[pytest.mark.slow] if m.site in SLOW else []) for m in MUTATIONS],
 )
-def test_every_fault_of_the_model_is_caught(mutation: Mutation, sites: dict[str, Case], monkeypatch: Patch) -> None:
-    case = sites[mutation.site]
+def test_every_fault_of_the_model_is_caught(mutation: Mutation, site_of: SiteOf, monkeypatch: Patch) -> None:
+    case = site_of(mutation.site)
     with monkeypatch.context() as patch:
         mutation.fault(patch)
         plan = planned(case)

@@ -17,13 +17,24 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from planner.case.case import Case
+from planner.case.case import Case, load_case
 from planner.plan.plan import Plan, read_plan, write_plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
 from tests.cli.command import Run, run
+from tests.conftest import write_catalog
+from tests.own import BATTERY, ENGINE
 
 Make = Callable[..., Case]
+CHEAP = ENGINE | {"price_usd": 2e5}
+LOAD: dict[str, Any] = {
+    "horizon": {"build_months": 1, "operating_years": 1, "sample_days_per_month": 1},
+    "workload": None,
+    "target": {"milestones": None, "load_series": {"file": "load.csv", "column": "mw"}},
+    "candidates": {"compute": None, "heat_rejection": None, "battery": ["own_battery"], "generation": ["own_engine"]},
+    "redundancy": {"onsite_generation": {"scheme": "N"}},
+    "site": {"grid": {"interconnection": [{"from": "2026-01-01", "mw": 9, "via": "existing_feeders"}]}},
+}
 MODEL = ("pyomo", "highspy", *(f"planner.{part}" for part in ("sizing", "operation", "solve", "families", "ledger")))
 
 
@@ -114,6 +125,27 @@ def test_a_case_given_as_a_relative_path_is_found_from_elsewhere(
     summary(folder, inputs=made | {"case": os.path.relpath(case.path, case.path.parents[1])})
     monkeypatch.chdir(tmp_path)
     assert audit(folder).code == 0
+
+
+def test_catalogs_on_top_are_found_again_and_may_move(make_case: Make, tmp_path: Path) -> None:
+    """An engine of one's own by --catalog; then the folder moves, and then a figure in it."""
+    (tmp_path / "mine").mkdir()
+    write_catalog(tmp_path / "mine" / "items.yaml", [CHEAP])
+    given = make_case(LOAD, series=8.0, items=[BATTERY, ENGINE])
+    case = load_case(given.path, given.changes, [tmp_path / "mine"])
+    plan = plan_of(solve(case, gap=0.01, threads=1, time_limit=60.0))
+    assert plan.summary["inputs"]["catalogs"] == [str(tmp_path / "mine")]
+    write_plan(plan, tmp_path / "plan")
+    assert audit(tmp_path / "plan").code == 0
+    (tmp_path / "mine").rename(tmp_path / "away")
+    assert audit(tmp_path / "plan").code == 2
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "away").rename(tmp_path / "elsewhere" / "mine")
+    assert audit(tmp_path / "plan", "--catalog", str(tmp_path / "elsewhere" / "mine")).code == 0
+    write_catalog(tmp_path / "elsewhere" / "mine" / "items.yaml", [CHEAP | {"price_usd": 5e6}])
+    done = audit(tmp_path / "plan", "--catalog", str(tmp_path / "elsewhere" / "mine"))
+    assert done.code == 2
+    assert "mine/items.yaml has changed" in done.err
 
 
 # -- plans that fail -----------------------------------------------------------------------------------------
