@@ -94,6 +94,6 @@ class AuditError(PlannerError):
 
     exit_code = 1
 
-    def __init__(self, failures: Iterable[str]) -> None:
+    def __init__(self, failures: Iterable[str], heading: str = "the plan failed its audit and was not written") -> None:
         self.failures = tuple(failures)
-        super().__init__("the plan failed its audit and was not written:\n" + "\n".join(self.failures))
+        super().__init__(f"{heading}:\n" + "\n".join(self.failures))

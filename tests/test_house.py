@@ -80,6 +80,31 @@ def test_imports_point_one_way(name: str) -> None:
     assert used <= MAY_IMPORT[part], f"{part} may not import {sorted(used - MAY_IMPORT[part])}"
 
 
+def reached(start: list[str]) -> dict[str, str]:
+    """Files of the package that these need when they are imported, lazily too, each with one that imports it."""
+    found, left = dict.fromkeys(start, ""), list(start)
+    while left:
+        name = left.pop()
+        for dotted in imports(PACKAGE / name):
+            parts = dotted.split(".")[1:] if dotted.startswith("planner.") else []
+            for end in range(len(parts)):
+                for used in ("/".join(parts[: end + 1]) + ".py", "/".join([*parts[: end + 1], "__init__.py"])):
+                    if used in NAMES and used not in found:
+                        found[used] = name
+                        left.append(used)
+    return found
+
+
+def test_nothing_of_the_model_reaches_the_audit() -> None:
+    """Not through what it imports either: an error of the model cannot hide in the input or the plan."""
+    start = [name for name in NAMES if name.startswith("audit/")]
+    assert len(start) > 20, "the audit is no package of its own any more"
+    found = reached(start)
+    assert {"case/case.py", "plan/plan.py", "timeline.py"} <= set(found), "the imports are not followed"
+    wrong = {f"{name}, from {by}" for name, by in found.items() if part_of(name) not in MAY_IMPORT["audit"]}
+    assert not wrong, f"the audit rests on {sorted(wrong)}"
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("families/")])
 def test_families_never_import_each_other(name: str) -> None:
     assert not [dotted for dotted in imports(PACKAGE / name) if dotted.startswith("planner.families")]

@@ -7,7 +7,11 @@ operation; every other module holds the rules of one subject.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
+from collections.abc import Sequence
+
+import pandas as pd
 
 from planner.audit.base import Check, Checks, tables_of
 from planner.audit.budget import audit_budget
@@ -19,6 +23,8 @@ from planner.audit.events import audit_events
 from planner.audit.existing import audit_existing
 from planner.audit.fade import audit_left
 from planner.audit.fit import audit_fit
+from planner.audit.inputs import changed_files
+from planner.audit.integrity import audit_integrity
 from planner.audit.it import audit_compute, audit_fabric
 from planner.audit.limits import audit_limits
 from planner.audit.loads import Site
@@ -32,21 +38,26 @@ from planner.audit.roles import audit_roles
 from planner.audit.scenarios import audit_scenarios, on_paths
 from planner.audit.stages import audit_stages
 from planner.audit.swings import audit_swings
+from planner.audit.told import audit_told
 from planner.audit.water import audit_water
 from planner.case.case import Case
 from planner.case.scenarios import Scenario
 from planner.errors import AuditError
 from planner.plan.plan import Plan
 
-__all__ = ["Check", "audit", "require"]
+__all__ = ["Check", "audit", "require", "table_of"]
 
 
-def audit(plan: Plan, case: Case) -> list[Check]:
-    """Try every rule on a plan, solved now or read back. Nothing is raised for a bad plan."""
+def audit(plan: Plan, case: Case, *, changed_inputs: bool = False) -> list[Check]:
+    """Try every rule on a plan, solved now or read back. Nothing is raised for a bad plan.
+
+    changed_inputs: whether the plan may have been made from other input files than this case.
+    """
     tables = tables_of(plan)
     checks = Checks()
-    same = dict(tables.summary["inputs_sha256"]) == dict(case.hashes)
-    checks.true("inputs", same, "the plan was made from other input files than this case")
+    changed = changed_files(tables.summary, case) if not changed_inputs else []
+    checks.true("inputs", not changed, f"the plan was made from other inputs: {', '.join(changed)}")
+    audit_integrity(checks, tables)
     site = Site(case, tables)
     audit_build(checks, case, tables, site)
     audit_stages(checks, case, tables, site)
@@ -78,8 +89,25 @@ def audit(plan: Plan, case: Case) -> list[Check]:
     audit_budget(checks, case, tables, site, [(path.probability, at, months) for path, at, months in operated])
     audit_money(checks, case, tables, site, bills, audit_scenarios(checks, case, tables, paths))
     audit_results(checks, case, tables, site)
+    audit_told(checks, case, tables, [(path.name, at, months) for path, at, months in operated])
     audit_look_ahead(checks, case, tables)
     return checks.results()
+
+
+def table_of(checks: Sequence[Check]) -> pd.DataFrame:
+    """Checks as a table, failed ones first. worst_margin: empty where a check looked at nothing."""
+    rows = [
+        (
+            check.name,
+            check.count,
+            check.worst_margin if math.isfinite(check.worst_margin) else math.nan,
+            check.unit,
+            "pass" if check.ok else "FAIL",
+            check.message,
+        )
+        for check in sorted(checks, key=lambda check: check.ok)
+    ]
+    return pd.DataFrame(rows, columns=["check", "count", "worst_margin", "unit", "verdict", "message"])
 
 
 def require(plan: Plan, case: Case) -> list[Check]:

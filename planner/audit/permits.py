@@ -50,7 +50,8 @@ def _potential(checks: Checks, case: Case, tables: Tables, site: Site, months: l
         for item in site.family_items("generation"):
             units = float(site.of_item(item.id, "generation")[p])
             could = 8760.0 * item.get("nameplate_power_mw") * units
-            if permit.enforceable_cap != "none":
+            if permit.enforceable_cap != "none":  # over 12 months, in which what has gone by now may have run
+                could = 8760.0 * item.get("nameplate_power_mw") * site.ever_there(item.id, "generation", 0, p)
                 taken = said.get((item.id, "normal"), np.zeros(len(site.starts)))[p]
                 words = says(f"permitted energy of {item.id} from {site.starts[p]}")
                 checks.at_most("permitted energy", "MWh", taken, could, 1e-6 * (1.0 + could), words)

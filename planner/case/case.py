@@ -77,6 +77,8 @@ class Case:
     warnings: tuple[str, ...] = ()
     scenarios: tuple[Scenario, ...] = ()
     fabric: Fabric | None = None
+    changes: tuple[str, ...] = ()  # path=value texts of the command line, in their order
+    catalog_folders: tuple[str, ...] = ()  # given on top of the case's own
 
     @property
     def paths(self) -> tuple[Scenario, ...]:
@@ -146,7 +148,8 @@ def load_case(path: str | Path, overrides: Sequence[str] = (), catalogs: Sequenc
     catalog = override_catalog(reader, catalog, changes)
     if given is None:
         raise InputError(reader.faults)
-    return _assemble(reader, given, catalog)
+    case = _assemble(reader, given, catalog)
+    return replace(case, changes=tuple(overrides), catalog_folders=tuple(map(str, catalogs)))
 
 
 def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:

@@ -9,12 +9,15 @@ import sys
 
 import typer
 
+from planner.cli.audit import audit
 from planner.cli.catalog import catalog_app
 from planner.cli.check import check
+from planner.cli.diff import diff
 from planner.cli.export import export
 from planner.cli.new import new
 from planner.cli.solve import solve
 from planner.cli.swing import swing
+from planner.cli.why import why
 
 app = typer.Typer(
     name="planner",
@@ -23,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Plan AI data centres from the GPU to the grid connection: what to buy, how many, ordered when.",
 )
-for command in (solve, check, swing, export, new):
+for command in (solve, check, audit, why, diff, swing, export, new):
     app.command()(command)
 app.add_typer(catalog_app, name="catalog")
 

@@ -58,6 +58,7 @@ def swing(
     if html.is_dir() or not html.absolute().parent.is_dir():
         raise refuse("--html", str(html), "is no file in a folder that exists", "choose another place")
     from planner.audit.audit import require
+    from planner.cli.plans import require_plan_of
     from planner.plan.plan import read_plan
     from planner.report.swing_page import HEADS, page, summary, verdict_rows
     from planner.report.terminal import print_swing
@@ -73,8 +74,11 @@ def swing(
     else:
         if plan is None:
             precheck(loaded)
-        found = read_plan(plan) if plan is not None else plan_of(run_solve(loaded, report=Show(False).progress))
-        require(found, loaded)
+            found = plan_of(run_solve(loaded, report=Show(False).progress))
+            require(found, loaded)
+        else:
+            found = read_plan(plan)
+            require_plan_of(found, plan, loaded)
         it_mw, storage = float(found.capacity["it_design_mw"].iloc[-1]), storage_of(loaded, found.details)
     result = run(
         loaded,

@@ -148,9 +148,8 @@ class BlockSolver:
         if len(costs) > 1 and not self._shortage_mode:
             _, basic = self._h.getBasicVariables()  # type: ignore[attr-defined]
             for k, usd in enumerate(costs.values()):
-                status, duals = self._h.getBasisTransposeSolve(  # type: ignore[attr-defined]
-                    np.where(basic < 0, 0.0, usd[basic])
-                )
+                of_basis = np.where(basic < 0, 0.0, usd[np.maximum(basic, 0)])  # below zero: a row, which costs nothing
+                status, duals = self._h.getBasisTransposeSolve(of_basis)  # type: ignore[attr-defined]
                 if status != highspy.HighsStatus.kOk:  # a guess all the same
                     break
                 parts[k, self._keep] = duals

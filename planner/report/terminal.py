@@ -21,6 +21,22 @@ def _console(least_width: int = 300) -> Console:
     return Console(highlight=False, soft_wrap=True, width=max(Console().width, least_width))
 
 
+def print_line(text: str, style: str = "") -> None:
+    """One line, as it is."""
+    _console().print(Text(text, style=style))
+
+
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> None:
+    """A table without lines. numbers: columns that stand to the right. A row with a FAIL in it is red."""
+    table = Table(box=None, pad_edge=False)
+    for i, head in enumerate(heads):
+        table.add_column(head, justify="right" if i in numbers else "left")
+    for row in rows:
+        style = "red" if "FAIL" in row else ""
+        table.add_row(*(Text(cell, style=style) for cell in row))
+    _console().print(table)
+
+
 def print_swing(name: str, text: str, heads: Sequence[str], rows: Sequence[Sequence[str]], page: Path) -> None:
     """What was simulated, every rule's verdict, and where the load is drawn. rows: numbers from the third column on."""
     console = _console()

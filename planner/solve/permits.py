@@ -27,14 +27,16 @@ def air_permit_table(read: Reading, _: pd.DataFrame) -> pd.DataFrame:
             continue
         for o in (o for o in read.sizing.options if not o.reuses):
             standby = "standby_generation" in o.supplies
-            units = read.units(o, p)
-            if not units or not (standby or o.item.family == "generation"):
+            if not (standby or o.item.family == "generation"):
                 continue
+            units = read.units(o, p)
             emergency = standby and o.item.permit_class == "emergency"
             hours = permit.emergency_hours_per_year if emergency else float(HOURS_PER_YEAR)
             mwh = hours * units * o.item.get("nameplate_power_mw")
             if permit.enforceable_cap != "none" and not standby:
                 mwh = MWH_PER_GWH * value(read.model.permitted[o.item.id, p])
+            if not units and mwh < 1e-6:  # what has gone back still counts in the 12 months it ran in
+                continue
             for pollutant, tons in permit.limits.items():
                 emitted = o.item.get(f"{pollutant}_kg_per_mwh") * mwh / KG_PER_SHORT_TON
                 rows.append(

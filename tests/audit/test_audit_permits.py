@@ -20,6 +20,7 @@ from planner.plan.plan import TABLES, Plan, read_plan, write_plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
 from planner.solve.monolithic import Monolithic
+from tests.audit.sites import SITES
 
 Make = Callable[..., Case]
 Edit = Callable[[dict[str, pd.DataFrame]], None]
@@ -160,6 +161,10 @@ RUNS = "generation:own_engine_mw"
             change("air_permit", "permitted_mwh_per_year", -3e3, lambda f: f.permitted_mwh_per_year > 9e3),
         ),
         ("air permit table", change("air_permit", "potential_short_tons_per_year", 1.0, lambda f: f.units > 0)),
+        ("gas table", change("gas", "burnt_mmbtu_hhv", 1.0, lambda f: f.burnt_mmbtu_hhv > 0)),
+        ("gas table", change("gas", "highest_day_mmbtu_hhv", 1.0, lambda f: f.burnt_mmbtu_hhv > 0)),
+        ("gas table", change("gas", "highest_hour_mmbtu_hhv", -1.0, lambda f: f.burnt_mmbtu_hhv > 0)),
+        ("gas table", change("gas", "supply_mmbtu_hhv_per_day", 1.0, lambda f: f.phase == "operating year")),
         ("ledger operation", change("ledger", "usd", 50.0, lambda f: f.line == "gas take-or-pay")),
         ("ledger operation", change("ledger", "usd", 50.0, lambda f: f.line == "called hours (estimate)")),
         ("event called_curtailment", no_batteries),
@@ -207,3 +212,17 @@ def test_racks_on_call_and_engines_on_a_lateral(make_case: Make) -> None:
     firm = plan.capacity.firm_generation_mw.iloc[-1]
     rate = 7633 * 1.108 / 1000
     assert firm <= 900 / 24 / rate + 1e-6
+
+
+def test_what_has_gone_back_keeps_its_permitted_energy(make_case: Make) -> None:
+    """Turbines rented until April have run in the 12 months to July: the cap they ran under is still told, and held."""
+    changes, more = SITES["bridge"]
+    case = make_case(*changes, **more)
+    plan = plan_of(solve(case, gap=0.02, threads=1))
+    require(plan, case)
+    told = plan.details["air_permit"]
+    gone = told[told.units == 0]
+    assert len(gone)
+    assert (gone.permitted_mwh_per_year > 1000).all()
+    lost = change("air_permit", "permitted_mwh_per_year", -1e4, lambda f: f.units == 0)
+    assert "permitted energy" in failed(plan, case, lost)
