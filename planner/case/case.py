@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.case.base import suggest
+from planner.case.calendar_rules import activity_dates, check_dates, gates_of
 from planner.case.catalog import Catalog, default_catalog_folder, holds_catalog, read_catalog
 from planner.case.chain_rules import check_chain
-from planner.case.choice import FAMILIES, Chooser
+from planner.case.choice import Chooser
 from planner.case.coolant import check_coolant
 from planner.case.enclosures import check_enclosures
-from planner.case.event import modelled_hours
 from planner.case.existing import check_existing
 from planner.case.fabric import Fabric, declared, with_fabric
 from planner.case.goodput import spares_fraction
@@ -35,23 +34,23 @@ from planner.case.hours import (
     tariff_of,
     weather_of,
 )
-from planner.case.item import STAGES, Item
+from planner.case.item import Item
+from planner.case.item_rules import check_batteries, check_caps, check_events, check_water
 from planner.case.marks import Path_
 from planner.case.overrides import override, override_catalog
 from planner.case.permitted import check_permits
 from planner.case.reader import Reader
 from planner.case.scenarios import Scenario, with_scenarios
-from planner.case.schema import GATES, QUARTER, CaseInput, Redundancy
+from planner.case.schema import QUARTER, CaseInput, Redundancy
 from planner.case.site_limits import check_noise
 from planner.case.standby import check_standby
 from planner.case.swing import DEFAULT_START_MINUTES
 from planner.case.tariff import Tariff
-from planner.case.water import gate_water, takes_water
 from planner.case.weather import Weather
 from planner.case.whole import whole_case_rules
 from planner.errors import InputError
 from planner.finance import escalation_factor
-from planner.timeline import Timeline, add_weeks
+from planner.timeline import Timeline
 
 
 @dataclass(frozen=True)
@@ -171,18 +170,18 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         zone if reader.sound(("site", "location")) and known_zone(zone) else None,
         years_apart=given.finance.escalation_fraction_per_year.of_operation,
     )
-    _check_dates(reader, given, timeline)
+    check_dates(reader, given, timeline)
     catalog = declared(given.network, catalog)
     chooser = Chooser(reader, given, catalog, timeline)
     candidates, redundancy = chooser.candidates(), chooser.redundancy()
     compute = [catalog[name] for name in _compute(given, candidates, catalog)]
     catalog, fabric = with_fabric(reader, given.network, catalog, compute, _gpus_asked(given, compute))
     # What a battery that fades can hold changes from year to year, and so no year repeats another.
-    if _check_batteries(reader, given, catalog, candidates, timeline):
+    if check_batteries(reader, given, catalog, candidates, timeline):
         timeline = replace(timeline, years_apart=True)
-    activity_dates = _activities(reader, given)
-    gates = _gates(reader, given, activity_dates, catalog)
-    _check_events(reader, given, candidates, catalog)
+    dates = activity_dates(reader, given)
+    gates = gates_of(reader, given, dates, catalog)
+    check_events(reader, given, candidates, catalog)
     check_existing(reader, given, catalog, timeline)
     owned = [i for i in given.owned if i in catalog and catalog[i].family == "generation"]
     bridges = [i for i in owned if catalog[i].permit_class != "emergency"]
@@ -191,11 +190,11 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
     peaks_in_the_model(reader, given, tariff, timeline)
     prices_that_pay_for_waste(reader, given, tariff, timeline)
     export = export_price(reader, given, tariff, timeline)
-    _check_caps(reader, given, catalog, candidates)
+    check_caps(reader, given, catalog, candidates)
     check_noise(reader, given, catalog, candidates)
     chooser.defaults += check_permits(reader, given, catalog, candidates)
     chooser.defaults += check_coolant(reader, given, catalog, candidates)
-    chooser.defaults += _check_water(reader, given, catalog, candidates)
+    chooser.defaults += check_water(reader, given, catalog, candidates)
     weather = weather_of(reader, given)
     ambient = ambient_of(reader, given, weather)
     shape, mean = load_shape(reader, given)
@@ -218,7 +217,7 @@ def _assemble(reader: Reader, given: CaseInput, catalog: Catalog) -> Case:
         load_series_mw=series,
         candidates=candidates,
         redundancy=redundancy,
-        activity_dates=activity_dates,
+        activity_dates=dates,
         gates=gates,
         defaults_used=(
             *chooser.defaults,
@@ -299,170 +298,6 @@ def _swing_defaults(given: CaseInput, catalog: Catalog, candidates: dict[str, tu
         unsaid = [i for i in candidates.get("generation", ()) if fast and catalog[i].start_time_minutes is None]
         lines += [f"{i}.start_time_minutes: {DEFAULT_START_MINUTES:g} (engineering judgement)" for i in unsaid]
     return lines
-
-
-def _check_dates(reader: Reader, given: CaseInput, timeline: Timeline) -> None:
-    first = timeline.start
-    if not reader.sound(("start",), ("horizon",)):
-        return
-    dated: list[tuple[Path_, date]] = [
-        (("target", "milestones", i, "by"), m.by) for i, m in enumerate(given.target.milestones)
-    ]
-    if given.objective.by is not None and (not dated or given.objective.by != dated[-1][1]):
-        dated.append((("objective", "max_gpus"), given.objective.by))
-    for path, day in dated:
-        if timeline.period_of(day) < 0 or day > timeline.starts[-1]:
-            rule = f"must lie in the build calendar ({first} to {timeline.starts[-1]})"
-            remedy = "move the date, or lengthen horizon.build_months or expansion_years"
-            reader.fault(path, day, rule, remedy)
-    for i, row in enumerate(given.budget):
-        if row.by < first:
-            rule = f"must not be before the start {first}"
-            reader.fault(("budget", i, "by"), row.by, rule, "remove the row")
-    # The operating years repeat one year with the site as it is at their start: what comes later would be ignored.
-    final = timeline.starts[-1]
-    longer = "lengthen horizon.build_months or expansion_years to reach it"
-    remedy = f"{longer} (the operating years start on {final}), or remove it"
-    late: list[tuple[Path_, date]] = []
-    for i, step in enumerate(given.site.grid.interconnection):
-        late.append((("site", "grid", "interconnection", i, "from"), step.from_))
-    for i, scale in enumerate(given.target.load_scale):
-        late.append((("target", "load_scale", i, "from"), scale.from_))
-    for name, gate in (("gas", given.site.gas), ("air_permit", given.site.air_permit)):
-        if gate is not None:
-            late.append((("site", name, "from"), gate.from_))
-    for i, bought in enumerate(given.committed):
-        late.append((("committed", i, "on_site"), bought.on_site))
-    if given.site.water is not None and given.site.water.from_ is not None:
-        late.append((("site", "water", "from"), given.site.water.from_))
-    for place, day in late:
-        if day > final:
-            reader.fault(place, day, "comes after the build, in the operating years", remedy)
-    base = given.finance.base_year
-    if abs(base - first.year) > 10:
-        rule = f"must be within 10 years of the start {first}"
-        reader.fault(("finance", "base_year"), base, rule, "correct the year")
-
-
-def _check_batteries(
-    reader: Reader, given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]], timeline: Timeline
-) -> bool:
-    """Whether some battery fades. Curves must reach the horizon."""
-    places: list[tuple[Path_, str, date]] = [
-        (("candidates", "battery"), name, timeline.start) for name in candidates.get("battery", ())
-    ]
-    places += [(("committed", i, "item"), row.item, row.on_site) for i, row in enumerate(given.committed)]
-    places += [(("existing", i, "item"), row.item, row.since) for i, row in enumerate(given.existing)]
-    known = [(path, catalog[name], since) for path, name, since in places if name in catalog]
-    last = timeline.last_period
-    for path, item, since in known if reader.sound(("start",), ("horizon",)) else ():
-        age, curve = timeline.age_years(since, last, timeline.years_in(last)[-1]), item.energy_retention_fraction
-        if curve is not None and age > curve.points[-1][0]:
-            reach = f"its energy_retention_fraction ends at {curve.points[-1][0]:g}"
-            remedy = "give the item a longer curve in a catalog of your own, or shorten the years"
-            reader.fault(path, item.id, f"may be {age:g} years old at the horizon, and {reach}", remedy)
-    return any(item.energy_retention_fraction is not None for _, item, _ in known)
-
-
-def _check_caps(reader: Reader, given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]]) -> None:
-    """Annual limits need the figures they count by, and items that may run."""
-    caps, path = given.site.caps, ("site", "caps")
-    if caps is None or not reader.sound(path, ("candidates",), ("committed",), ("existing",)):
-        return
-    bought = [name for name in given.owned if name in catalog]
-    run = [i for i in bought if catalog[i].family == "generation" and catalog[i].permit_class != "emergency"]
-    machines = dict.fromkeys([*candidates.get("generation", ()), *run])
-    for name in caps.run_hours_per_year:
-        if name not in machines:
-            remedy = suggest(name, machines, "write a generation item of this case, or remove it")
-            reader.fault((*path, "run_hours_per_year", name), name, "names no generator of this case", remedy)
-    for name in machines if caps.nox_t_per_year is not None else ():
-        if catalog[name].nox_kg_per_mwh is None:
-            remedy = "give the item its figure in a catalog of your own, or remove the limit"
-            reader.fault((*path, "nox_t_per_year"), caps.nox_t_per_year, f"{name} has no nox_kg_per_mwh", remedy)
-
-
-def _check_water(
-    reader: Reader, given: CaseInput, catalog: Catalog, candidates: dict[str, tuple[str, ...]]
-) -> list[str]:
-    """Limits and prices of water need what items evaporate; returns the default that make-up rests on."""
-    caps, water = given.site.caps, given.site.water
-    if not reader.sound(("candidates",), ("committed",), ("site", "caps"), ("site", "water"), ("cooling",)):
-        return []
-    bought = [name for name in given.owned if name in catalog]
-    cooled = [*candidates.get("heat_rejection", ()), *(i for i in bought if "heat_rejection" in catalog[i].brings)]
-    wet = [item for item in (catalog[name] for name in dict.fromkeys(cooled)) if takes_water(item)]
-    for item in (i for i in wet if i.evaporation_l_per_kwh is None):
-        rule, remedy = f"{item.id} has no evaporation_l_per_kwh", "give the item its figure in a catalog of your own"
-        if caps is not None and caps.evaporation_m3_per_year is not None:
-            path: Path_ = ("site", "caps", "evaporation_m3_per_year")
-            reader.fault(path, caps.evaporation_m3_per_year, rule, f"{remedy}, or remove the limit")
-        if water is not None:
-            reader.fault(("site", "water"), None, rule, f"{remedy}, or remove the water")
-    if not wet or "cycles_of_concentration" in given.cooling.model_fields_set:
-        return []
-    return [f"cycles of concentration: {given.cooling.cycles_of_concentration:g}"]
-
-
-def _check_events(reader: Reader, given: CaseInput, candidates: dict[str, tuple[str, ...]], catalog: Catalog) -> None:
-    """Listed hours must be operated, and a loss of the largest unit needs units."""
-    modelled = modelled_hours(given.horizon.sample_days_per_month, actual=given.horizon.calendar == "actual")
-    for i, event in enumerate(given.events):
-        left_out = [hour for hour in event.hours or () if not modelled[hour]]
-        if left_out:
-            rule = f"hour {left_out[0]} is on a day that is not sampled"
-            remedy = "write months or hours_of_day, or remove horizon.sample_days_per_month"
-            reader.fault(("events", i, "hours"), left_out[0], rule, remedy)
-    owned = any(name in catalog and catalog[name].family == "generation" for name in given.owned)
-    if candidates.get("generation") or owned or not reader.sound(("candidates",), ("committed",), ("existing",)):
-        return
-    for i, event in enumerate(given.events):
-        if event.kind == "loss_of_largest_unit":
-            rule = "no generation is among the candidates, so there is nothing to lose"
-            reader.fault(("events", i, "kind"), event.kind, rule, "remove the event, or name candidates.generation")
-
-
-def _activities(reader: Reader, given: CaseInput) -> dict[str, date]:
-    dates: dict[str, date] = {}
-    names = [a.name for a in given.activities]
-    for i, activity in enumerate(given.activities):
-        if activity.name in names[:i]:
-            reader.fault(("activities", i, "name"), activity.name, "is used twice", "rename one")
-        if activity.after is not None and activity.after not in names[:i]:
-            if reader.sound(("activities",)):
-                remedy = suggest(activity.after, names[:i], "write the name of one above it")
-                reader.fault(("activities", i, "after"), activity.after, "names no earlier activity", remedy)
-            continue
-        if activity.on is not None:
-            dates[activity.name] = activity.on
-        elif activity.weeks is not None:
-            begin = dates.get(activity.after, given.start) if activity.after else given.start
-            dates[activity.name] = add_weeks(begin, activity.weeks)
-    return dates
-
-
-def _gates(reader: Reader, given: CaseInput, dates: dict[str, date], catalog: Catalog) -> dict[str, date]:
-    gates: dict[str, date] = {}
-    known = {*STAGES, *FAMILIES, *GATES}
-
-    def gate(what: str, day: date) -> None:
-        gates[what] = max(day, gates.get(what, day))
-
-    for i, activity in enumerate(given.activities):
-        for j, what in enumerate(activity.gates):
-            if what not in known and what not in catalog:
-                if what not in catalog.broken:
-                    remedy = suggest(
-                        what, [*known, *catalog.entries], "write a stage, family, item, or " + ", ".join(GATES)
-                    )
-                    path = ("activities", i, "gates", j)
-                    reader.fault(path, what, "names nothing to gate", remedy)
-            elif activity.name in dates:
-                gate(what, dates[activity.name])
-    if given.site.fibre is not None:
-        gate("energisation", given.site.fibre.from_)
-    gate_water(gates, catalog.items, given.site.water)
-    return gates
 
 
 def quarter_bounds(quarter: str) -> tuple[date, date]:

@@ -22,24 +22,13 @@ from planner.families import power
 from planner.families.generation import site_rating_fraction
 from planner.ledger import Cash, UnitDates, on_site_ready, present_value, unit_dates, unit_flows
 from planner.operation.blocks import Plant
-from planner.sizing.dates import Dates, only_for_load
+from planner.sizing.dates import FOR_LOAD, Dates, only_for_load
 from planner.timeline import NEVER
 
 USD_PER_KUSD = 1000.0
 # Positions that must stand before a block is commissioned; the others serve once installed.
-WAITS_FOR_COMMISSIONING = (
-    "white_space",
-    "fit_out",
-    "rack_space",
-    "network",
-    "network_top_layer",
-    *power.CHAIN,  # the substation has erection and tests of its own in its installation weeks
-    "cdu",
-    "air_unit",
-    "heat_rejection:liquid",
-    "heat_rejection:air",
-    "standby_generation",
-)
+# The substation is none of them: erection and tests of its own are in its installation weeks.
+WAITS_FOR_COMMISSIONING = (*FOR_LOAD, "heat_rejection:liquid", "heat_rejection:air")
 SERVED_ONCE = ("generation", "renewable", "battery")
 
 

@@ -44,6 +44,7 @@ class Coupling:
                 self._edges.setdefault(edge, []).append((column, mwh, of, master.index(held)))
         self._allowances = _allowances(sizing, master)
         self.storage = _counts_of_storage(sizing, master)
+        self.cuts = 0  # added so far
         self.settling = True  # whether with_settled_charge() moves the shares on
         self.gradient, constant = master.gradient(sizing.levels["cost"])
         self.constant = constant + sizing.constant_kusd
@@ -151,6 +152,7 @@ class Coupling:
         if key in self._present:
             return 0
         self._present.add(key)
+        self.cuts += 1
         columns, values, constant = [], [], 0.0
         for j, var, g in zip(self._link_columns[s], self._link_variables[s], slope, strict=True):
             if j is None:

@@ -38,6 +38,7 @@ from planner.solve.pool import Pool
 from planner.solve.rentals import settle_rent
 from planner.solve.replays import failing_starts
 from planner.solve.settle import settle
+from planner.solve.sharing import shared_out
 from planner.solve.solution import Level, Progress, Solution
 from planner.solve.states import State, event_states, states_of
 from planner.solve.stopping import Stop
@@ -47,7 +48,7 @@ Array = NDArray[np.float64]
 _COARSE_STEPS_H = (8, 2)
 _MIXED_SHARE = 0.5  # of a sizing solve's gap: what blocks not solved at a point may add to its cost
 _RELAXED_ROUNDS = 40
-_HOURLY_ROUNDS = 8
+_HOURLY_ROUNDS = 40
 _EVENT_ROUNDS = 60
 _STALLED_ROUNDS = 2
 _FINEST_GAP = 1e-8  # what is asked below it lies within the solver's tolerances, and counts as it
@@ -182,8 +183,6 @@ class _Engine:
         solution.stopped = "" if solution.gap_reached else self.stop.reason
         return solution
 
-    # -- phases --------------------------------------------------------------------------------------------
-
     def _relaxation(self) -> None:
         """Continuous sizing: first with prices of coarse blocks, then with the blocks themselves.
 
@@ -291,14 +290,13 @@ class _Engine:
             links = self.coupling.links(trial)
             values = evaluate({s: links[s] for s in self.operation.sample(number)})
             self._round(phase, np.inf)
-            added = self.coupling.learn(values, self.coupling.links(result.point))
+            at = self.coupling.links(result.point)
+            added = self.coupling.learn(values, at)
             upper = self._estimate(trial, links, values)
             if upper < best:
                 best, centre = upper, trial
             if not added and trial is not result.point:
-                added = self.coupling.learn(
-                    evaluate(self.coupling.links(result.point)), self.coupling.links(result.point)
-                )
+                added = self.coupling.learn(evaluate(at), at)
             if not added or best - self.lower <= self._absolute_gap():
                 break
         return centre
@@ -335,14 +333,14 @@ class _Engine:
                 links = self.coupling.links(self.coupling.with_settled_charge(result.point))
                 self.coupling.learn(self.operation.coarse(1, links), links)
                 continue
-            before = self.best.cost
+            before, cuts = self.best.cost, self.coupling.cuts
             values, links = self._try_plan(result.point)
             self._round("integers", self.best.cost)
             if self._closed():
                 return
             if self.best.point is not None and self.best.cost >= before and self._within_gap(self.linear):
                 return  # what is left of the gap lies between the linear blocks and the check: no cut can close it
-            added = self._learn(result.point, values, links)
+            added = self._learn(result.point, values, links, cuts)
             if not added and result.bound >= result.objective - self._absolute_gap():
                 if self.coupling.settling:
                     return
@@ -370,7 +368,7 @@ class _Engine:
                 self._infeasible()
             if result.point is None:
                 continue
-            values, links = self._try_plan(result.point)
+            cuts, (values, links) = self.coupling.cuts, self._try_plan(result.point)
             self._round(name, self.best.cost)
             if self.best.point is not None:
                 value = float(gradient @ self.best.point) + constant
@@ -378,7 +376,7 @@ class _Engine:
                 bound = np.floor(bound + 1e-6) if name == "gpus" else np.ceil(bound - 1e-6)
                 self._hold(name, value)
                 return Level(name, round(value, 6), float(bound))
-            if not self._learn(result.point, values, links) and self.best.point is None:
+            if not self._learn(result.point, values, links, cuts) and self.best.point is None:
                 raise NoPlanError(f"no plan that can be run was found for {name}")
         raise NoPlanError("no plan was found within the round limit")
 
@@ -388,8 +386,6 @@ class _Engine:
         columns, goal = np.flatnonzero(gradient), value - constant
         low, high = (goal - 1e-6, np.inf) if name == "gpus" else (-np.inf, goal + 1e-6)
         self.master.add_row(low, high, columns, gradient[columns])
-
-    # -- steps ---------------------------------------------------------------------------------------------
 
     def _master(self, *, relaxed: bool, gap: float = 1e-4, absolute_gap: float = 1e-6) -> MasterResult:
         """Solve the sizing model, adding pool cuts until its point violates none."""
@@ -401,25 +397,29 @@ class _Engine:
                 return result
 
     def _try_plan(self, point: Array) -> tuple[dict[State, Value], dict[State, Array]]:
-        """Evaluate an integer plan; where it fails an event, once more with other batteries."""
+        """Evaluate an integer plan; where it fails, once more with other batteries or other shares of a year."""
         values, links = self._evaluate_plan(point)
-        if all(value.feasible for s, value in values.items() if s.is_event):
+        failed = [s for s, value in values.items() if not value.feasible]
+        by_event = any(s.is_event for s in failed)
+        if not failed or not (by_event or self.plant.caps):
             return values, links
         self.coupling.learn(values, links)
-        saved = self._live_through(point)
+        again = partial(self._master, relaxed=True)
+        share = partial(shared_out, self.master, self.coupling, self.operation, point, again, self.best.cost)
+        saved = self._live_through(point) if by_event else share()
         return (values, links) if saved is None else self._evaluate_plan(saved)
 
-    def _learn(self, point: Array, values: dict[State, Value], links: dict[State, Array]) -> int:
-        """Add the cuts of a plan that was evaluated; returns how many.
+    def _learn(self, point: Array, values: dict[State, Value], links: dict[State, Array], before: int) -> bool:
+        """Add the cuts of a plan that was evaluated; whether there are more than before it was.
 
-        Where it fell short and they are there already, settled charge asks for what nothing fills (a battery that
+        Where it fell short and there are not, settled charge asks for what nothing fills (a battery that
         stands before any source): the plan is evaluated once more with the charge of the sizing model.
         """
-        added = self.coupling.learn(values, links)
-        if not added and not all(value.feasible for value in values.values()):
+        self.coupling.learn(values, links)
+        if self.coupling.cuts == before and not all(value.feasible for value in values.values()):
             values, links = self._evaluate_plan(point, settled=False)
-            added = self.coupling.learn(values, links)
-        return added
+            self.coupling.learn(values, links)
+        return self.coupling.cuts > before
 
     def _evaluate_plan(self, point: Array, *, settled: bool = True) -> tuple[dict[State, Value], dict[State, Array]]:
         """Evaluate an integer plan; keep it when it can be run, keeps its budgets and is the best so far."""

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from planner.audit import goodput as audit_goodput
 from planner.case.case import Case
 from planner.case.goodput import RATES, Goodput, job_of, spare_nodes
-from planner.plan import audit_goodput
 
 Make = Callable[..., Case]
 
