@@ -265,13 +265,18 @@ class Stock:
         tested = self.case.load_series_mw is None and any(part in COMMISSIONED for part in parts)
         return rules.weeks + rules.rack_burn_in_weeks if tested else 0.0
 
-    def ready(self, item: Item, parts: tuple[str, ...], on_site: date) -> date:
-        """Day a unit on site may serve, after installation, gates and commissioning."""
+    def gates_on(self, item: Item, parts: tuple[str, ...]) -> set[str]:
+        """What a unit may wait for: names of gates."""
         names = {item.id, item.family, *parts, *(part.split(":")[0] for part in parts)}
         names |= {item.fuel} if item.fuel is not None else set()
         if item.evaporation_l_per_kwh is not None or item.adiabatic_effectiveness_fraction is not None:
             names |= {"water"}
-        gate = max([self.case.gates[n] for n in names if n in self.case.gates], default=date.min)
+        return names
+
+    def ready(self, item: Item, parts: tuple[str, ...], on_site: date) -> date:
+        """Day a unit on site may serve, after installation, gates and commissioning."""
+        opened = [day for name, day in self.case.gates.items() if name in self.gates_on(item, parts)]
+        gate = max(opened, default=date.min)
         installed = max(add_weeks(on_site, item.get("installation_weeks")), gate)
         return add_weeks(installed, self.wait_weeks(item, parts))
 

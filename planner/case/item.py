@@ -68,6 +68,9 @@ INHERITED_AS_IS = (
     "payment_order_fraction",
     "payment_delivery_fraction",
     "planning_area_m2",
+    "failures_per_year",
+    "repair_time_hours",
+    "start_failure_fraction",
     "height_m",
     "loss_no_load_fraction",
     "loss_proportional_fraction",
@@ -163,6 +166,9 @@ class Item(Strict):
     payment_order_fraction: Figure | None = None
     payment_delivery_fraction: Figure | None = None  # the rest is paid at commissioning
     footprint_m2: Figure | None = None
+    failures_per_year: Figure | None = None  # of a unit that runs; of a machine, forced outages
+    repair_time_hours: Figure | None = None  # until it runs again, waiting for parts included
+    start_failure_fraction: Figure | None = None  # of a standby set: of the times it is called
     auxiliary_power_kw: Figure | None = None
     weight_kg: Figure | None = None
     height_m: Figure | None = None  # as installed, with stack, bushings or a second storey

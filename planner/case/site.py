@@ -73,12 +73,20 @@ class Export(Strict):
         return self
 
 
+class Outages(Strict):
+    """What is known of the connection's sustained interruptions. For uptime alone: it sizes nothing (see events)."""
+
+    failures_per_year: NonNegative
+    mean_hours: Positive
+
+
 class Grid(Strict):
     interconnection: Annotated[list[GridStep], Field(min_length=0)]
     power_factor: Annotated[Finite, Field(gt=0.5, le=1)] = 0.95
     tariff: TariffInput | None = None
     export: Export | None = None
     curtailment: Curtailment | None = None
+    outages: Outages | None = None
     load_rules: LoadRules = []  # how the load may swing at the meter
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ import sys
 
 import typer
 
+from planner.cli.agenda import agenda
 from planner.cli.audit import audit
 from planner.cli.catalog import catalog_app
 from planner.cli.check import check
@@ -17,6 +18,7 @@ from planner.cli.export import export
 from planner.cli.new import new
 from planner.cli.solve import solve
 from planner.cli.swing import swing
+from planner.cli.uptime import uptime
 from planner.cli.why import why
 
 app = typer.Typer(
@@ -26,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Plan AI data centres from the GPU to the grid connection: what to buy, how many, ordered when.",
 )
-for command in (solve, check, audit, why, diff, swing, export, new):
+for command in (solve, check, audit, why, agenda, uptime, diff, swing, export, new):
     app.command()(command)
 app.add_typer(catalog_app, name="catalog")
 
