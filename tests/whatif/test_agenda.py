@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from planner.audit.base import tables_of
+from planner.audit.loads import Site
 from planner.case.case import Case
 from planner.cli.main import app
 from planner.plan.plan import Plan, write_plan
@@ -89,24 +90,12 @@ def test_a_day_more_than_the_float_is_a_month_later(make_case: Make, dated: tupl
     for more, moved in ((weeks, False), (weeks + 1, True)):  # to the last whole week within it, and the next
         later = {"activities": [{"name": "permit", "weeks": 30 + more, "gates": ["white_space"]}]}
         slipped = make_case(DATED, later, set=["catalog.hall_stick_built.installation_weeks=10"])
-        ready = [
-            order.dates.in_service
-            for order in next(o for o in _options(slipped) if o.item.id == "hall_stick_built").orders
-            if order.dates.ordered == _ordered(plan, "hall_stick_built")
-        ]
-        assert (ready[0] > permit.serves_from) is moved
+        hall = next(row for row in plan.orders.itertuples() if row.item == "hall_stick_built")
+        parts = tuple(str(hall.position).split("+"))
+        site = Site(slipped, tables_of(plan))
+        ready = site.ready(slipped.catalog["hall_stick_built"], parts, hall.delivery_date)
+        assert (ready > permit.serves_from) is moved
     assert 0 <= days < 7
-
-
-def _options(case: Case):  # type: ignore[no-untyped-def]
-    from planner.operation.blocks import plant_of
-    from planner.sizing.options import options_of
-
-    return options_of(plant_of(case))
-
-
-def _ordered(plan: Plan, item: str) -> date:
-    return next(row.order_date for row in plan.orders.itertuples() if row.item == item)
 
 
 def test_exposure_adds_up(dated: tuple[Plan, Case]) -> None:

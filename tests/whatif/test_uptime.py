@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from scipy import stats
@@ -142,8 +143,9 @@ def test_standby_sets_must_start(make_case: Make) -> None:
 
 def test_what_has_no_rates_is_said(site: tuple[Plan, Case], monkeypatch: pytest.MonkeyPatch) -> None:
     plan, case = site
-    blank = case.catalog["ups_generic"].model_copy(update={"failures_per_year": None})
-    monkeypatch.setitem(case.catalog.entries, "ups_generic", blank)  # type: ignore[arg-type]
+    entry = case.catalog.entries["ups_generic"]
+    blank = replace(entry, item=entry.item.model_copy(update={"failures_per_year": None}))
+    monkeypatch.setitem(case.catalog.entries, "ups_generic", blank)
     rows, unknown = uptime(plan, case)
     assert unknown == ["ups: ups_generic has no failures_per_year and repair_time_hours"]
     assert "ups" not in {row.stage for row in rows}
