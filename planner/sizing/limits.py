@@ -86,9 +86,10 @@ class Limits(Permits):
             m.grid_step.add(m.grid[p] <= feeders + (total - feeders) * m.substation[p] + m.slack["grid", p])
             if total <= feeders:
                 m.substation[p].fix(0)
+            short = "grid" if total <= feeders else "equipment"  # more MW come through transformers, and make none
             for stage in chain:
                 m.grid_through_substation.add(
-                    m.grid[p] <= feeders * (1 - m.substation[p]) + self.capacity(stage, p) + m.slack["grid", p]
+                    m.grid[p] <= feeders * (1 - m.substation[p]) + self.capacity(stage, p) + m.slack[short, p]
                 )
         self.fired()
         machines = self.plant.generators
@@ -176,7 +177,8 @@ class Limits(Permits):
         m, case = self.m, self.case
         m.milestone = pyo.ConstraintList()
         targets = case.input.target.milestones
-        earliest = case.input.objective.kind == "earliest" and not self.relax
+        sought = case.input.objective.kind == "earliest"  # so the last one is late at worst, never in the way
+        earliest = sought and not self.relax
         if earliest:
             m.reached = pyo.Var(self.periods, within=pyo.Binary)
             m.reached_stays = pyo.ConstraintList()
@@ -185,6 +187,8 @@ class Limits(Permits):
                     m.reached_stays.add(m.reached[p] >= m.reached[p - 1])
         for i, milestone in enumerate(targets):
             free = earliest and i == len(targets) - 1
+            if sought and not free and i == len(targets) - 1:
+                continue
             first = 0 if free else case.timeline.period_of(milestone.by)
             for p in range(first, self.last + 1):
                 running = self.running(milestone, p)
