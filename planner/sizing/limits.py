@@ -16,6 +16,8 @@ from planner.sizing.permits import Permits
 from planner.sizing.site_limits import site_limits
 from planner.sizing.targets import contribution, grid_steps, target_of
 
+_MORE_MW = 1e4  # of grid than any site asks for
+
 
 class Limits(Permits):
     """What holds a plan back."""
@@ -84,9 +86,13 @@ class Limits(Permits):
         for p in self.periods:
             feeders, total = grid_steps(case, p)
             m.grid_step.add(m.grid[p] <= feeders + (total - feeders) * m.substation[p] + m.slack["grid", p])
+            short = "grid"
             if total <= feeders:
                 m.substation[p].fix(0)
-            short = "grid" if total <= feeders else "equipment"  # more MW come through transformers, and make none
+            else:  # more MW come through the transformers there are
+                short = "equipment"
+                if "grid" in self.relax:
+                    m.grid_step.add(m.slack["grid", p] <= _MORE_MW * m.substation[p])
             for stage in chain:
                 m.grid_through_substation.add(
                     m.grid[p] <= feeders * (1 - m.substation[p]) + self.capacity(stage, p) + m.slack[short, p]

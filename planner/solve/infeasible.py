@@ -23,6 +23,7 @@ from planner.operation.blocks import Plant, plant_of
 from planner.operation.evaluate import BlockSolver
 from planner.operation.events import is_event
 from planner.sizing.counts import LIMITS
+from planner.sizing.dates import Dates
 from planner.sizing.model import build_sizing
 from planner.solve.master import Master, MasterResult
 from planner.solve.states import event_states, link_variables, states_of
@@ -99,10 +100,13 @@ class Least:
 class Relaxed:
     """The sizing model of a case with a slack on every limit, and the hours it must serve."""
 
-    def __init__(self, plant: Plant, hours: Mapping[str, BlockSolver] | None = None) -> None:
-        """hours: solvers by block; none where the sizing model alone is asked."""
+    def __init__(
+        self, plant: Plant, hours: Mapping[str, BlockSolver] | None = None, dates: Dates | None = None
+    ) -> None:
+        """hours: solvers by block; none where the sizing model alone is asked. dates: periods that matter, else all."""
         self.plant, self._hours = plant, hours or {}
-        self._sizing = build_sizing(plant, relax=LIMITS, milestones=plant.case.input.objective.kind != "max_gpus")
+        wanted = plant.case.input.objective.kind != "max_gpus"
+        self._sizing = build_sizing(plant, relax=LIMITS, milestones=wanted, dates=dates)
         self._master: Master | None = None
         try:
             self._master = Master(self._sizing)

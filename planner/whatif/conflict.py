@@ -4,10 +4,11 @@ First the rows of the sizing model, all other input as it is: a limit that may g
 not needed, and stays gone. What is left is needed to the last one. Where rows are only half of the reason, or none of
 it, the rest is looked for among the limits that are input (QuickXplain: Junker, AAAI 2004): dates beside rows of MW,
 m2 or money; every kind where no row but the milestones' is left. A first conflict is taken away whole, and what is
-left searched again, until a plan is possible: so causes that hold independently are all named.
+left searched again, until a plan is possible: so causes that hold independently are all named. What comes too late for
+a milestone by itself is named at once: it is seldom alone.
 
-The sizing model alone answers where it can: what it refuses has no plan. Only where it allows what the hours do not,
-whole solves decide, on the one pool.
+The sizing model alone answers where it can: what it refuses has no plan. Only where it allows what the hours do not
+are they looked at too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from planner.errors import InfeasibleError, InputError, NoPlanError, Shortfall
 from planner.operation.blocks import plant_of
 from planner.operation.evaluate import BlockSolver
 from planner.sizing.counts import LIMITS
-from planner.sizing.precheck import precheck
+from planner.sizing.dates import dates_of
+from planner.sizing.precheck import precheck, too_late
 from planner.solve.infeasible import Least, Relaxed, sizing_allows
 from planner.solve.operating import Operation
 from planner.solve.states import event_states, states_of
@@ -32,7 +34,7 @@ from planner.whatif.limits import Limit, limits_of
 from planner.whatif.written import Written
 
 _LOOSE = 0.05  # gap where only the existence of a plan is asked
-_MOST_CONFLICTS = 6
+_MOST_CONFLICTS = 30
 Say = Callable[[str], None]
 
 
@@ -130,55 +132,65 @@ class Filter:
             return rows_and_inputs
         return [limit for limit in rows_and_inputs if limit.slack or self.asked.valid(limit.free)]
 
-    def run(self) -> bool:
-        """Find conflicts until a plan is possible without them; whether it came so far."""
-        gone: list[Limit] = []
+    def run(self, *, by_hours: bool) -> bool:
+        """Find conflicts until a plan is possible without them; whether it came so far.
+
+        by_hours: solve the case without them to see whether hours are left that cannot be served; without a conflict
+        of the sizing model that is done anyway.
+        """
+        solved = by_hours
+        gone = [limit for c in self.conflicts for limit in c.limits if limit.name != "milestones"]
         while len(self.conflicts) < _MOST_CONFLICTS:
             before = tuple(text for limit in gone for text in limit.free)
-            by_hours = self.asked.may_work(before)
-            if by_hours and self.asked.works(before) is not None:
+            served = self.asked.may_work(before)
+            if served and ((gone and not solved) or self.asked.works(before) is not None):
                 return True
-            found = self._find(before, [limit for limit in self.limits if limit not in gone], by_hours)
-            if found is None:
-                return False
-            self.conflicts.append(found)
-            for limit in found.limits:
-                words = limit.words if len(limit.words) < 110 else limit.words[:107] + "..."
-                self.asked.say(f"in conflict: {words}")
-            taken = [limit for limit in found.limits if limit.name != "milestones"]
+            found = self._find(before, [limit for limit in self.limits if limit not in gone], served)
+            taken = [limit for conflict in found for limit in conflict.limits if limit.name != "milestones"]
+            for conflict in found:
+                self.conflicts.append(conflict)
+                self.asked.say("in conflict: " + " | ".join(limit.words for limit in conflict.limits))
             if not taken:
                 return False
             gone += taken
         return False
 
-    def _find(self, before: Changes, limits: list[Limit], by_hours: bool) -> Conflict | None:
-        plant = plant_of(self.asked.what.case(before))
-        hours: dict[str, BlockSolver] = {}
-        if by_hours:
-            operation = Operation(plant, self.asked.what.pool, Stop(), self.asked.what.trace, self.asked.what.threads)
-            operation.add((*states_of(plant.case), *event_states(plant)))
-            hours = {key: pool.solver for key, pool in operation.pool.items()}
-        relaxed = Relaxed(plant, hours)
+    def _find(self, before: Changes, limits: list[Limit], by_hours: bool) -> list[Conflict]:
+        """A conflict, or several that need one input each."""
+        relaxed = self._relaxed(before, by_hours)
         rows = [limit for limit in limits if limit.slack]
         inputs = [limit for limit in limits if not limit.slack]
-        smallest = True
         try:
             needed = self._rows(relaxed, rows)
-            others = [row for row in rows if row not in needed]
+            others = {row.slack for row in rows if row not in needed}
             if any(row.name != "milestones" for row in needed):
                 inputs = [limit for limit in inputs if limit.is_date]
-            needed = [*needed, *self._inputs(before, others, inputs, by_hours)]
+            sets = [[*needed, *part] for part in self._inputs(before, others, inputs, by_hours)]
         except OutOfTimeError:
-            needed, smallest = [*rows, *inputs], False
-        if not needed:
-            return None
-        needed.sort(key=limits.index)
-        least, short = {}, {}
-        for name in dict.fromkeys(limit.slack or limit.name for limit in needed):
-            found = relaxed.least([name]) if name in LIMITS and smallest else None
-            if found is not None and name in found.slacks:
-                least[name], short[name] = found, relaxed.shortfall(found, name)
-        return Conflict(tuple(needed), least, short, by_hours, smallest, before)
+            return [Conflict((*rows, *inputs), {}, {}, by_hours, False, before)]
+        found = []
+        for part in sets:
+            least, short = {}, {}
+            for name in dict.fromkeys(limit.slack or limit.name for limit in part):
+                slacks = relaxed.least([name]) if name in LIMITS else None
+                if slacks is not None and name in slacks.slacks:
+                    least[name], short[name] = slacks, relaxed.shortfall(slacks, name)
+            if part:
+                found.append(Conflict(tuple(sorted(part, key=limits.index)), least, short, by_hours, True, before))
+        return found
+
+    def _relaxed(self, changes: Changes, by_hours: bool, *, quick: bool = False) -> Relaxed:
+        """The sizing model of a changed case with slacks, and its hours where they are asked.
+
+        quick: with choices in the periods that matter alone, for no more than yes or no.
+        """
+        what, plant = self.asked.what, plant_of(self.asked.what.case(changes))
+        hours: dict[str, BlockSolver] = {}
+        if by_hours:
+            operation = Operation(plant, what.pool, Stop(), what.trace, what.threads)
+            operation.add((*states_of(plant.case), *event_states(plant)))
+            hours = {key: pool.solver for key, pool in operation.pool.items()}
+        return Relaxed(plant, hours, dates_of(plant) if quick else None)
 
     def _rows(self, relaxed: Relaxed, rows: Sequence[Limit]) -> list[Limit]:
         """Rows that are needed: none where no plan exists without all of them."""
@@ -189,17 +201,27 @@ class Filter:
                 gone.add(row.slack)
         return [row for row in rows if row.slack not in gone]
 
-    def _inputs(self, before: Changes, others: Sequence[Limit], inputs: Sequence[Limit], by_hours: bool) -> list[Limit]:
-        """Inputs that are needed beside the rows: none where the rows are enough without them."""
+    def _inputs(self, before: Changes, others: set[str], inputs: Sequence[Limit], by_hours: bool) -> list[list[Limit]]:
+        """Sets of inputs needed beside the rows: one that is empty where the rows are enough without any."""
 
         def fails(held: Sequence[Limit]) -> bool:
-            freed = [*others, *(limit for limit in inputs if limit not in held)]
-            changes = (*before, *(text for limit in freed for text in limit.free))
-            return not self.asked.may_work(changes) or (by_hours and self.asked.works(changes) is None)
+            return late(held) or not self._relaxed(changed(held), by_hours, quick=True).allows(others)
 
-        if not inputs or fails(()):
-            return []
-        return _smallest(fails, [], list(inputs), False)
+        def late(held: Sequence[Limit]) -> bool:
+            _ = self.asked.left_s
+            return not self.asked.valid(changed(held)) or bool(too_late(self.asked.what.case(changed(held))))
+
+        def changed(held: Sequence[Limit]) -> Changes:
+            freed = [limit for limit in inputs if limit not in held]
+            return *before, *(text for limit in freed for text in limit.free)
+
+        if not inputs or not fails(inputs):
+            return [[]]
+        if late(inputs) and not late(()) and (alone := [[limit] for limit in inputs if late([limit])]):
+            return alone
+        if fails(()):
+            return [[]]
+        return [_smallest(fails, [], list(inputs), False)]
 
 
 def _smallest(

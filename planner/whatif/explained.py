@@ -90,32 +90,37 @@ def explained(what: WhatIfs, say: Say, time_limit_s: float = 300.0, *, ways: boo
     except InfeasibleError as error:
         reasons = tuple(str(shortfall) for shortfall in error.shortfalls)
     asked = Asked(what, say, time_limit_s)
-    search, complete = Filter(asked), True
-    found: list[Way] = []
+    search = Filter(asked)
+    looked: Search | None = None
     left_out: list[str] = []
     try:
-        ended = search.run()
-        if ended and not search.conflicts:
+        if search.run(by_hours=not ways) and not search.conflicts:
             return None
+        looked = _ways(asked, search) if ways else None
+        if looked is not None and looked.complete and not looked.ways:  # perhaps hours stand in the way beside
+            known = len(search.conflicts)
+            search.run(by_hours=True)
+            looked = _ways(asked, search) if len(search.conflicts) > known else looked
     except OutOfTimeError:
-        complete = False
-        left_out.append("the search for conflicts was not finished, and no way out was looked for")
-    if ways and complete and search.conflicts:
-        looked = Search(asked, search.conflicts, search)
-        looked.run()
-        found, complete = looked.ways, looked.complete
-        left_out += looked.left_out
+        left_out.append("not all conflicts were found in time")
+    complete = not left_out and (looked is None or looked.complete)
     return Explained(
         case.input.name,
         reasons,
         tuple(search.conflicts),
-        tuple(found),
-        tuple(left_out),
+        tuple(looked.ways) if looked is not None else (),
+        (*left_out, *(looked.left_out if looked is not None else ())),
         complete,
         tuple(case.input.target.firm),
         time.perf_counter() - begin,
         asked.solves,
     )
+
+
+def _ways(asked: Asked, search: Filter) -> Search:
+    looked = Search(asked, search)
+    looked.run()
+    return looked
 
 
 def options_text(way: Way) -> str:

@@ -24,6 +24,11 @@ class Promise(IntEnum):
     date = 2  # of a milestone
     target = 3
 
+    @property
+    def words(self) -> str:
+        """What is told of it."""
+        return ("keeps every promise", "gives up a standard", "moves a date", "shrinks the target")[self]
+
 
 @dataclass(frozen=True)
 class Knob:

@@ -9,6 +9,7 @@ from datetime import date
 
 from planner.case.case import quarter_bounds
 from planner.case.marks import Path_
+from planner.sizing.precheck import too_late
 from planner.sizing.targets import target_of
 from planner.timeline import add_months
 from planner.whatif.engine import Changes
@@ -18,6 +19,7 @@ from planner.whatif.offered import coolers, generators, offer
 from planner.whatif.written import put
 
 _USD_PER_MUSD = 1e6
+_WEEKS_A_MONTH = 52 / 12
 
 
 def milestones(view: View, limit: Limit) -> Iterator[Knob]:
@@ -35,36 +37,34 @@ def milestones(view: View, limit: Limit) -> Iterator[Knob]:
     final = timeline.starts[-1]
 
     def by(i: int, n: int) -> date:
-        """Of a milestone that is short; one that is not moves only where it would come no later."""
         return add_months(targets[i].by, n)
 
     def later(n: int) -> Changes:
-        texts, before = [], None
-        for i in range(first, len(targets)):
-            day = by(i, n) if i in short or (before is not None and targets[i].by <= before) else targets[i].by
-            before = day
-            if day != targets[i].by:
+        texts, before = [], timeline.start
+        for i, milestone in enumerate(targets):
+            day = by(i, n) if i in short else milestone.by
+            day = before = day if day > before else add_months(before, 1)  # one after another, as they were
+            if day != milestone.by:
                 texts.append(put(("target", "milestones", i, "by"), day))
-        build = case.input.horizon.build_months
-        last = max([by(i, n) for i in short])
-        if last > final:  # the build calendar goes on until the last milestone
-            months = (last.year - timeline.start.year) * 12 + last.month - timeline.start.month
-            texts.append(put(("horizon", "build_months"), max(build, months)))
+        if before > final:  # the build calendar goes on until the last milestone
+            months = (before.year - timeline.start.year) * 12 + before.month - timeline.start.month
+            texts.append(put(("horizon", "build_months"), max(case.input.horizon.build_months, months)))
         return tuple(texts)
 
     def names(text: Callable[[int], str]) -> str:
         return " and ".join(text(i) for i in sorted(short))
 
+    weeks = [gap.amount for gap in too_late(case) if gap.unit == "weeks" and math.isfinite(gap.amount)]
     yield Knob(
         "milestones",
         Promise.date,
-        48,
+        36,
         later,
         lambda n: (
             f"milestone of {names(lambda i: f'{targets[i].by}')} {n} month{'s' if n > 1 else ''} later"
             f" ({names(lambda i: f'{by(i, n)}')})"
         ),
-        None,
+        max(1, math.ceil(max(weeks, default=0.0) / _WEEKS_A_MONTH)),
         (*limit.path, "by"),
     )
 

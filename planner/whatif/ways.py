@@ -24,6 +24,7 @@ from planner.whatif.offers import knobs_of
 _GAP = 0.01  # of a plan that verifies a way out
 _DEARER_TRIES = 8  # notches that are solved where the hours ask for more than the sizing model
 _MOST_MIXES = 2
+_MOST_AT_ONCE = 3  # conflicts that moves are told together against: more take the date, or the target
 _MOST_TOGETHER = 4  # ways against one of several conflicts that are tried with the best against the others
 
 
@@ -46,8 +47,8 @@ class Way:
 class Search:
     """The search for ways out of a case's conflicts."""
 
-    def __init__(self, asked: Asked, conflicts: list[Conflict], search: Filter) -> None:
-        self.asked, self.conflicts, self.filter = asked, conflicts, search
+    def __init__(self, asked: Asked, search: Filter) -> None:
+        self.asked, self.conflicts, self.filter = asked, search.conflicts, search
         self.ways: list[Way] = []
         self.left_out: list[str] = []
         self.complete = True
@@ -56,12 +57,15 @@ class Search:
     def run(self) -> None:
         """Find ways until there are no more, or the time is up."""
         try:
+            if not self.conflicts:
+                return
             if len(self.conflicts) == 1:
                 self._single(self._knobs(self.conflicts[0]))
                 self._mixes()
             else:
                 self._single([k for k in self._knobs(self.conflicts[0]) if k.promise in (Promise.date, Promise.target)])
-                self._together()
+                if len(self.conflicts) <= _MOST_AT_ONCE:
+                    self._together()
         except OutOfTimeError:
             self.complete = False
             self.left_out.append(f"not verified in time: {self._trying}")

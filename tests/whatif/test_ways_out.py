@@ -1,0 +1,115 @@
+"""Cases without a plan, each with a true cause of its own: named first, and answered with ways out that work.
+
+Purpose: end to end. Every way is applied as its texts say, solved anew and audited; of the least moves one notch less
+is shown to fail. Expected values are derived by hand in each case's comment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from conftest import QUICK
+from own import BATTERY
+
+from planner.audit.audit import require
+from planner.case.case import Case, load_case
+from planner.errors import InfeasibleError
+from planner.sizing.precheck import precheck
+from planner.solve.decomposition import solve
+from planner.solve.extract import plan_of
+from planner.whatif.engine import WhatIfs
+from planner.whatif.explained import Explained, explained
+
+Make = Callable[..., Case]
+
+
+@dataclass(frozen=True)
+class Given:
+    """An infeasible case and what is expected of its answer."""
+
+    changes: dict[str, Any]
+    cause: str  # start of the first limit told
+    way: str  # part of a way out that must be there
+    set: Sequence[str] = ()
+    series: Any = None
+    items: list[dict[str, Any]] | None = None
+    beside: str = ""  # part of the words of another limit in conflict
+
+
+def steps(*rows: tuple[str, float]) -> dict[str, Any]:
+    given = [{"from": day, "mw": mw, "via": "existing_feeders"} for day, mw in rows]
+    return {"site": {"grid": {"interconnection": given}}}
+
+
+TOWER = {
+    "cooling": {"coolant_supply_c": 45, "chilled_water_supply_c": 32},
+    "candidates": {"heat_rejection": ["cooling_tower"]},
+}
+PLAIN_LOAD: dict[str, Any] = {
+    "horizon": {"build_months": 0, "operating_years": 1},
+    "workload": None,
+    "target": {"milestones": None, "load_series": {"file": "load.csv", "column": "mw"}},
+    "candidates": {"compute": None, "heat_rejection": None, "battery": ["own_battery"]},
+    "site": {"grid": {"interconnection": [{"from": "2026-01-01", "mw": 40, "via": "existing_feeders"}]}},
+}
+GIVEN = {
+    # 10 racks of 142 kW are 1.42 MW of IT; all that serves them takes more than 1 MW of grid.
+    "grid": Given(steps(("2027-06-01", 1)), "grid connection", "MW of grid from 2027-06"),
+    # 30 racks are 4.26 MW and need five blocks of 1 MW; with one at a time and 12 weeks each, four stand by 2028-05.
+    "deadline": Given(
+        {
+            "target": {"milestones": [{"gpus": 2160, "by": "2028-02-01"}]},
+            "commissioning": {"block_mw": 1, "weeks": 12, "blocks_in_parallel": 1},
+        },
+        "milestone: 2,160 GPUs by 2028-02-01",
+        "later",
+    ),
+    # 10 racks at 4 M$ are 40 M$ alone.
+    "budget": Given({"budget": [{"by": "2028-06-30", "usd": 1e7}]}, "budget", "M$ of budget by 2028-06-30"),
+    "land": Given({"site": {"hall": {"yard_m2": 50}}}, "yard", "m2 of yard"),
+    "water": Given({**TOWER, "site": {"water": {"m3_per_day": 8}}}, "water: 8 m3 a day", "m3 a day of water"),
+    # 10 racks are asked for and 6 delivered.
+    "supply": Given(
+        {"supply": {"nvidia_gb300_nvl72": {"2027Q4": 6}}}, "supply of nvidia_gb300_nvl72", "+4 nvidia_gb300_nvl72"
+    ),
+}
+
+
+def answer(make: Make, given: Given, *more: dict[str, Any]) -> tuple[WhatIfs, Explained]:
+    case = make(given.changes, *more, series=given.series, items=given.items, set=given.set)
+    what = WhatIfs(case.path, [*QUICK, *given.set], threads=1)
+    found = explained(what, lambda text: None, 300.0)
+    assert found is not None
+    assert found.complete
+    return what, found
+
+
+def works(what: WhatIfs, changes: Sequence[str]) -> bool:
+    """Whether a changed case has a plan that passes the audit; nothing is known from before."""
+    case = load_case(what.path, [*what.changes, *changes])
+    try:
+        precheck(case)
+        plan = plan_of(solve(case, gap=0.05, threads=1, time_limit=120, reasons=False))
+    except InfeasibleError:
+        return False
+    require(plan, case)
+    return True
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_the_true_cause_comes_first_and_ways_out_work(name: str, make_case: Make) -> None:
+    given = GIVEN[name]
+    what, found = answer(make_case, given)
+    words = [limit.words for conflict in found.conflicts for limit in conflict.limits]
+    print(words); print([w.words for w in found.ways])
+    assert words[0].startswith(given.cause), words
+    assert any(given.beside in text for text in words), words
+    assert any(given.way in way.words for way in found.ways), [way.words for way in found.ways]
+    for way in found.ways:
+        assert works(what, way.changes), way.words
+        (knob, notch), *others = way.moves
+        if not others and notch > 1:
+            assert not works(what, knob.changes(notch - 1)), f"less than {way.words}"
