@@ -38,7 +38,7 @@ def print_swing(name: str, text: str, heads: Sequence[str], rows: Sequence[Seque
 def print_no_plan(
     name: str,
     reasons: Sequence[str],
-    members: Sequence[tuple[int, str, str, str]],
+    members: Sequence[tuple[str, str, str, str]],
     ways: Sequence[tuple[str, str, float, str]],
     firm: Sequence[str],
     left_out: Sequence[str],
@@ -56,8 +56,8 @@ def print_no_plan(
         console.print(Text(f"  {reason}"))
     table = Table("conflict", "limit", "what would have to give", "written at", box=None, pad_edge=False)
     for number, limit, short, place in members:
-        table.add_row(str(number), Text(limit), Text(short, style="bold"), Text(place, style="dim"))
-    console.print(Text("limits in conflict: of each set, all hold and one is too much", style="bold"))
+        table.add_row(number, Text(limit), Text(short, style="bold"), Text(place, style="dim"))
+    console.print(Text("limits in conflict: those of one number cannot hold together", style="bold"))
     console.print(table)
     if ways:
         console.print(Text("ways out, each solved and its plan audited", style="bold"))

@@ -42,7 +42,8 @@ class Permits(Loads):
         """Units of a generator that may fire."""
         if self.may_fire(p):
             return self.units(self.option(g.item.id), p)
-        return self.m.fires.get((g.item.id, p), 0.0)
+        free = (g.item.id, p) in self.m.fires
+        return self.m.fires[g.item.id, p] if free else 0.0
 
     def fires_on_duty(self, g: Generator, p: int) -> Any:
         """Those of them that do not stand by."""

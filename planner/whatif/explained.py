@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from planner.errors import InfeasibleError
 from planner.sizing.precheck import precheck
 from planner.whatif.conflict import Asked, Conflict, Filter, OutOfTimeError, Say
 from planner.whatif.engine import WhatIfs
+from planner.whatif.limits import Limit
 from planner.whatif.ways import Search, Way
 
 
@@ -28,13 +30,22 @@ class Explained:
     seconds: float
     solves: int
 
-    def members(self) -> list[tuple[int, str, str, str]]:
-        """(conflict, limit in words, by how much it would have to give, file:line), as they are told."""
-        return [
-            (number, limit.words, self._short(conflict, limit.name, limit.path, limit.slack), limit.place)
-            for number, conflict in enumerate(self.conflicts, 1)
-            for limit in conflict.limits
-        ]
+    def members(self) -> list[tuple[str, str, str, str]]:
+        """(conflicts, limit in words, by how much it would have to give, file:line), as they are told.
+
+        Limits that stand each by itself against the same ones share the rows of those.
+        """
+        rows: list[tuple[str, str, str, str]] = []
+        for first, last in _alike(self.conflicts):
+            for number in range(first, last + 1):
+                own = self.conflicts[number].limits[:1]
+                rows += [self._row(str(number + 1), self.conflicts[number], limit) for limit in own]
+            name = f"{first + 1}" if first == last else f"{first + 1}-{last + 1}"
+            rows += [self._row(name, self.conflicts[first], limit) for limit in self.conflicts[first].limits[1:]]
+        return rows
+
+    def _row(self, number: str, conflict: Conflict, limit: Limit) -> tuple[str, str, str, str]:
+        return number, limit.words, self._short(conflict, limit.name, limit.path, limit.slack), limit.place
 
     def _short(self, conflict: Conflict, name: str, path: tuple[str | int, ...], slack: str) -> str:
         """How much of a limit is missing: by its slack, or by the least move that is a way out by itself."""
@@ -57,12 +68,11 @@ class Explained:
                     "irreducible": conflict.smallest,
                     "limits": [
                         {"name": limit.name, "limit": words, "missing": short, "at": place}
-                        for limit, (_, words, short, place) in zip(
-                            conflict.limits, [row for row in self.members() if row[0] == number], strict=True
-                        )
+                        for limit in conflict.limits
+                        for _, words, short, place in [self._row("", conflict, limit)]
                     ],
                 }
-                for number, conflict in enumerate(self.conflicts, 1)
+                for conflict in self.conflicts
             ],
             "ways_out": [
                 {
@@ -115,6 +125,17 @@ def explained(what: WhatIfs, say: Say, time_limit_s: float = 300.0, *, ways: boo
         time.perf_counter() - begin,
         asked.solves,
     )
+
+
+def _alike(conflicts: Sequence[Conflict]) -> list[tuple[int, int]]:
+    """(first, last) of conflicts in a row that differ in their first limit alone."""
+    found: list[tuple[int, int]] = []
+    for i, conflict in enumerate(conflicts):
+        if found and conflict.limits[1:] == conflicts[found[-1][0]].limits[1:]:
+            found[-1] = (found[-1][0], i)
+        else:
+            found.append((i, i))
+    return found
 
 
 def _ways(asked: Asked, search: Filter) -> Search:

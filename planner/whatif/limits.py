@@ -104,7 +104,8 @@ def _rows(case: Case, written: Written) -> Iterator[Limit]:
     if steps := site.grid.interconnection:
         words = "grid connection: " + ", ".join(f"{s.mw:g} MW from {s.from_:%Y-%m}" for s in steps)
         path = ("site", "grid", "interconnection")
-        yield row("grid", words, path, *(((*path, i, "mw"), s.mw + _ALL_MW) for i, s in enumerate(steps)))
+        first: list[tuple[Path_, Any]] = [((*path, 0, "from"), start)] if steps[0].from_ > start else []
+        yield row("grid", words, path, *(((*path, i, "mw"), s.mw + _ALL_MW) for i, s in enumerate(steps)), *first)
     if given.budget:
         words = "budget: " + ", ".join(f"{b.usd / 1e6:,.4g} M$ by {b.by}" for b in given.budget)
         yield row("budget", words, ("budget",), *((("budget", i, "usd"), _ALL_USD) for i in range(len(given.budget))))

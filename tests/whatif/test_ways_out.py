@@ -7,7 +7,7 @@ is shown to fail. Expected values are derived by hand in each case's comment.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -75,6 +75,66 @@ GIVEN = {
     "supply": Given(
         {"supply": {"nvidia_gb300_nvl72": {"2027Q4": 6}}}, "supply of nvidia_gb300_nvl72", "+4 nvidia_gb300_nvl72"
     ),
+    # One transformer of two, so that none is firm; another takes 150 weeks and the build 69.
+    "redundancy": Given(
+        {
+            "site": {"grid": {"interconnection": [{"from": "2027-06-01", "mw": 40, "via": "substation"}]}},
+            "committed": [
+                {"item": "power_transformer_161kv_100mva", "units": 1, "on_site": "2027-02-01"},
+                {"item": "hv_substation_bay_161kv", "units": 2, "on_site": "2027-02-01"},
+            ],
+        },
+        "redundancy of main_transformer: N+1",
+        "N instead of N+1 at main_transformer",
+        beside="lead time of power_transformer_161kv_100mva",
+    ),
+    # Two engines of 3.4 MW, one of them spare, could emit 85 short tons a year at 1.3 kg/MWh.
+    "permits": Given(
+        {
+            "site": {
+                "grid": {"interconnection": [{"from": "2027-06-01", "mw": 1, "via": "existing_feeders"}]},
+                "air_permit": {"from": "2027-03-01", "nox_tons_per_year": 1},
+            },
+            "candidates": {"generation": ["jenbacher_j620"]},
+        },
+        "air permit",
+        "short tons/year of nox in the air permit",
+        beside="grid connection",
+    ),
+    # 10 MW for 4 h, and one unit of 2 MW.
+    "outage survival": Given(
+        {
+            **PLAIN_LOAD,
+            "candidates": {"compute": None, "heat_rejection": None},
+            "committed": [{"item": "own_battery", "units": 1, "on_site": "2026-06-01"}],
+            "events": [{"kind": "grid_outage", "duration_h": 4}],
+        },
+        "to live through: grid_outage of 4 h",
+        "% of the load carried through the grid_outage",
+        series=10.0,
+        items=[BATTERY],
+    ),
+    # 26 degC water from dry coolers of 8.3 K at 39.5 degC.
+    "incompatible cooling": Given(
+        {"cooling": {"coolant_supply_c": 30}, "candidates": {"heat_rejection": ["dry_cooler"]}},
+        "coolant to the racks: 30 degC",
+        "chiller_air_cooled offered",
+        set=["catalog.dry_cooler.approach_k=8.3"],
+        beside="heat rejection: dry_cooler",
+    ),
+    "two limits together": Given(
+        {"site": {"hall": {"yard_m2": 50}}, "budget": [{"by": "2028-06-30", "usd": 1e7}]},
+        "yard",
+        "M$ of budget",
+        beside="budget",
+    ),
+    # Racks alone take 26 + 2 + 1 weeks.
+    "milestone before any lead time": Given(
+        {"target": {"milestones": [{"gpus": 720, "by": "2027-03-01"}]}},
+        "lead time of",
+        "later",
+        beside="lead time of nvidia_gb300_nvl72",
+    ),
 }
 
 
@@ -104,7 +164,8 @@ def test_the_true_cause_comes_first_and_ways_out_work(name: str, make_case: Make
     given = GIVEN[name]
     what, found = answer(make_case, given)
     words = [limit.words for conflict in found.conflicts for limit in conflict.limits]
-    print(words); print([w.words for w in found.ways])
+    print(words)
+    print([w.words for w in found.ways])
     assert words[0].startswith(given.cause), words
     assert any(given.beside in text for text in words), words
     assert any(given.way in way.words for way in found.ways), [way.words for way in found.ways]
