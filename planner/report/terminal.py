@@ -54,11 +54,12 @@ def print_no_plan(
     console.print(Text(f"{name}: no plan satisfies the case", style="bold red"))
     for reason in reasons:
         console.print(Text(f"  {reason}"))
-    table = Table("conflict", "limit", "what would have to give", "written at", box=None, pad_edge=False)
+    table = Table("", "limit", "what would have to give", "written at", box=None, pad_edge=False)
     for number, limit, short, place in members:
         table.add_row(number, Text(limit), Text(short, style="bold"), Text(place, style="dim"))
-    console.print(Text("limits in conflict: those of one number cannot hold together", style="bold"))
-    console.print(table)
+    if members:
+        console.print(Text("limits in conflict: those of one number cannot hold together", style="bold"))
+        console.print(table)
     if ways:
         console.print(Text("ways out, each solved and its plan audited", style="bold"))
         table = Table("", "move", "", "plan, M$", "apply with", box=None, pad_edge=False)

@@ -86,16 +86,11 @@ class Limits(Permits):
         for p in self.periods:
             feeders, total = grid_steps(case, p)
             m.grid_step.add(m.grid[p] <= feeders + (total - feeders) * m.substation[p] + m.slack["grid", p])
-            short = "grid"
             if total <= feeders:
                 m.substation[p].fix(0)
-            else:  # more MW come through the transformers there are
-                short = "equipment"
-                if "grid" in self.relax:
-                    m.grid_step.add(m.slack["grid", p] <= _MORE_MW * m.substation[p])
             for stage in chain:
                 m.grid_through_substation.add(
-                    m.grid[p] <= feeders * (1 - m.substation[p]) + self.capacity(stage, p) + m.slack[short, p]
+                    m.grid[p] <= feeders * (1 - m.substation[p]) + self.capacity(stage, p) + self._more_feeders(p)
                 )
         self.fired()
         machines = self.plant.generators
@@ -149,6 +144,22 @@ class Limits(Permits):
 
         self.firm_gas(spares)
         self.potential()
+
+    def _more_feeders(self, p: int) -> Any:
+        """What a slack of the grid adds to the feeders: all of it where they carry the import, else none.
+
+        More MW through a substation come through the transformers there are.
+        """
+        m, (feeders, total) = self.m, grid_steps(self.case, p)
+        if total <= feeders or "grid" not in self.relax:
+            return m.slack["grid", p]
+        if feeders == 0:
+            return 0.0
+        if not hasattr(m, "more_feeders"):
+            m.more_feeders = pyo.Var(self.periods, within=pyo.NonNegativeReals)
+        m.grid_through_substation.add(m.more_feeders[p] <= m.slack["grid", p])
+        m.grid_through_substation.add(m.more_feeders[p] <= _MORE_MW * (1 - m.substation[p]))
+        return m.more_feeders[p]
 
     # -- limits --------------------------------------------------------------------------------------------
 

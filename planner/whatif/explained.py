@@ -91,7 +91,10 @@ class Explained:
 
 
 def explained(what: WhatIfs, say: Say, time_limit_s: float = 300.0, *, ways: bool = True) -> Explained | None:
-    """Why the case has no plan, with the ways out where they are asked for; None where it has one."""
+    """Why the case has no plan, with the ways out where they are asked for; None where it has one.
+
+    Without the ways, what is known without solving is enough; the limits in conflict are looked for where it is nothing.
+    """
     begin = time.perf_counter()
     reasons: tuple[str, ...] = ()
     case = what.case()
@@ -104,7 +107,7 @@ def explained(what: WhatIfs, say: Say, time_limit_s: float = 300.0, *, ways: boo
     looked: Search | None = None
     left_out: list[str] = []
     try:
-        if search.run(by_hours=not ways) and not search.conflicts:
+        if (ways or not reasons) and search.run(by_hours=not ways) and not search.conflicts:
             return None
         looked = _ways(asked, search) if ways else None
         if looked is not None and looked.complete and not looked.ways:  # perhaps hours stand in the way beside

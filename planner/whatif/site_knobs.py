@@ -93,12 +93,13 @@ def grid(view: View, limit: Limit) -> Iterator[Knob]:
     steps, starts = case.input.site.grid.interconnection, case.timeline.starts
     due = [case.timeline.period_of(m.by) for m in case.input.target.milestones] or [case.timeline.last_period]
     path, start = limit.path, case.timeline.start
-    used: dict[int, float] = {}  # step in force -> MW that are missing then
+    used: dict[int, float] = {}  # step -> MW that are missing while it is in force
     for p in sorted(slack) or due:
         if p > case.timeline.last_period:
             continue
-        place = max((i for i, s in enumerate(steps) if s.from_ <= starts[p]), default=-1)
-        used[place] = max(used.get(place, 0.0), slack.get(p, 0.0))
+        begun = [i for i, s in enumerate(steps) if s.from_ <= starts[p]]
+        for place in {*begun[-1:], *[i for i in begun if steps[i].via == "existing_feeders"][-1:]} or {-1}:
+            used[place] = max(used.get(place, 0.0), slack.get(p, 0.0))
     for place, short in sorted(used.items()):
         if place < 0:
             yield from _new_step(view, limit, short)

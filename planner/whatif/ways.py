@@ -23,7 +23,9 @@ from planner.whatif.offers import knobs_of
 
 _GAP = 0.01  # of a plan that verifies a way out
 _DEARER_TRIES = 8  # notches that are solved where the hours ask for more than the sizing model
+_MOST_SINGLE = 8  # ways that keep every promise: a table to choose from, not a list of all there is
 _MOST_MIXES = 2
+_MOST_PAIRS = 6  # that are tried for a mix
 _MOST_AT_ONCE = 3  # conflicts that moves are told together against: more take the date, or the target
 _MOST_TOGETHER = 4  # ways against one of several conflicts that are tried with the best against the others
 
@@ -73,10 +75,14 @@ class Search:
 
     def _knobs(self, conflict: Conflict) -> list[Knob]:
         view = View(self.filter.case, self.filter.written, conflict.least)
-        return knobs_of(view, list(conflict.limits))
+        return knobs_of(view, conflict.limits, self.filter.limits)
 
     def _single(self, knobs: list[Knob]) -> None:
         for i, knob in enumerate(knobs):
+            if len(self.ways) >= _MOST_SINGLE and knob.promise is Promise.kept:
+                continue
+            if any(way.changes == knob.changes(1) for way in self.ways):
+                continue
             self._trying = "; ".join(k.words(1) for k in knobs[i:])
             notch = self._least(knob, ())
             if notch is not None:
@@ -139,10 +145,13 @@ class Search:
     # -- two at once -----------------------------------------------------------------------------------------
 
     def _mixes(self) -> None:
-        """Half of one way with the least of another, for the best two that have halves."""
+        """Half of one way with the least of another, for the best that have halves."""
         ways = sorted((w for w in self.ways if w.moves[0][1] > 1), key=lambda way: way.order)
-        pairs = [p for p in combinations(ways, 2) if p[0].moves[0][0].name != p[1].moves[0][0].name]
-        for a, b in pairs[:_MOST_MIXES]:
+        pairs = [(a, b) for a, b in combinations(ways, 2) if a.moves[0][0].name != b.moves[0][0].name]
+        single = len(self.ways)
+        for a, b in pairs[:_MOST_PAIRS]:
+            if len(self.ways) - single >= _MOST_MIXES:
+                return
             (knob, whole), (other, most) = a.moves[0], b.moves[0]
             half = (knob, (whole + 1) // 2)
             self._trying = f"a mix of {a.words} and {b.words}"
