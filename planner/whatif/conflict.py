@@ -47,6 +47,7 @@ class Asked:
 
     def __init__(self, what: WhatIfs, say: Say, time_limit_s: float) -> None:
         self.what, self.say = what, say
+        what.dispatch = True  # plans are audited
         self._deadline = time.perf_counter() + time_limit_s
         self._sizing: dict[Changes, bool] = {}
         self.solves = 0

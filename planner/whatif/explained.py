@@ -93,7 +93,7 @@ class Explained:
 def explained(what: WhatIfs, say: Say, time_limit_s: float = 300.0, *, ways: bool = True) -> Explained | None:
     """Why the case has no plan, with the ways out where they are asked for; None where it has one.
 
-    Without the ways, what is known without solving is enough; the limits in conflict are looked for where it is nothing.
+    Without the ways, what is known without solving is enough; where it is nothing, the limits in conflict are found.
     """
     begin = time.perf_counter()
     reasons: tuple[str, ...] = ()

@@ -134,7 +134,7 @@ class Search:
         try:
             require(plan_of(answer.solution), answer.case)
         except AuditError as error:
-            self.left_out.append(f"{told(moves)}: {error}")
+            self.left_out.append(f"{told(moves)}: {' '.join(str(error).split())}")
             return None
         changes = tuple(text for knob, n in moves for text in knob.changes(n))
         promise = max(knob.promise for knob, _ in moves)

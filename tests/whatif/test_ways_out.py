@@ -6,22 +6,29 @@ is shown to fail. Expected values are derived by hand in each case's comment.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import QUICK
 from own import BATTERY
+from typer.testing import CliRunner
 
 from planner.audit.audit import require
 from planner.case.case import Case, load_case
+from planner.case.marks import read_text
+from planner.cli.main import app
 from planner.errors import InfeasibleError
 from planner.sizing.precheck import precheck
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
 from planner.whatif.engine import WhatIfs
 from planner.whatif.explained import Explained, explained
+from planner.whatif.written import flow
 
 Make = Callable[..., Case]
 
@@ -164,8 +171,6 @@ def test_the_true_cause_comes_first_and_ways_out_work(name: str, make_case: Make
     given = GIVEN[name]
     what, found = answer(make_case, given)
     words = [limit.words for conflict in found.conflicts for limit in conflict.limits]
-    print(words)
-    print([w.words for w in found.ways])
     assert words[0].startswith(given.cause), words
     assert any(given.beside in text for text in words), words
     assert any(given.way in way.words for way in found.ways), [way.words for way in found.ways]
@@ -174,3 +179,72 @@ def test_the_true_cause_comes_first_and_ways_out_work(name: str, make_case: Make
         (knob, notch), *others = way.moves
         if not others and notch > 1:
             assert not works(what, knob.changes(notch - 1)), f"less than {way.words}"
+
+
+def test_what_is_firm_is_never_offered(make_case: Make) -> None:
+    """Neither more grid nor another candidate: what is left are fewer GPUs; with the target firm too, nothing."""
+    some = {"target": {"firm": ["grid", "candidates"]}}
+    _, found = answer(make_case, GIVEN["grid"], some)
+    assert {knob.name for way in found.ways for knob, _ in way.moves} == {"milestones"}
+    assert [limit.name for limit in found.conflicts[0].limits] == ["grid", "milestones"]  # what is firm is still told
+    _, found = answer(make_case, GIVEN["grid"], {"target": {"firm": ["grid", "candidates", "milestones"]}})
+    assert not found.ways
+    assert found.complete
+
+
+def test_what_was_not_verified_in_time_is_left_out_and_said_so(make_case: Make) -> None:
+    case = make_case(GIVEN["grid"].changes)
+    found = explained(WhatIfs(case.path, QUICK, threads=1), lambda text: None, 1e-3)
+    assert found is not None
+    assert not found.complete
+    assert found.left_out
+
+
+def test_a_case_with_a_plan_has_nothing_to_explain(make_case: Make) -> None:
+    assert explained(WhatIfs(make_case().path, QUICK, threads=1), lambda text: None) is None
+
+
+def test_the_command_tells_conflict_and_ways_and_ends_with_three(make_case: Make, tmp_path: Path) -> None:
+    """2.006 MW are needed and 1 is there; the file holds what the terminal shows, and each way can be pasted."""
+    case = make_case(GIVEN["grid"].changes, {"target": {"firm": ["candidates", "milestones"]}})
+    sets = [word for change in QUICK for word in ("--set", change)]
+    file = tmp_path / "why.json"
+    run = CliRunner().invoke(app, ["explain", str(case.path), "--json", str(file), *sets])
+    assert run.exit_code == 3, run.output
+    assert "grid connection: 1 MW from 2027-06" in run.output
+    assert "--set 'site.grid.interconnection[0].mw=3'" in run.output
+    assert "firm, and so not offered: candidates, milestones" in run.output
+    told = json.loads(file.read_text(encoding="utf-8"))
+    [conflict] = told["conflicts"]
+    assert conflict["irreducible"]
+    line = case.path.read_text(encoding="utf-8").splitlines().index("    interconnection:") + 1
+    assert conflict["limits"][0]["at"] == f"{case.path}:{line}"
+    [way] = told["ways_out"]
+    assert way["set"] == ["site.grid.interconnection[0].mw=3"]
+    assert way["gives_up"] == "kept"
+
+    solved = CliRunner().invoke(app, ["solve", str(case.path), "--out", str(tmp_path / "plan"), *sets])
+    assert solved.exit_code == 3
+    assert "+2 MW of grid from 2027-06 on" in solved.output
+    short = CliRunner().invoke(app, ["solve", str(case.path), "--no-ways-out", "--out", str(tmp_path / "plan"), *sets])
+    assert short.exit_code == 3
+    assert "grid connection (no firm generation among the candidates): short by" in short.output
+    assert "ways out" not in short.output
+    assert not (tmp_path / "plan").exists()
+
+
+def test_values_as_the_text_of_an_option() -> None:
+    """What `flow` writes is read back as it was, whatever it is."""
+    for value in (
+        {"a": [1, 2.5, None, True]},
+        "N+1",
+        "2027",
+        "a: b",
+        date(2027, 3, 1),
+        "yes",
+        "",
+        5e15,
+        [{"scheme": "2(N+1)"}],
+    ):
+        text = f"[{flow(value)}]"
+        assert read_text(text, "x").data == [value], text
