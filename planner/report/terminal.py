@@ -37,7 +37,7 @@ def print_swing(name: str, text: str, heads: Sequence[str], rows: Sequence[Seque
 
 def print_no_plan(
     name: str,
-    reasons: Sequence[str],
+    reasons: Sequence[object],
     members: Sequence[tuple[str, str, str, str]],
     ways: Sequence[tuple[str, str, float, str]],
     firm: Sequence[str],

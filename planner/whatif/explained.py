@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from planner.errors import InfeasibleError
+from planner.errors import InfeasibleError, Shortfall
 from planner.sizing.precheck import precheck
 from planner.whatif.conflict import Asked, Conflict, Filter, OutOfTimeError, Say
 from planner.whatif.engine import WhatIfs
@@ -21,7 +22,7 @@ class Explained:
     """The answer to a case without a plan."""
 
     name: str
-    reasons: tuple[str, ...]  # known without solving
+    reasons: tuple[Shortfall, ...]  # known without solving
     conflicts: tuple[Conflict, ...]
     ways: tuple[Way, ...]
     left_out: tuple[str, ...]  # ways not verified, and why
@@ -52,17 +53,20 @@ class Explained:
         if name in self.firm:
             return "firm"
         if (found := conflict.short.get(slack or name)) is not None:
-            bound = "at least " if found.at_least else ""
-            return f"{bound}{found.amount:,.4g} {found.unit} ({found.when})"
+            return f"{found.missing} ({found.when})"
         alone = [way for way in self.ways if len(way.moves) == 1 and way.moves[0][0].limit[: len(path)] == path]
-        return alone[0].words if alone else ""
+        if alone:
+            return alone[0].words
+        late = [r.amount for r in self.reasons if name == "lead_times" and str(path[1]) in _items_of(r)]
+        weeks = math.ceil(max(late, default=0.0)) if all(map(math.isfinite, late)) else 0
+        return f"{weeks} weeks sooner" if weeks else ""
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values."""
         return {
             "case": self.name,
             "feasible": False,
-            "reasons": list(self.reasons),
+            "reasons": [str(reason) for reason in self.reasons],
             "conflicts": [
                 {
                     "irreducible": conflict.smallest,
@@ -96,12 +100,12 @@ def explained(what: WhatIfs, say: Say, time_limit_s: float = 300.0, *, ways: boo
     Without the ways, what is known without solving is enough; where it is nothing, the limits in conflict are found.
     """
     begin = time.perf_counter()
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Shortfall, ...] = ()
     case = what.case()
     try:
         precheck(case)
     except InfeasibleError as error:
-        reasons = tuple(str(shortfall) for shortfall in error.shortfalls)
+        reasons = error.shortfalls
     asked = Asked(what, say, time_limit_s)
     search = Filter(asked)
     looked: Search | None = None
@@ -128,6 +132,15 @@ def explained(what: WhatIfs, say: Say, time_limit_s: float = 300.0, *, ways: boo
         time.perf_counter() - begin,
         asked.solves,
     )
+
+
+def _items_of(reason: Shortfall) -> list[str]:
+    """Items in the brackets of what comes too late.
+
+    >>> _items_of(Shortfall("lead time of ups (ups_generic, own_ups)", 3.0, "weeks", ""))
+    ['ups_generic', 'own_ups']
+    """
+    return reason.limit.rpartition("(")[2].rstrip(")").split(", ")
 
 
 def _alike(conflicts: Sequence[Conflict]) -> list[tuple[int, int]]:
