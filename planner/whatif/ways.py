@@ -103,14 +103,14 @@ class Search:
         """Solve a case with moves made; where the hours ask for more, the last of them goes further."""
         *rest, (knob, notch) = moves
         fixed = tuple(text for other, n in rest for text in other.changes(n))
-        failed, step = notch - 1, 1
+        first, failed, step = notch, notch - 1, 1
         for _ in range(_DEARER_TRIES):
             answer = self._solve((*fixed, *knob.changes(notch)), (*rest, (knob, notch)))
             if answer is not None:
                 break
-            failed = notch
-            if notch >= knob.most:
+            if notch >= knob.most or (failed < notch <= first and self._hopeless(fixed, rest, knob)):
                 return None
+            failed = notch
             notch, step = min(knob.most, notch + step), step * 2
         else:
             return None
@@ -119,6 +119,12 @@ class Search:
             better = self._solve((*fixed, *knob.changes(middle)), (*rest, (knob, middle)))
             notch, failed, answer = (middle, failed, better) if better is not None else (notch, middle, answer)
         return self._keep((*rest, (knob, notch)), answer)
+
+    def _hopeless(self, fixed: Changes, rest: list[tuple[Knob, int]], knob: Knob) -> bool:
+        """Whether, where hours are what is not served, not even the most of a move serves them."""
+        if not any(conflict.by_hours for conflict in self.conflicts):
+            return False
+        return self._solve((*fixed, *knob.changes(knob.most)), (*rest, (knob, knob.most))) is None
 
     def _solve(self, changes: Changes, moves: tuple[tuple[Knob, int], ...]) -> Answer | None:
         words = told(moves)
