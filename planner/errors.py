@@ -59,8 +59,13 @@ class Shortfall:
     def __str__(self) -> str:
         if not math.isfinite(self.amount):
             return f"{self.limit} ({self.when})"
+        return f"{self.limit}: short by {self.missing} ({self.when})"
+
+    @property
+    def missing(self) -> str:
+        """The amount with its unit, to four digits."""
         bound = "at least " if self.at_least else ""
-        return f"{self.limit}: short by {bound}{self.amount:,.4g} {self.unit} ({self.when})"
+        return f"{bound}{float(f'{self.amount:.4g}'):,.10g} {self.unit}"
 
 
 class InfeasibleError(PlannerError):

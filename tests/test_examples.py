@@ -148,7 +148,7 @@ def test_a_second_run_replaces_the_plan_whole(tmp_path: Path) -> None:
     (plan / "stale.csv").write_text("left by an older run\n", encoding="utf-8")
     first = json.loads((plan / "plan.json").read_text(encoding="utf-8"))
 
-    refused = solve(tmp_path, "carolina", "--set", "target.milestones[0].by=2027-06-30")
+    refused = solve(tmp_path, "carolina", "--no-ways-out", "--set", "target.milestones[0].by=2027-06-30")
     assert refused.returncode == 3
     assert json.loads((plan / "plan.json").read_text(encoding="utf-8")) == first  # a failed run leaves it alone
 
@@ -205,7 +205,7 @@ INFEASIBLE = {
 @pytest.mark.parametrize("name", INFEASIBLE)
 def test_a_case_without_a_plan_names_the_limit_and_its_shortfall(name: str, tmp_path: Path) -> None:
     changes, pattern, (low, high) = INFEASIBLE[name]
-    run = solve(tmp_path, "carolina", *settings(changes), seconds=15.0)
+    run = solve(tmp_path, "carolina", "--no-ways-out", *settings(changes), seconds=15.0)
     assert run.returncode == 3, run.stdout + run.stderr
     found = re.search(pattern, run.stderr)
     assert found, run.stderr

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from pydantic import Field
 from planner.case.base import Strict, suggest, validate
 from planner.case.figure import Figure
 from planner.case.item import INHERITED_AS_IS, INHERITED_PER_RATING, Item
-from planner.case.marks import Document, dotted, read_yaml
+from planner.case.marks import Document, dotted, read_yaml, stamp
 from planner.errors import Fault, InputError
 
 
@@ -82,7 +82,17 @@ def load_catalog(*folders: Path) -> Catalog:
 
 
 def read_catalog(*folders: Path) -> tuple[Catalog, list[Fault]]:
-    """Like load_catalog for exactly these folders, returning the faults instead of raising."""
+    """Like load_catalog for exactly these folders, returning the faults instead of raising.
+
+    Files that have not changed since are not read again: what-ifs of one case ask for the same catalogs many times.
+    """
+    files = [path for folder in folders if holds_catalog(folder) for path in sorted(folder.glob("*.yaml"))]
+    catalog, faults = _read_catalog(folders, tuple((path.resolve(), stamp(path)) for path in files))
+    return catalog, list(faults)
+
+
+@lru_cache(maxsize=8)
+def _read_catalog(folders: tuple[Path, ...], state: tuple[object, ...]) -> tuple[Catalog, tuple[Fault, ...]]:
     entries: dict[str, Entry] = {}
     faults: list[Fault] = []
     files: list[str] = []
@@ -101,7 +111,7 @@ def read_catalog(*folders: Path) -> tuple[Catalog, list[Fault]]:
                     faults.append(Fault(entry.file, entry.line, entry.item.id, "twice", rule, remedy))
                 seen[entry.item.id] = entry
         entries |= seen
-    return Catalog(_inherit(entries, faults), tuple(files), frozenset(broken)), faults
+    return Catalog(_inherit(entries, faults), tuple(files), frozenset(broken)), tuple(faults)
 
 
 def holds_catalog(folder: Path) -> bool:

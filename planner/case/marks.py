@@ -90,6 +90,15 @@ def _one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def stamp(path: Path) -> tuple[int, ...]:
+    """What tells a file's content from what it was before: when it was written, its size, and which it is."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return ()
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+
+
 def read_yaml(path: Path) -> Document:
     """Read one YAML file. Faults of the text itself are collected in the document, never raised."""
     name = str(path)

@@ -16,10 +16,12 @@ from planner.case.marks import Document, Path_, dotted, parse_scalar, read_text,
 from planner.case.reader import Reader
 from planner.errors import Fault
 
+Change = tuple[int, str, str, float | date]  # which text, item, field, value
 
-def override(reader: Reader, overrides: Sequence[str]) -> list[tuple[int, str, str, float]]:
+
+def override(reader: Reader, overrides: Sequence[str]) -> list[Change]:
     """Apply path=value texts to the raw data; returns those for the catalog: (which, item, field, value)."""
-    catalog: list[tuple[int, str, str, float]] = []
+    catalog: list[Change] = []
     for number, text in enumerate(overrides, 1):
         path_text, separator, value_text = (part.strip() for part in text.partition("="))
         where = Fault("--set", number, dotted((path_text,)), show(value_text), "", "")
@@ -42,19 +44,24 @@ def override(reader: Reader, overrides: Sequence[str]) -> list[tuple[int, str, s
     return catalog
 
 
-def _catalog_change(path: Path_, value: Any) -> tuple[str, str, float]:
+def _catalog_change(path: Path_, value: Any) -> tuple[str, str, float | date]:
     if len(path) != 3:
         raise ValueError("must be catalog.ITEM.field=number", "name the item and the field")
+    if path[2] == "orderable_from":
+        if not isinstance(value, date):
+            raise ValueError("must be a date", "write it as YYYY-MM-DD")
+        return str(path[1]), str(path[2]), value
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise ValueError("must be a number", "write the number alone")
     return str(path[1]), str(path[2]), float(value)
 
 
-def override_catalog(reader: Reader, catalog: Catalog, changes: list[tuple[int, str, str, float]]) -> Catalog:
-    """The catalog with single numbers replaced."""
+def override_catalog(reader: Reader, catalog: Catalog, changes: list[Change]) -> Catalog:
+    """The catalog with single numbers replaced, or the date an item may be ordered from."""
     entries = dict(catalog.entries)
     for number, item_id, name, value in changes:
-        where = Fault("--set", number, dotted(("catalog", item_id, name)), f"{value:g}", "", "")
+        shown = f"{value:g}" if isinstance(value, float) else f"{value}"
+        where = Fault("--set", number, dotted(("catalog", item_id, name)), shown, "", "")
         if item_id not in entries:
             if item_id not in catalog.broken:
                 remedy = suggest(item_id, entries, "see planner catalog list")
@@ -62,12 +69,14 @@ def override_catalog(reader: Reader, catalog: Catalog, changes: list[tuple[int, 
             continue
         item = entries[item_id].item
         numbers = [n for n, f in Item.model_fields.items() if "Figure" in str(f.annotation)]
-        if name not in numbers:
+        given: Any = value
+        if isinstance(value, float) and name in numbers:
+            given = Figure(value=value, source="given with --set", date=f"{date.today()}", confidence="estimate")
+        elif name != "orderable_from":
             remedy = suggest(name, numbers, f"see planner catalog show {item_id}")
             reader.faults.append(replace(where, rule="unknown field", remedy=remedy))
             continue
-        figure = Figure(value=value, source="given with --set", date=f"{date.today()}", confidence="estimate")
-        data = {n: getattr(item, n) for n in type(item).model_fields} | {name: figure}
+        data = {n: getattr(item, n) for n in type(item).model_fields} | {name: given}
         data["class"] = data.pop("item_class")
         path = ("catalog", item_id)
         checked, faults = validate(Item, Document("--set", None, {path: number}), path, data)

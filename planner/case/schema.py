@@ -131,7 +131,9 @@ class Milestone(Strict):
 FIRM_NAMES = (
     *("grid", "milestones", "budget", "supply", "activities", "hall", "yard", "land", "commissioning"),
     *("buildings", "solar", "parcel", "noise", "fuel_storage"),  # the fields of site.land, site.noise, on_site_fuel
-    *("gas", "air_permit", "curtailment", "load_rules", "water", "water_year"),
+    *("gas", "air_permit", "curtailment", "load_rules", "water", "water_year", "caps"),
+    # Of items what they take to come, and which are offered; what is already bought; standards of design.
+    *("lead_times", "candidates", "committed", "redundancy", "events", "cooling"),
 )
 Firm = Literal[FIRM_NAMES]  # type: ignore[valid-type]
 

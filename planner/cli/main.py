@@ -14,6 +14,7 @@ from planner.cli.audit import audit
 from planner.cli.catalog import catalog_app
 from planner.cli.check import check
 from planner.cli.diff import diff
+from planner.cli.explain import explain
 from planner.cli.export import export
 from planner.cli.new import new
 from planner.cli.solve import solve
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Plan AI data centres from the GPU to the grid connection: what to buy, how many, ordered when.",
 )
-for command in (solve, check, audit, why, agenda, uptime, diff, swing, export, new):
+for command in (solve, check, explain, why, agenda, uptime, audit, diff, swing, export, new):
     app.command()(command)
 app.add_typer(catalog_app, name="catalog")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from planner.cli.explain import tell, ways_out
 from planner.cli.options import (
     CaseArgument,
     CatalogOption,
@@ -17,10 +18,14 @@ from planner.cli.options import (
     check_folder,
     load,
     refuse,
+    settings,
 )
 
 if TYPE_CHECKING:
     from planner.solve.solution import Solution
+
+
+_LEAST_S = 120.0  # for the ways out of a case without a plan, however little of the time limit is left
 
 
 class Method(StrEnum):
@@ -53,6 +58,9 @@ def solve(
             "--look-ahead", help="Run the plan again seeing only so far ahead (24h, 7d): what batteries earn."
         ),
     ] = None,
+    no_ways_out: Annotated[
+        bool, typer.Option("--no-ways-out", help="Of a case without a plan, tell the limits in conflict alone.")
+    ] = False,
     objective: ObjectiveOption = None,
     overrides: SetOption = None,
     catalog: CatalogOption = None,
@@ -60,7 +68,8 @@ def solve(
     """Solve a case and write the plan: plan.json, CSV tables and plan.xlsx.
 
     The time limit, the memory limit and Ctrl-C all end with the best plan so far and its proven gap, status
-    feasible; where there is none yet, with exit code 4. A second Ctrl-C aborts at once.
+    feasible; where there is none yet, with exit code 4. A second Ctrl-C aborts at once. A case that can have none
+    ends with exit code 3, the limits in conflict and the ways out, as planner explain finds them.
 
     \b
     planner solve examples/carolina --out out/carolina
@@ -78,7 +87,7 @@ def solve(
         if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
             raise refuse(option, str(file), "is no file in a folder that exists", "choose another place")
     from planner.audit.audit import require
-    from planner.errors import PlannerError
+    from planner.errors import InfeasibleError, PlannerError
     from planner.plan.plan import write_plan
     from planner.report.excel import workbook
     from planner.report.terminal import print_plan
@@ -95,7 +104,6 @@ def solve(
         raise refuse("--memory-limit", f"{memory_limit:g}", "this system tells no memory use", "leave it out")
     if ahead_h:
         refuse_look_ahead(loaded)
-    precheck(loaded)
     show = Show(verbose)
     stop = Stop(time_limit, memory_limit if memory_limit is not None else float("inf"))
     known = Pool()
@@ -103,9 +111,12 @@ def solve(
         typer.echo(f"{pool}: cannot be read as a pool; the run starts from nothing and replaces it", err=True)
 
     def work(trace: Trace) -> Solution:
+        precheck(loaded)
         if method is Method.monolithic:
             return Monolithic(loaded, stop=stop, trace=trace).solution(gap=gap, report=show.progress)
-        return run(loaded, gap=gap, threads=threads, report=show.progress, stop=stop, trace=trace, pool=known)
+        return run(
+            loaded, gap=gap, threads=threads, report=show.progress, stop=stop, trace=trace, pool=known, reasons=False
+        )
 
     with Trace(log) as trace:
         try:
@@ -113,6 +124,22 @@ def solve(
             plan = plan_of(found)
             if ahead_h:
                 plan = with_look_ahead(plan, found, ahead_h, threads)
+        except InfeasibleError as error:
+            trace.line(f"no plan: {error}")
+            show.end()
+            found_out = ways_out(
+                case,
+                settings(objective, overrides),
+                catalog or [],
+                threads=threads,
+                time_limit_s=max(stop.left_s, _LEAST_S),
+                ways=not no_ways_out,
+                pool=known,
+            )
+            if found_out is None:  # the whole model's word against that of the decomposition
+                raise
+            tell(found_out, to_stderr=True)
+            raise typer.Exit(error.exit_code) from None
         except PlannerError as error:
             trace.line(f"no plan: {error}")
             raise

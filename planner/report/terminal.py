@@ -16,9 +16,9 @@ from planner.plan.plan import TABLES, Plan
 from planner.units import unit_of
 
 
-def _console(least_width: int = 300) -> Console:
+def _console(least_width: int = 300, *, to_stderr: bool = False) -> Console:
     """A console that cuts no name and folds no line; a narrow terminal folds them itself. [characters]"""
-    return Console(highlight=False, soft_wrap=True, width=max(Console().width, least_width))
+    return Console(highlight=False, soft_wrap=True, width=max(Console().width, least_width), stderr=to_stderr)
 
 
 def print_line(text: str, style: str = "") -> None:
@@ -49,6 +49,45 @@ def print_swing(name: str, text: str, heads: Sequence[str], rows: Sequence[Seque
         table.add_row(*(Text(cell, style="red" if cell.startswith("FAIL") else "") for cell in row))
     console.print(table)
     console.print(Text(f"drawn in {page}"))
+
+
+def print_no_plan(
+    name: str,
+    reasons: Sequence[object],
+    members: Sequence[tuple[str, str, str, str]],
+    ways: Sequence[tuple[str, str, float, str]],
+    firm: Sequence[str],
+    left_out: Sequence[str],
+    effort: str,
+    *,
+    to_stderr: bool,
+) -> None:
+    """Why a case has no plan, and what would have to give.
+
+    members: (conflict, limit, how much is missing, file:line). ways: (move, what it gives up, USD, options to set).
+    """
+    console = _console(to_stderr=to_stderr)
+    console.print(Text(f"{name}: no plan satisfies the case", style="bold red"))
+    for reason in reasons:
+        console.print(Text(f"  {reason}"))
+    table = Table("", "limit", "what would have to give", "written at", box=None, pad_edge=False)
+    for number, limit, short, place in members:
+        table.add_row(number, Text(limit), Text(short, style="bold"), Text(place, style="dim"))
+    if members:
+        console.print(Text("limits in conflict: those of one number cannot hold together", style="bold"))
+        console.print(table)
+    if ways:
+        console.print(Text("ways out, each solved and its plan audited", style="bold"))
+        table = Table("", "move", "", "plan, M$", "apply with", box=None, pad_edge=False)
+        table.columns[3].justify = "right"
+        for i, (move, gives_up, usd, options) in enumerate(ways, 1):
+            table.add_row(str(i), Text(move, style="bold"), Text(gives_up), f"{usd / 1e6:,.0f}", Text(options))
+        console.print(table)
+    if firm:
+        console.print(Text(f"firm, and so not offered: {', '.join(firm)}"))
+    for line in left_out:
+        console.print(Text(f"left out: {line}", style="yellow"))
+    console.print(effort)
 
 
 def print_plan(plan: Plan, folder: Path, checked: int, checks: int) -> None:

@@ -16,6 +16,8 @@ from planner.sizing.permits import Permits
 from planner.sizing.site_limits import site_limits
 from planner.sizing.targets import contribution, grid_steps, target_of
 
+_MORE_MW = 1e4  # of grid than any site asks for
+
 
 class Limits(Permits):
     """What holds a plan back."""
@@ -88,7 +90,7 @@ class Limits(Permits):
                 m.substation[p].fix(0)
             for stage in chain:
                 m.grid_through_substation.add(
-                    m.grid[p] <= feeders * (1 - m.substation[p]) + self.capacity(stage, p) + m.slack["grid", p]
+                    m.grid[p] <= feeders * (1 - m.substation[p]) + self.capacity(stage, p) + self._more_feeders(p)
                 )
         self.fired()
         machines = self.plant.generators
@@ -143,6 +145,22 @@ class Limits(Permits):
         self.firm_gas(spares)
         self.potential()
 
+    def _more_feeders(self, p: int) -> Any:
+        """What a slack of the grid adds to the feeders: all of it where they carry the import, else none.
+
+        More MW through a substation come through the transformers there are.
+        """
+        m, (feeders, total) = self.m, grid_steps(self.case, p)
+        if total <= feeders or "grid" not in self.relax:
+            return m.slack["grid", p]
+        if feeders == 0:
+            return 0.0
+        if not hasattr(m, "more_feeders"):
+            m.more_feeders = pyo.Var(self.periods, within=pyo.NonNegativeReals)
+        m.grid_through_substation.add(m.more_feeders[p] <= m.slack["grid", p])
+        m.grid_through_substation.add(m.more_feeders[p] <= _MORE_MW * (1 - m.substation[p]))
+        return m.more_feeders[p]
+
     # -- limits --------------------------------------------------------------------------------------------
 
     def supply(self) -> None:
@@ -176,7 +194,8 @@ class Limits(Permits):
         m, case = self.m, self.case
         m.milestone = pyo.ConstraintList()
         targets = case.input.target.milestones
-        earliest = case.input.objective.kind == "earliest" and not self.relax
+        sought = case.input.objective.kind == "earliest"  # so the last one is late at worst, never in the way
+        earliest = sought and not self.relax
         if earliest:
             m.reached = pyo.Var(self.periods, within=pyo.Binary)
             m.reached_stays = pyo.ConstraintList()
@@ -185,6 +204,8 @@ class Limits(Permits):
                     m.reached_stays.add(m.reached[p] >= m.reached[p - 1])
         for i, milestone in enumerate(targets):
             free = earliest and i == len(targets) - 1
+            if sought and not free and i == len(targets) - 1:
+                continue
             first = 0 if free else case.timeline.period_of(milestone.by)
             for p in range(first, self.last + 1):
                 running = self.running(milestone, p)

@@ -42,9 +42,8 @@ class Permits(Loads):
         """Units of a generator that may fire."""
         if self.may_fire(p):
             return self.units(self.option(g.item.id), p)
-        if "air_permit" not in self.relax:
-            return 0.0
-        return self.m.fires[g.item.id, p]
+        free = (g.item.id, p) in self.m.fires
+        return self.m.fires[g.item.id, p] if free else 0.0
 
     def fires_on_duty(self, g: Generator, p: int) -> Any:
         """Those of them that do not stand by."""
@@ -72,12 +71,17 @@ class Permits(Loads):
                 (g.item.id, p)
                 for g in self.plant.generators
                 for p in self.periods
-                if "air_permit" in self.relax and not self.may_fire(p)
+                if "air_permit" in self.relax and not self.may_fire(p) and self._is_limited(g)
             ],
             within=pyo.NonNegativeReals,
         )
         for item_id, p in m.fires:
             m.permits.add(m.fires[item_id, p] <= self.units(self.option(item_id), p))
+
+    def _is_limited(self, g: Generator) -> bool:
+        """Whether its emissions are limited, so that what fires before the permit takes of the permit's slack."""
+        permit = self.case.input.site.air_permit
+        return permit is not None and any(g.item.get(f"{q}_kg_per_mwh") > 0 for q in permit.limits)
 
     def firm_gas(self, spares: int) -> None:
         """Firm generation on gas within what the supply can feed; none where it is not firm."""

@@ -23,8 +23,7 @@ def precheck(case: Case) -> None:
     options = options_of(plant)
     found: list[Shortfall] = []
     for milestone in case.input.target.milestones:
-        found += _lead_times(case, options, milestone)
-        found += _warm_loops(case, plant.racks, options, case.timeline.starts[case.timeline.period_of(milestone.by)])
+        found += _unserved(case, plant.racks, options, milestone)
         least = _least_design_mw(case, plant.racks, milestone)
         grid = grid_steps(case, case.timeline.period_of(milestone.by))[1]
         if not plant.generators and least > grid:
@@ -36,6 +35,23 @@ def precheck(case: Case) -> None:
         found += _budget(case, plant.racks, options, milestone)
     if found:
         raise InfeasibleError(sorted(found, key=lambda shortfall: (shortfall.unit, -shortfall.amount)))
+
+
+def too_late(case: Case) -> list[Shortfall]:
+    """What comes too late for a milestone, or delivers no water cold enough, whatever power and money there is."""
+    if case.input.objective.kind != "min_cost" or not case.input.target.milestones:
+        return []
+    plant = plant_of(case)
+    options = options_of(plant)
+    return [s for m in case.input.target.milestones for s in _unserved(case, plant.racks, options, m)]
+
+
+def _unserved(
+    case: Case, racks: tuple[compute.Compute, ...], options: tuple[Option, ...], milestone: Milestone
+) -> list[Shortfall]:
+    """Positions and loops that nothing serves when a milestone is due."""
+    due = case.timeline.starts[case.timeline.period_of(milestone.by)]
+    return [*_lead_times(case, options, milestone), *_warm_loops(case, racks, options, due)]
 
 
 def _least_design_mw(case: Case, racks: tuple[compute.Compute, ...], milestone: Milestone) -> float:

@@ -59,6 +59,7 @@ class WhatIfs:
         self.path, self.changes, self.catalogs = path, tuple(changes), tuple(catalogs)
         self.gap, self.threads, self.time_limit_s = gap, threads, time_limit_s
         self.trace, self.pool = trace or Trace(), Pool()
+        self.dispatch = False  # whether every state of a plan is run: what an audit needs, and a cost does not
         self._cases: dict[Changes, Case] = {}
         self._answers: dict[Changes, Answer] = {}
 
@@ -89,7 +90,7 @@ class WhatIfs:
                 stop=Stop(self.time_limit_s),
                 trace=self.trace,
                 pool=self.pool,
-                dispatch=False,
+                dispatch=self.dispatch,
                 reasons=False,
             )
         except InfeasibleError:
