@@ -11,6 +11,7 @@ import typer
 
 from planner.cli.catalog import catalog_app
 from planner.cli.check import check
+from planner.cli.explain import explain
 from planner.cli.export import export
 from planner.cli.new import new
 from planner.cli.solve import solve
@@ -23,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Plan AI data centres from the GPU to the grid connection: what to buy, how many, ordered when.",
 )
-for command in (solve, check, swing, export, new):
+for command in (solve, check, explain, swing, export, new):
     app.command()(command)
 app.add_typer(catalog_app, name="catalog")
 

@@ -31,11 +31,16 @@ def load(case: Path, objective: str | None, overrides: list[str] | None, catalog
     """Read a case with the changes of the command line. Raises InputError with every fault."""
     from planner.case.case import load_case
 
+    return load_case(case, changes_of(objective, overrides), list(catalogs or []))
+
+
+def changes_of(objective: str | None, overrides: list[str] | None) -> list[str]:
+    """The changes of the command line as texts of --set."""
     changes = list(overrides or [])
     if objective is not None:
         name, separator, by = objective.partition("=")
         changes.append(f"objective={{{name}: {by or 'null'}}}" if separator else f"objective={name}")
-    return load_case(case, changes, list(catalogs or []))
+    return changes
 
 
 def catalogs(folders: list[Path] | None) -> Catalog:

@@ -1,0 +1,76 @@
+"""What holds a plan back, and what moving each limit by one unit is worth.
+
+Every limit of the case is moved in the relaxation with the cuts already known, which ranks them in about a second each.
+Those that move it most are then solved anew, and their worth is an honest difference of two proven plans.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from datetime import date
+
+from planner.errors import InputError
+from planner.solve.solution import Solution
+from planner.whatif.difference import Difference
+from planner.whatif.engine import WhatIfs
+from planner.whatif.moves import Move, moves_of
+
+_NOTHING = 1e-7  # of the objective: what moves the relaxation less does not hold the plan back
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A limit and what moving it is worth: money saved, GPUs more, or months sooner."""
+
+    move: Move
+    worth: Difference
+
+    @property
+    def per_unit(self) -> Difference:
+        """Worth of one unit of the limit."""
+        return self.worth.per(abs(self.move.amount))
+
+
+def binding_limits(whatifs: WhatIfs, *, limits: int = 8, seconds: float = 60.0) -> tuple[Binding, ...]:
+    """The limits whose move is worth most, the dearest first.
+
+    limits: how many are solved anew. seconds: for all of them together; what is not sharp by then is an interval.
+    """
+    base = whatifs.answer()
+    assert base.solution is not None
+    least = whatifs.bound()
+    ranked: list[tuple[float, Move]] = []
+    for move in moves_of(whatifs.case(), ordered_at_once(base.solution)):
+        try:
+            moved = whatifs.bound(move.changes)
+        except InputError:  # nothing of the kind can be written, such as a coolant no rack takes
+            continue
+        gain = math.inf if moved is None or least is None else abs(moved - least)
+        if gain > _NOTHING * max(1.0, abs(least or 0.0)):
+            ranked.append((gain, move))
+    chosen = [move for _, move in sorted(ranked, key=lambda one: -one[0])[:limits]]
+    end = time.perf_counter() + seconds
+    found = []
+    for i, move in enumerate(chosen):
+        own = max(0.0, end - time.perf_counter()) / (len(chosen) - i)
+        found.append(Binding(move, gain_of(whatifs, move.changes, own)))
+    return tuple(sorted(found, key=lambda one: -abs(one.worth.found)))
+
+
+def gain_of(whatifs: WhatIfs, changes: tuple[str, ...], seconds: float) -> Difference:
+    """What a change is worth: money saved, GPUs more, or months sooner."""
+    changed = whatifs.difference(changes, seconds=seconds)
+    return changed if whatifs.unit == "GPUs" else changed.less()
+
+
+def ordered_at_once(solution: Solution) -> tuple[tuple[str, date], ...]:
+    """Items that a plan orders on the first day they can be, with the day those units serve."""
+    master, m, found = solution.master, solution.sizing.model, {}
+    for o in solution.sizing.options:
+        if not o.orders or o.orders[0].period > 0:
+            continue
+        if master.value(m.bought[o.key, 0], solution.point) > 1e-6:
+            found[o.item.id] = o.orders[0].dates.ready
+    return tuple(found.items())

@@ -1,0 +1,193 @@
+"""Items that all but made it into a plan, and items that all but fell out of it.
+
+The least cost z(price) of a case is concave in the price of an item, and flat from the price on at which it is not
+bought any more, where it is W, the least cost without the item. A plan that buys it costs C + D (price - its price),
+so it breaks even with W at its price + (W - C) / D; there the case is solved again, until no plan buys the item.
+An item that must come sooner or be better is tried at its best first, and the change is halved from there.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from planner.case.item import Item
+from planner.errors import InputError
+from planner.solve.design import ordered_units, spent_kusd
+from planner.units import unit_of
+from planner.whatif.engine import Answer, WhatIfs
+
+_CLOSE = 0.05  # a break-even price is told within this
+_CHEAPEST = 0.01  # of the price: who is not bought then is bought at no price
+_TRIES = 8
+_SHARED = ("generation", "renewable", "battery")  # families that stand in for each other at no position of the chain
+_BEST_HEAT_RATE, _BTU_PER_KWH = 0.5, 3412.14  # the best tried: of its own, and no less than a kWh is
+
+
+@dataclass(frozen=True)
+class NearMiss:
+    """What would change whether an item is bought."""
+
+    item: str
+    units: float  # in the plan
+    figure: str  # of the catalog
+    unit: str
+    now: float
+    bought_at: float | None  # nearest value tried at which a plan buys it; None: at none
+    not_at: float | None  # nearest value tried at which none does; None: nothing can take its place
+    words: str
+    change: str  # text of --set that shows it
+
+    @property
+    def nearness(self) -> float:
+        """Change of the figure that turns the decision, as a share of it; infinite where none does."""
+        turned = self.bought_at if not self.units else self.not_at
+        return abs(turned / self.now - 1.0) if turned is not None and self.now else float("inf")
+
+
+def near_misses(whatifs: WhatIfs, *, items: int = 8, seconds: float = 60.0) -> tuple[NearMiss, ...]:
+    """Items by how little turns the decision on them, the nearest first. seconds: for all of them together."""
+    base, end = whatifs.answer(), time.perf_counter() + seconds
+    assert base.solution is not None
+    least = whatifs.bound()
+    found: list[NearMiss] = []
+    for item in _buyable(base):
+        if time.perf_counter() > end:
+            break
+        if ordered_units(base.solution, item.id) > 1e-6:
+            found += _dearer(whatifs, base, item)
+        elif least is not None:
+            found += _cheaper(whatifs, base, item, least)
+            found += _otherwise(whatifs, item, least)
+    return tuple(sorted(found, key=lambda miss: miss.nearness)[:items])
+
+
+def _buyable(base: Answer) -> list[Item]:
+    """Items that a plan could order, those that it orders for most first."""
+    assert base.solution is not None
+    options = base.solution.sizing.options
+    items = {o.item.id: o.item for o in options if o.buyable}
+    return sorted(items.values(), key=lambda item: -spent_kusd(base.solution, item.id) if base.solution else 0.0)
+
+
+def price_field(item: Item) -> str:
+    """The catalog's figure that an item is paid by."""
+    return "rental_usd_per_mw_month" if item.tenure == "rented" else "price_usd"
+
+
+def _dearer(whatifs: WhatIfs, base: Answer, item: Item) -> list[NearMiss]:
+    """The price at which an item falls out of the plan."""
+    assert base.solution is not None
+    if not _rivals(base, item):
+        return []
+    try:
+        without = whatifs.answer((f"supply.{item.id}={{}}",))
+    except InputError:
+        return []
+    field, units = price_field(item), ordered_units(base.solution, item.id)
+    now = item.get(field)
+    if without.solution is None:
+        words = "nothing can take its place"
+        return [NearMiss(item.id, units, field, unit_of(field), now, None, None, words, f"supply.{item.id}={{}}")]
+    bought, out = _break_even(whatifs, item, base, without)
+    instead = _replaced_by(base, without, item)
+    words = f"falls out{f', replaced by {instead}' if instead else ''}"
+    return [NearMiss(item.id, units, field, unit_of(field), now, bought, out, words, _price(item, out))]
+
+
+def _cheaper(whatifs: WhatIfs, base: Answer, item: Item, least: float) -> list[NearMiss]:
+    """The price at which an item comes into the plan."""
+    field = price_field(item)
+    now = item.get(field)
+    low = _price(item, _CHEAPEST * now)
+    bound = whatifs.bound((low,))
+    start = None if bound is None or bound >= least - 1e-6 * abs(least) else whatifs.answer((low,))
+    if start is None or start.solution is None or ordered_units(start.solution, item.id) <= 1e-6:
+        words = f"not bought at {_CHEAPEST:.0%} of its price either"
+        return [NearMiss(item.id, 0.0, field, unit_of(field), now, None, now, words, low)]
+    bought, out = _break_even(whatifs, item, start, base)
+    return [NearMiss(item.id, 0.0, field, unit_of(field), now, bought, out, "comes in", _price(item, bought))]
+
+
+def _break_even(whatifs: WhatIfs, item: Item, bought: Answer, without: Answer) -> tuple[float, float]:
+    """(price at which a plan that buys an item costs no more than without it, price at which none buys it)."""
+    for _ in range(_TRIES):
+        assert bought.solution is not None
+        price = bought.case.catalog[item.id].get(price_field(item))
+        per_usd = spent_kusd(bought.solution, item.id) * 1e3 / price
+        even = price + max(0.0, without.cost_usd - bought.cost_usd) / per_usd
+        above = even * (1.0 + _CLOSE)
+        beyond = whatifs.answer((_price(item, above),))
+        if beyond.solution is None or ordered_units(beyond.solution, item.id) <= 1e-6:
+            return even, above
+        bought = beyond
+    return even, float("inf")
+
+
+def _otherwise(whatifs: WhatIfs, item: Item, least: float) -> list[NearMiss]:
+    """How much sooner or better an item that is not bought would have to be."""
+    found = []
+    for field, best, words in _figures(item):
+        now = item.get(field)
+        at_best = (f"catalog.{item.id}.{field}={best:.12g}",)
+        try:
+            bound = whatifs.bound(at_best)
+            if bound is None or bound >= least - 1e-6 * abs(least) or not _bought(whatifs, item, at_best):
+                continue
+        except InputError:
+            continue
+        near, far = now, best  # not bought, bought
+        while abs(near - far) > _CLOSE * abs(now):
+            middle = 0.5 * (near + far)
+            if _bought(whatifs, item, (f"catalog.{item.id}.{field}={middle:.12g}",)):
+                far = middle
+            else:
+                near = middle
+        change = f"catalog.{item.id}.{field}={far:.6g}"
+        found.append(NearMiss(item.id, 0.0, field, unit_of(field), now, far, near, words, change))
+    return found
+
+
+def _figures(item: Item) -> list[tuple[str, float, str]]:
+    """(field, the best it could be, words) of what makes an item come in other than its price."""
+    found = [("lead_time_weeks", 0.0, "comes in, sooner")] if item.get("lead_time_weeks", 0.0) > 0 else []
+    if item.family == "battery":
+        found.append(("round_trip_efficiency_fraction", 1.0, "comes in, better"))
+    for field in ("heat_rate_btu_per_kwh_hhv", "heat_rate_btu_per_kwh_lhv"):
+        if getattr(item, field) is not None:
+            best = max(_BTU_PER_KWH, _BEST_HEAT_RATE * item.get(field))
+            found.append((field, best, "comes in, better"))
+    return found
+
+
+def _bought(whatifs: WhatIfs, item: Item, changes: tuple[str, ...]) -> bool:
+    solution = whatifs.answer(changes).solution
+    return solution is not None and ordered_units(solution, item.id) > 1e-6
+
+
+def _rivals(base: Answer, item: Item) -> bool:
+    """Whether something else could stand in an item's place."""
+    assert base.solution is not None
+    options = base.solution.sizing.options
+    own = {position for o in options if o.item.id == item.id for position in o.supplies}
+    others = [o for o in options if o.item.id != item.id and (o.buyable or any(o.committed))]
+    if item.family in _SHARED:
+        return True  # it may be done without
+    return any(own & set(o.supplies) for o in others)
+
+
+def _replaced_by(base: Answer, without: Answer, item: Item) -> str:
+    """What a plan without an item has more of, the most money first."""
+    assert base.solution is not None
+    assert without.solution is not None
+    more = []
+    for o in {o.item.id: o for o in without.solution.sizing.options}.values():
+        added = ordered_units(without.solution, o.item.id) - ordered_units(base.solution, o.item.id)
+        if o.item.id != item.id and added > 1e-6:
+            usd = spent_kusd(without.solution, o.item.id) - spent_kusd(base.solution, o.item.id)
+            more.append((usd, f"{added:g} {o.item.id}"))
+    return " and ".join(words for _, words in sorted(more, reverse=True)[:2])
+
+
+def _price(item: Item, price: float) -> str:
+    return f"catalog.{item.id}.{price_field(item)}={price:.6g}"
