@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from pydantic import Field
 from planner.case.base import Strict, suggest, validate
 from planner.case.figure import Figure
 from planner.case.item import INHERITED_AS_IS, INHERITED_PER_RATING, Item
-from planner.case.marks import Document, dotted, read_yaml
+from planner.case.marks import Document, dotted, read_yaml, written
 from planner.errors import Fault, InputError
 
 
@@ -94,7 +94,10 @@ def read_catalog(*folders: Path) -> tuple[Catalog, list[Fault]]:
         seen: dict[str, Entry] = {}
         for path in paths:
             files.append(str(path))
-            for entry in _read_file(read_yaml(path), faults, broken):
+            read, found, lost = _parsed(path, written(path))
+            faults += found
+            broken |= lost
+            for entry in read:
                 first = seen.get(entry.item.id)
                 if first:
                     rule, remedy = f"already in {first.file}:{first.line}", "give it another id or remove one"
@@ -102,6 +105,15 @@ def read_catalog(*folders: Path) -> tuple[Catalog, list[Fault]]:
                 seen[entry.item.id] = entry
         entries |= seen
     return Catalog(_inherit(entries, faults), tuple(files), frozenset(broken)), faults
+
+
+@lru_cache(maxsize=64)
+def _parsed(path: Path, written: tuple[int, int] | None) -> tuple[tuple[Entry, ...], tuple[Fault, ...], frozenset[str]]:
+    """Entries, faults and broken items of a file, read once as long as it is not written again."""
+    faults: list[Fault] = []
+    broken: set[str] = set()
+    entries = _read_file(read_yaml(path), faults, broken)
+    return tuple(entries), tuple(faults), frozenset(broken)
 
 
 def holds_catalog(folder: Path) -> bool:

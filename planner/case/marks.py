@@ -110,6 +110,15 @@ def read_yaml(path: Path) -> Document:
     return read_text(text, name)
 
 
+def written(path: Path) -> tuple[int, int] | None:
+    """When a file was written and its size: what was read of it holds while these stay. None where there is none."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
 def _unread(name: str, line: int, value: str, rule: str, remedy: str) -> Document:
     document = Document(name, None)
     document.faults.append(Fault(name, line, "(file)", _one_line(value), rule, remedy))

@@ -17,13 +17,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.case.marks import written
 from planner.errors import Fault, InputError
 from planner.units import HOURS_PER_YEAR
 
@@ -108,7 +109,21 @@ def read_weather(
 
     EPW, TMY3 and NSRDB (PSM3/PSM4, SAM CSV) files hold their own location and it is used; the location
     given here serves monthly normals alone. `time_zone` is an IANA name or the offset of standard time in h.
+    A file is read once as long as it is not written again.
     """
+    return _read(path, kind, latitude, longitude, elevation_m, time_zone, written(path))
+
+
+@lru_cache(maxsize=8)
+def _read(
+    path: Path,
+    kind: WeatherKind,
+    latitude: float,
+    longitude: float,
+    elevation_m: float,
+    time_zone: str | float,
+    written: tuple[int, int] | None,
+) -> Weather:
     if kind == "monthly_normals":
         offset = _standard_offset_hours(path, time_zone)
         from planner.case.synthetic_weather import synthetic_year

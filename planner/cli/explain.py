@@ -44,6 +44,8 @@ def explain(
     nothing = "no limit holds the plan back"
     print_table(f"Binding limits: {found.gain}", LIMIT_HEADS, found.limit_rows, nothing)
     print_table("Items on the edge", ITEM_HEADS, found.item_rows, "no item is near a change of price")
+    if found.left_out:
+        typer.echo(f"not looked at for want of time (--time-limit): {', '.join(found.left_out)}")
     typer.echo(f"{found.solves} plans solved in {found.seconds:.0f} s")
     if json is not None:
         write_data(json, found.data, LIMIT_HEADS, found.limit_rows)

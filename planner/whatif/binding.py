@@ -30,7 +30,7 @@ class Binding:
     @property
     def per_unit(self) -> Difference:
         """Worth of one unit of the limit."""
-        return self.worth.per(abs(self.move.amount))
+        return self.worth.per(self.move.amount)
 
 
 def binding_limits(whatifs: WhatIfs, *, limits: int = 8, seconds: float = 60.0) -> tuple[Binding, ...]:

@@ -113,7 +113,6 @@ class WhatIfs:
         """
         case = self.case(changes)
         try:
-            precheck(case)
             return relaxed_bound(case, self.pool, Stop(self.time_limit_s), self.trace)
         except InfeasibleError:
             return None

@@ -25,6 +25,7 @@ class Explanation:
     gain: str  # what worth is: money saved, GPUs more or months sooner
     limits: tuple[Binding, ...]
     items: tuple[NearMiss, ...]
+    left_out: tuple[str, ...]  # items not looked at for want of time
     solves: int
     seconds: float
 
@@ -73,6 +74,7 @@ class Explanation:
                 for b in self.limits
             ],
             "near_misses": [asdict(m) for m in self.items],
+            "not_looked_at": list(self.left_out),
             "solves": self.solves,
             "seconds": round(self.seconds, 3),
         }
@@ -85,13 +87,13 @@ def explain_feasible(whatifs: WhatIfs, *, limits: int = 8, items: int = 8, secon
     assert base.solution is not None
     left = 9.0 * base.solution.seconds if seconds is None else seconds
     bound = binding_limits(whatifs, limits=limits, seconds=_BASE_SHARE * left) if limits else ()
-    missed = near_misses(whatifs, items=items, seconds=_BASE_SHARE * left) if items else ()
+    missed, left_out = near_misses(whatifs, items=items, seconds=_BASE_SHARE * left) if items else ((), ())
     took = time.perf_counter() - begin
-    return Explanation(whatifs.answer(), GAIN[whatifs.unit], bound, missed, whatifs.solves, took)
+    return Explanation(whatifs.answer(), GAIN[whatifs.unit], bound, missed, left_out, whatifs.solves, took)
 
 
 def _per(binding: Binding) -> str:
-    if abs(binding.move.amount) == 1 or not binding.worth.settled:
+    if binding.move.amount == 1 or not binding.worth.settled:
         return "" if binding.worth.settled else "-"
     return f"{binding.per_unit} per {binding.move.unit}"
 

@@ -45,21 +45,28 @@ class NearMiss:
         return abs(turned / self.now - 1.0) if turned is not None and self.now else float("inf")
 
 
-def near_misses(whatifs: WhatIfs, *, items: int = 8, seconds: float = 60.0) -> tuple[NearMiss, ...]:
-    """Items by how little turns the decision on them, the nearest first. seconds: for all of them together."""
+def near_misses(
+    whatifs: WhatIfs, *, items: int = 8, seconds: float = 60.0
+) -> tuple[tuple[NearMiss, ...], tuple[str, ...]]:
+    """(items by how little turns the decision on them, the nearest first; items left out for want of time).
+
+    seconds: for all of them together; the item at which they end is still looked at.
+    """
     base, end = whatifs.answer(), time.perf_counter() + seconds
     assert base.solution is not None
     least = whatifs.bound()
     found: list[NearMiss] = []
+    left_out: list[str] = []
     for item in _buyable(base):
         if time.perf_counter() > end:
-            break
+            left_out.append(item.id)
+            continue
         if ordered_units(base.solution, item.id) > 1e-6:
             found += _dearer(whatifs, base, item)
         elif least is not None:
             found += _cheaper(whatifs, base, item, least)
             found += _otherwise(whatifs, item, least)
-    return tuple(sorted(found, key=lambda miss: miss.nearness)[:items])
+    return tuple(sorted(found, key=lambda miss: miss.nearness)[:items]), tuple(left_out)
 
 
 def _buyable(base: Answer) -> list[Item]:

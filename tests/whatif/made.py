@@ -48,11 +48,15 @@ def worth_of_power_usd(usd_per_mwh: float) -> float:
         first, after = add_months(date(2027, 1, 1), month), add_months(date(2027, 1, 1), month + 1)
         days = 28 if first.month == 2 else (after - first).days  # years of 365 days
         middle = (first - date(2027, 1, 1)).days + 0.5 * days
-        total += usd_per_mwh * 24.0 * days * 1.1 ** (-middle / 365.25)
+        total += usd_per_mwh * 24.0 * days * 1.1 ** (-middle / 365.0)
     return total
 
 
 def engine_usd(price_usd: float) -> float:
-    """Present value of an engine for two of its twenty years: installed and with indirects, as an annuity."""
+    """Present value of an engine for 731 days of its twenty years: installed and with indirects, as an annuity.
+
+    What is left of it is worth the annuities left, so it costs those of the years it serves.
+    """
+    years = 731 / 365.0
     installed = price_usd * 1.1 * (1.0 + 0.18 + 0.10)
-    return installed * (0.1 / (1.0 - 1.1**-20)) * (1.0 - 1.1**-2) / 0.1
+    return installed * (1.0 - (1.0 - 1.1 ** -(20 - years)) / (1.0 - 1.1**-20) * 1.1**-years)

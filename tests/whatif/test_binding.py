@@ -35,7 +35,7 @@ def test_a_yard_without_room_for_the_engine_binds(make_case: Make) -> None:
 def test_an_item_dearer_than_its_twin_misses_by_what_it_is_dearer(make_case: Make) -> None:
     """Two engines alike but for their price: each is bought up to the price of the other, to 5 %."""
     case = site(make_case, {"candidates": {"generation": ["own_engine", "own_twin"]}}, items=[ENGINE, TWIN])
-    found = {miss.item: miss for miss in near_misses(whatifs_of(case, gap=1e-5))}
+    found = {miss.item: miss for miss in near_misses(whatifs_of(case, gap=1e-5))[0]}
     twin, own = found["own_twin"], found["own_engine"]
     assert twin.units == 0
     assert twin.bought_at == pytest.approx(ENGINE_USD, rel=1e-3)
@@ -59,13 +59,13 @@ def test_moves_by_hand(make_case: Make) -> None:
     )
     moves = {(m.limit, m.words): m.changes for m in moves_of(case, (("fit_out_generic", date(2027, 6, 9)),))}
     assert moves["grid connection", "+1 MW"] == ("site.grid.interconnection[0].mw=41",)
-    assert moves["milestone 720 GPUs", "1 month later"] == ("target.milestones[0].by=2028-06-01",)
+    assert ("milestone 720 GPUs", "1 month later") not in moves  # the build ends in that month
     assert moves["milestone 720 GPUs", "1 month sooner"] == ("target.milestones[0].by=2028-04-01",)
     assert moves["land", "+600 m2"] == ("site.land_m2=60600",)
     assert moves["load rule caiso", "+1 MW/min"] == ("site.grid.load_rules[0].ramp_mw_per_min=21",)
-    assert moves["redundancy of ups (N+1 to N)", "+1 spare"] == ("redundancy.ups.scheme=N",)
+    assert moves["redundancy of ups", "N+1 to N"] == ("redundancy.ups.scheme=N",)
     assert moves["supply of nvidia_gb300_nvl72", "+1 units"] == ("supply.nvidia_gb300_nvl72.2027Q4=13",)
-    assert moves["activity road", "1 month sooner"] == ("activities[0].weeks=5.5",)
+    assert moves["activity road", "4.5 weeks sooner"] == ("activities[0].weeks=5.5",)
     # 2027-06-09 serves from July; 9 days, or 2 weeks, sooner it serves from June... which starts on the first
     assert moves["lead time of fit_out_generic", "2 weeks sooner"] == ("catalog.fit_out_generic.lead_time_weeks=2",)
     whatifs = whatifs_of(case)
