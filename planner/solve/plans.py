@@ -195,17 +195,21 @@ class Plans:
             self.report(progress)
 
 
-def relaxed_bound(case: Case, pool: Pool, stop: Stop | None = None, trace: Trace | None = None) -> float | None:
-    """What no plan can do better than, by the continuous sizing and what the pool knows; None where it has no point.
+def sizing_bound(case: Case, pool: Pool, gap: float, stop: Stop, trace: Trace | None = None) -> float | None:
+    """What no plan can do better than, by the sizing in whole units with the cuts of the pool; None where it has none.
 
     Of the first objective: least cost in kUSD, most GPUs, or number of the first period. No block is solved, so the
-    less the pool knows of the case the weaker it is.
+    less the pool knows of the case the weaker it is. gap: of the cost open to decision, to which it is solved.
     """
-    plans = Plans(case, 0.0, 1, None, stop or Stop(), trace or Trace(), pool, reasons=False)
+    plans = Plans(case, gap, 1, None, stop, trace or Trace(), pool, reasons=False)
     name = next(iter(plans.sizing.levels))  # what comes before cost comes first
     gradient, constant = plans.master.gradient(plans.sizing.levels[name])
     constant += plans.sizing.constant_kusd if name == "cost" else 0.0
     sense = -1.0 if name == "gpus" else 1.0
     plans.master.minimise(sense * gradient)
-    result = plans.size(relaxed=True)
-    return None if result.infeasible else sense * result.bound + constant
+    relaxed = plans.size(relaxed=True)
+    if relaxed.infeasible:
+        return None
+    plans.lower = relaxed.bound
+    whole = plans.size(relaxed=False, gap=0.0, absolute_gap=plans._absolute_gap() if name == "cost" else 0.5)
+    return None if whole.infeasible else sense * max(relaxed.bound, whole.bound) + constant

@@ -1,7 +1,8 @@
 """What holds a plan back, and what moving each limit by one unit is worth.
 
-Every limit of the case is moved in the relaxation with the cuts already known, which ranks them in about a second each.
-Those that move it most are then solved anew, and their worth is an honest difference of two proven plans.
+Every limit of the case is moved in the sizing model in whole units with the cuts already known, which ranks them in
+about a second each: its relaxation would take a spare engine for a few thousand dollars. Those that move it most are
+then solved anew, and their worth is an honest difference of two proven plans.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from planner.whatif.difference import Difference
 from planner.whatif.engine import WhatIfs
 from planner.whatif.moves import Move, moves_of
 
-_NOTHING = 1e-7  # of the objective: what moves the relaxation less does not hold the plan back
+_NOTHING = 1e-7  # of the objective: what moves the sizing less does not hold the plan back
 
 
 @dataclass(frozen=True)

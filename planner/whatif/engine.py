@@ -17,7 +17,7 @@ from planner.sizing.options import USD_PER_KUSD
 from planner.sizing.precheck import precheck
 from planner.solve.decomposition import solve
 from planner.solve.design import Design, design_of
-from planner.solve.plans import relaxed_bound
+from planner.solve.plans import sizing_bound
 from planner.solve.pool import Pool
 from planner.solve.solution import Solution
 from planner.solve.stopping import Stop
@@ -26,6 +26,7 @@ from planner.whatif.difference import Difference, Span, difference
 
 Changes = tuple[str, ...]
 _FINEST_GAP = 1e-6
+_BOUND_SHARE = 0.2  # of the time the base case took, for one bound
 _STEP = (0.1, 0.5)  # a gap is made smaller by no more and no less than this
 
 
@@ -55,6 +56,11 @@ class Answer:
             return 0.0
         open_usd = abs(self.cost_usd - self.solution.forced_kusd * USD_PER_KUSD)
         return max(0.0, self.cost_usd - self.least_usd) / max(open_usd, 1e-6)
+
+    @property
+    def seconds(self) -> float:
+        """Time that the solve of the plan took; infinite where it is not known."""
+        return self.solution.seconds if self.solution is not None else float("inf")
 
     @property
     def span(self) -> Span:
@@ -88,6 +94,7 @@ class WhatIfs:
         self.solves = 0
         self._cases: dict[Changes, Case] = {}
         self._answers: dict[Changes, Answer] = {}
+        self._bounds: dict[Changes, float | None] = {}
         self._designs: list[Design] = []
 
     def case(self, changes: Changes = ()) -> Case:
@@ -112,10 +119,13 @@ class WhatIfs:
         In kUSD, GPUs or periods, by the first objective. Raises InputError.
         """
         case = self.case(changes)
-        try:
-            return relaxed_bound(case, self.pool, Stop(self.time_limit_s), self.trace)
-        except InfeasibleError:
-            return None
+        if changes not in self._bounds:
+            try:
+                limit_s = min(self.time_limit_s, _BOUND_SHARE * self.answer().seconds)
+                self._bounds[changes] = sizing_bound(case, self.pool, self.gap, Stop(limit_s), self.trace)
+            except InfeasibleError:
+                self._bounds[changes] = None
+        return self._bounds[changes]
 
     def difference(self, changes: Changes, before: Changes = (), *, seconds: float = 60.0) -> Difference:
         """What changed of the first objective: both answers solved more finely until it is sharp, or the time is up."""

@@ -158,9 +158,8 @@ def _ground(case: Case) -> Iterator[Move]:
         if most is not None:
             yield _more(words, "always", _step(most), "m2", _set(path, most + _step(most)))
     if site.noise is not None:
-        yield _more(
-            "noise at the fence", "always", 1, "dB(A)", (_set("site.noise.limit_dba", site.noise.limit_dba + 1),)
-        )
+        change = _set("site.noise.limit_dba", site.noise.limit_dba + 1)
+        yield _more("noise at the fence", "always", 1, "dB(A)", change)
     if site.on_site_fuel is not None and site.on_site_fuel.diesel_m3 is not None:
         most = site.on_site_fuel.diesel_m3
         change = _set("site.on_site_fuel.diesel_m3", most + _step(most))
