@@ -82,6 +82,7 @@ class _Engine(Plans):
         self.coarse = self.operation.long and not self.warm
         self.pooled = self.operation.long and len(self.plant.batteries) > 1
         self.tries = self.pooled and int(self.master.integer.sum()) <= _FEW_INTEGERS
+        self.told = bool(offered) and self.operation.told
         levels: list[Level] = []
         kind = self.case.input.objective.kind
         if kind != "min_cost":
@@ -138,10 +139,16 @@ class _Engine(Plans):
     def _relaxation(self) -> None:
         """Continuous sizing: first with prices of coarse blocks, then with the blocks themselves.
 
-        What other cases have taught makes the coarse blocks needless, and most of the others.
+        What other cases have taught makes the coarse blocks needless, and most of the others; where a plan of theirs is
+        offered too, whole plans near it teach more than rounds of the relaxation.
         """
         if self.warm and not self.pooled:
             self._recall()
+            self._live_through()
+            return
+        if self.told:
+            self.coupling.settling = False
+            self.lower = max(self.lower, self.size(relaxed=True).bound)
             self._live_through()
             return
         centre: Array | None = None
@@ -269,7 +276,8 @@ class _Engine(Plans):
         for number in range(_ROUNDS):
             if self.stop.due():
                 return
-            loose = _FIRST_LOOSER if number == 0 and int(self.master.integer.sum()) > _FEW_INTEGERS else 1.0
+            first = number == 0 and not self.told and int(self.master.integer.sum()) > _FEW_INTEGERS
+            loose = _FIRST_LOOSER if first else 1.0
             asked = loose * self._absolute_gap()
             if self.plant.events and self.best.point is not None:
                 asked = max(asked, _NEXT_SHARE * (self.best.cost - self.lower))

@@ -195,11 +195,24 @@ class Plans:
             self.report(progress)
 
 
-def sizing_bound(case: Case, pool: Pool, gap: float, stop: Stop, trace: Trace | None = None) -> float | None:
-    """What no plan can do better than, by the sizing in whole units with the cuts of the pool; None where it has none.
+@dataclass(frozen=True)
+class Bound:
+    """What no plan can do better than, by the sizing model with the cuts of a pool."""
 
-    Of the first objective: least cost in kUSD, most GPUs, or number of the first period. No block is solved, so the
-    less the pool knows of the case the weaker it is. gap: of the cost open to decision, to which it is solved.
+    relaxed: float  # by counts that need not be whole
+    whole: float | None  # in whole units; None where that was not solved in time
+
+    @property
+    def best(self) -> float:
+        """The sharper of the two."""
+        return self.relaxed if self.whole is None else self.whole
+
+
+def sizing_bound(case: Case, pool: Pool, gap: float, stop: Stop, trace: Trace | None = None) -> Bound | None:
+    """What no plan of a case can do better than, without solving a block; None where the case has no plan.
+
+    Of the first objective: least cost in kUSD, most GPUs, or number of the first period. The less the pool knows of the
+    case the weaker it is. gap: of the cost open to decision, to which the sizing is solved in whole units.
     """
     plans = Plans(case, gap, 1, None, stop, trace or Trace(), pool, reasons=False)
     name = next(iter(plans.sizing.levels))  # what comes before cost comes first
@@ -211,5 +224,9 @@ def sizing_bound(case: Case, pool: Pool, gap: float, stop: Stop, trace: Trace | 
     if relaxed.infeasible:
         return None
     plans.lower = relaxed.bound
-    whole = plans.size(relaxed=False, gap=0.0, absolute_gap=plans._absolute_gap() if name == "cost" else 0.5)
-    return None if whole.infeasible else sense * max(relaxed.bound, whole.bound) + constant
+    asked = plans._absolute_gap() if name == "cost" else 0.5
+    whole = plans.size(relaxed=False, gap=0.0, absolute_gap=asked)
+    if whole.infeasible:
+        return None
+    solved = whole.objective - whole.bound <= 1.01 * asked
+    return Bound(sense * relaxed.bound + constant, sense * whole.bound + constant if solved else None)

@@ -7,17 +7,19 @@ then solved anew, and their worth is an honest difference of two proven plans.
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from datetime import date
 
-from planner.errors import InputError
+from planner.errors import InputError, NoPlanError
+from planner.sizing.options import USD_PER_KUSD
 from planner.solve.solution import Solution
 from planner.whatif.difference import Difference
 from planner.whatif.engine import WhatIfs
 from planner.whatif.moves import Move, moves_of
 
+_RANKING_SHARE = 0.6  # of the time
+_LEAST_S = 5.0  # for one answer
 _NOTHING = 1e-7  # of the objective: what moves the sizing less does not hold the plan back
 
 
@@ -34,30 +36,36 @@ class Binding:
         return self.worth.per(self.move.amount)
 
 
-def binding_limits(whatifs: WhatIfs, *, limits: int = 8, seconds: float = 60.0) -> tuple[Binding, ...]:
-    """The limits whose move is worth most, the dearest first.
+def binding_limits(
+    whatifs: WhatIfs, *, limits: int = 8, seconds: float = 60.0
+) -> tuple[tuple[Binding, ...], tuple[str, ...]]:
+    """(the limits whose move is worth most, the dearest first; limits left out for want of time).
 
     limits: how many are solved anew. seconds: for all of them together; what is not sharp by then is an interval.
     """
-    base = whatifs.answer()
+    base, begin = whatifs.answer(), time.perf_counter()
     assert base.solution is not None
-    least = whatifs.bound()
     ranked: list[tuple[float, Move]] = []
+    left_out: list[str] = []
     for move in moves_of(whatifs.case(), ordered_at_once(base.solution)):
+        if time.perf_counter() - begin > _RANKING_SHARE * seconds:
+            left_out.append(f"{move.limit} {move.when}")
+            continue
         try:
-            moved = whatifs.bound(move.changes)
+            gain = abs(whatifs.estimate(move.changes))
         except InputError:  # nothing of the kind can be written, such as a coolant no rack takes
             continue
-        gain = math.inf if moved is None or least is None else abs(moved - least)
-        if gain > _NOTHING * max(1.0, abs(least or 0.0)):
+        if gain > _NOTHING * max(1.0, base.span.found / USD_PER_KUSD if whatifs.unit == "USD" else 1.0):
             ranked.append((gain, move))
     chosen = [move for _, move in sorted(ranked, key=lambda one: -one[0])[:limits]]
-    end = time.perf_counter() + seconds
     found = []
     for i, move in enumerate(chosen):
-        own = max(0.0, end - time.perf_counter()) / (len(chosen) - i)
-        found.append(Binding(move, gain_of(whatifs, move.changes, own)))
-    return tuple(sorted(found, key=lambda one: -abs(one.worth.found)))
+        own = max(0.0, begin + seconds - time.perf_counter()) / (len(chosen) - i)
+        try:
+            found.append(Binding(move, gain_of(whatifs, move.changes, max(own, _LEAST_S))))
+        except NoPlanError:
+            left_out.append(f"{move.limit} {move.when}")
+    return tuple(sorted(found, key=lambda one: -abs(one.worth.found))), tuple(left_out)
 
 
 def gain_of(whatifs: WhatIfs, changes: tuple[str, ...], seconds: float) -> Difference:

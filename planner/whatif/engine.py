@@ -14,10 +14,9 @@ from pathlib import Path
 from planner.case.case import Case, load_case
 from planner.errors import InfeasibleError, NoPlanError
 from planner.sizing.options import USD_PER_KUSD
-from planner.sizing.precheck import precheck
 from planner.solve.decomposition import solve
 from planner.solve.design import Design, design_of
-from planner.solve.plans import sizing_bound
+from planner.solve.plans import Bound, sizing_bound
 from planner.solve.pool import Pool
 from planner.solve.solution import Solution
 from planner.solve.stopping import Stop
@@ -94,7 +93,7 @@ class WhatIfs:
         self.solves = 0
         self._cases: dict[Changes, Case] = {}
         self._answers: dict[Changes, Answer] = {}
-        self._bounds: dict[Changes, float | None] = {}
+        self._bounds: dict[Changes, Bound | None] = {}
         self._designs: list[Design] = []
 
     def case(self, changes: Changes = ()) -> Case:
@@ -103,17 +102,19 @@ class WhatIfs:
             self._cases[changes] = load_case(self.path, [*self.changes, *changes], self.catalogs)
         return self._cases[changes]
 
-    def answer(self, changes: Changes = (), gap: float | None = None) -> Answer:
+    def answer(self, changes: Changes = (), gap: float | None = None, seconds: float | None = None) -> Answer:
         """The best plan of a changed case within a gap, or that it has none.
 
+        seconds: for a solve, where one is needed.
         Raises InputError, and NoPlanError where the time was up before there was a plan.
         """
         known, wanted = self._answers.get(changes), self.gap if gap is None else gap
         if known is None or known.gap_fraction > wanted:
-            known = self._answers[changes] = self._better(known, self._solve(changes, wanted, self.time_limit_s))
+            limit_s = self.time_limit_s if seconds is None else min(seconds, self.time_limit_s)
+            known = self._answers[changes] = self._better(known, self._solve(changes, wanted, limit_s))
         return known
 
-    def bound(self, changes: Changes = ()) -> float | None:
+    def bound(self, changes: Changes = ()) -> Bound | None:
         """What no plan of a changed case can do better than, without solving a block; None where it has no plan.
 
         In kUSD, GPUs or periods, by the first objective. Raises InputError.
@@ -127,11 +128,24 @@ class WhatIfs:
                 self._bounds[changes] = None
         return self._bounds[changes]
 
+    def estimate(self, changes: Changes) -> float:
+        """About what a change adds to the first objective, by bounds of the same kind; infinite where it has no plan.
+
+        In whole units where both were solved in time, else by the relaxation.
+        """
+        before, after = self.bound(), self.bound(changes)
+        if before is None or after is None:
+            return float("inf")
+        if before.whole is None or after.whole is None:
+            return after.relaxed - before.relaxed
+        return after.whole - before.whole
+
     def difference(self, changes: Changes, before: Changes = (), *, seconds: float = 60.0) -> Difference:
         """What changed of the first objective: both answers solved more finely until it is sharp, or the time is up."""
         end = time.perf_counter() + seconds
         while True:
-            pair = (self.answer(before), self.answer(changes))
+            left = max(0.0, end - time.perf_counter())
+            pair = (self.answer(before, seconds=left), self.answer(changes, seconds=left))
             found = difference(pair[0].span, pair[1].span, self.unit)
             wide = max(pair, key=lambda answer: answer.cost_usd - answer.least_usd if answer.solution else 0.0)
             left = end - time.perf_counter()
@@ -165,7 +179,6 @@ class WhatIfs:
         case = self.case(changes)
         self.solves += 1
         try:
-            precheck(case)
             found = solve(
                 case,
                 gap=gap,

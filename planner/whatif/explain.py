@@ -25,7 +25,7 @@ class Explanation:
     gain: str  # what worth is: money saved, GPUs more or months sooner
     limits: tuple[Binding, ...]
     items: tuple[NearMiss, ...]
-    left_out: tuple[str, ...]  # items not looked at for want of time
+    left_out: tuple[str, ...]  # limits and items not looked at for want of time
     solves: int
     seconds: float
 
@@ -86,10 +86,10 @@ def explain_feasible(whatifs: WhatIfs, *, limits: int = 8, items: int = 8, secon
     base = whatifs.answer()
     assert base.solution is not None
     left = 9.0 * base.solution.seconds if seconds is None else seconds
-    bound = binding_limits(whatifs, limits=limits, seconds=_BASE_SHARE * left) if limits else ()
+    bound, unseen = binding_limits(whatifs, limits=limits, seconds=_BASE_SHARE * left) if limits else ((), ())
     missed, left_out = near_misses(whatifs, items=items, seconds=_BASE_SHARE * left) if items else ((), ())
     took = time.perf_counter() - begin
-    return Explanation(whatifs.answer(), GAIN[whatifs.unit], bound, missed, left_out, whatifs.solves, took)
+    return Explanation(whatifs.answer(), GAIN[whatifs.unit], bound, missed, (*unseen, *left_out), whatifs.solves, took)
 
 
 def _per(binding: Binding) -> str:

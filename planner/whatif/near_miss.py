@@ -3,6 +3,8 @@
 The least cost z(price) of a case is concave in the price of an item, and flat from the price on at which it is not
 bought any more, where it is W, the least cost without the item. A plan that buys it costs C + D (price - its price),
 so it breaks even with W at its price + (W - C) / D; there the case is solved again, until no plan buys the item.
+Who is not bought at a quarter of its price, or not replaced at twice of it, is not near. What the sizing model with the
+cuts already known does not buy or replace at such a price is not solved there: its bound is proven.
 An item that must come sooner or be better is tried at its best first, and the change is halved from there.
 """
 
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from planner.case.item import Item
 from planner.errors import InputError
@@ -18,7 +21,9 @@ from planner.units import unit_of
 from planner.whatif.engine import Answer, WhatIfs
 
 _CLOSE = 0.05  # a break-even price is told within this
-_CHEAPEST = 0.01  # of the price: who is not bought then is bought at no price
+_CHEAPER = (0.5, 0.25)  # of the price
+_DEARER = 2.0
+_SEEN_SHARE = 0.1  # of the gap of the answers: what a change must save in the sizing model to be solved
 _TRIES = 8
 _SHARED = ("generation", "renewable", "battery")  # families that stand in for each other at no position of the chain
 _BEST_HEAT_RATE, _BTU_PER_KWH = 0.5, 3412.14  # the best tried: of its own, and no less than a kWh is
@@ -50,22 +55,26 @@ def near_misses(
 ) -> tuple[tuple[NearMiss, ...], tuple[str, ...]]:
     """(items by how little turns the decision on them, the nearest first; items left out for want of time).
 
-    seconds: for all of them together; the item at which they end is still looked at.
+    seconds: for all of them together; the item at which they end is still looked at. Only where cost is the objective:
+    where GPUs or a date come first, a price decides among plans of the same goal alone.
     """
     base, end = whatifs.answer(), time.perf_counter() + seconds
-    assert base.solution is not None
-    least = whatifs.bound()
+    solution = base.solution
+    assert solution is not None
+    if whatifs.unit != "USD":
+        return (), ()
+    seen = _SEEN_SHARE * whatifs.gap * (solution.upper_kusd - solution.forced_kusd)
     found: list[NearMiss] = []
     left_out: list[str] = []
     for item in _buyable(base):
         if time.perf_counter() > end:
             left_out.append(item.id)
             continue
-        if ordered_units(base.solution, item.id) > 1e-6:
-            found += _dearer(whatifs, base, item)
-        elif least is not None:
-            found += _cheaper(whatifs, base, item, least)
-            found += _otherwise(whatifs, item, least)
+        if ordered_units(solution, item.id) > 1e-6:
+            found += _dearer(whatifs, base, item, seen)
+        else:
+            found += _cheaper(whatifs, base, item, seen)
+            found += _otherwise(whatifs, item, seen)
     return tuple(sorted(found, key=lambda miss: miss.nearness)[:items]), tuple(left_out)
 
 
@@ -82,38 +91,46 @@ def price_field(item: Item) -> str:
     return "rental_usd_per_mw_month" if item.tenure == "rented" else "price_usd"
 
 
-def _dearer(whatifs: WhatIfs, base: Answer, item: Item) -> list[NearMiss]:
+def _dearer(whatifs: WhatIfs, base: Answer, item: Item, seen: float) -> list[NearMiss]:
     """The price at which an item falls out of the plan."""
     assert base.solution is not None
     if not _rivals(base, item):
         return []
+    field, units = price_field(item), ordered_units(base.solution, item.id)
+    none, now = f"supply.{item.id}={{}}", item.get(field)
+    miss = partial(NearMiss, item.id, units, field, unit_of(field), now)
     try:
-        without = whatifs.answer((f"supply.{item.id}={{}}",))
+        if whatifs.bound((none,)) is None:
+            return [miss(None, None, "nothing can take its place", none)]
+        dear = _DEARER * now
+        dearer = whatifs.estimate((_price(item, dear),))
     except InputError:
         return []
-    field, units = price_field(item), ordered_units(base.solution, item.id)
-    now = item.get(field)
+    more = (_DEARER - 1.0) * spent_kusd(base.solution, item.id)
+    if dearer >= more - seen and units >= 1:
+        return [miss(dear, None, f"stays at {_DEARER:g} times its price", _price(item, dear))]
+    without = whatifs.answer((none,))
     if without.solution is None:
-        words = "nothing can take its place"
-        return [NearMiss(item.id, units, field, unit_of(field), now, None, None, words, f"supply.{item.id}={{}}")]
+        return [miss(None, None, "nothing can take its place", none)]
     bought, out = _break_even(whatifs, item, base, without)
     instead = _replaced_by(base, without, item)
-    words = f"falls out{f', replaced by {instead}' if instead else ''}"
-    return [NearMiss(item.id, units, field, unit_of(field), now, bought, out, words, _price(item, out))]
+    return [miss(bought, out, f"falls out{f', replaced by {instead}' if instead else ''}", _price(item, out))]
 
 
-def _cheaper(whatifs: WhatIfs, base: Answer, item: Item, least: float) -> list[NearMiss]:
+def _cheaper(whatifs: WhatIfs, base: Answer, item: Item, seen: float) -> list[NearMiss]:
     """The price at which an item comes into the plan."""
     field = price_field(item)
     now = item.get(field)
-    low = _price(item, _CHEAPEST * now)
-    bound = whatifs.bound((low,))
-    start = None if bound is None or bound >= least - 1e-6 * abs(least) else whatifs.answer((low,))
-    if start is None or start.solution is None or ordered_units(start.solution, item.id) <= 1e-6:
-        words = f"not bought at {_CHEAPEST:.0%} of its price either"
-        return [NearMiss(item.id, 0.0, field, unit_of(field), now, None, now, words, low)]
-    bought, out = _break_even(whatifs, item, start, base)
-    return [NearMiss(item.id, 0.0, field, unit_of(field), now, bought, out, "comes in", _price(item, bought))]
+    miss = partial(NearMiss, item.id, 0.0, field, unit_of(field), now)
+    for share in _CHEAPER:
+        low = _price(item, share * now)
+        if whatifs.estimate((low,)) >= -seen:
+            continue
+        start = whatifs.answer((low,))
+        if start.solution is not None and ordered_units(start.solution, item.id) > 1e-6:
+            bought, out = _break_even(whatifs, item, start, base)
+            return [miss(bought, out, "comes in", _price(item, bought))]
+    return [miss(None, share * now, f"not bought at {share:.0%} of its price either", low)]
 
 
 def _break_even(whatifs: WhatIfs, item: Item, bought: Answer, without: Answer) -> tuple[float, float]:
@@ -131,15 +148,14 @@ def _break_even(whatifs: WhatIfs, item: Item, bought: Answer, without: Answer) -
     return even, float("inf")
 
 
-def _otherwise(whatifs: WhatIfs, item: Item, least: float) -> list[NearMiss]:
+def _otherwise(whatifs: WhatIfs, item: Item, seen: float) -> list[NearMiss]:
     """How much sooner or better an item that is not bought would have to be."""
     found = []
     for field, best, words in _figures(item):
         now = item.get(field)
         at_best = (f"catalog.{item.id}.{field}={best:.12g}",)
         try:
-            bound = whatifs.bound(at_best)
-            if bound is None or bound >= least - 1e-6 * abs(least) or not _bought(whatifs, item, at_best):
+            if whatifs.estimate(at_best) >= -seen or not _bought(whatifs, item, at_best):
                 continue
         except InputError:
             continue

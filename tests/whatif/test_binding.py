@@ -17,7 +17,8 @@ TWIN = ENGINE | {"id": "own_twin", "class": "own_twin", "price_usd": 1.25 * ENGI
 
 def test_the_grid_binds_and_the_land_does_not(make_case: Make) -> None:
     whatifs = whatifs_of(site(make_case, {"site": {"land_m2": 1e6, "hall": {"yard_m2": 1e4}}}))
-    found = binding_limits(whatifs)
+    found, left_out = binding_limits(whatifs)
+    assert not left_out
     assert [b.move.limit for b in found] == ["grid connection"]
     assert found[0].move.changes == ("site.grid.interconnection[0].mw=9",)
     worth = found[0].worth
@@ -28,7 +29,7 @@ def test_the_grid_binds_and_the_land_does_not(make_case: Make) -> None:
 def test_a_yard_without_room_for_the_engine_binds(make_case: Make) -> None:
     """An engine takes 1 m2: without it the load is not served, so its worth is that there is a plan at all."""
     whatifs = whatifs_of(site(make_case, {"site": {"hall": {"yard_m2": 1}}}))
-    assert "yard" not in [b.move.limit for b in binding_limits(whatifs)]
+    assert "yard" not in [b.move.limit for b in binding_limits(whatifs)[0]]
     assert whatifs.answer(("site.hall.yard_m2=0.5",)).solution is None
 
 
