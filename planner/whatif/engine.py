@@ -25,7 +25,7 @@ from planner.whatif.difference import Difference, Span, difference
 
 Changes = tuple[str, ...]
 _FINEST_GAP = 1e-6
-_BOUND_SHARE = 0.2  # of the time the base case took, for one bound
+_BOUND_S, _BOUND_SHARE = 5.0, 0.2  # for one bound: seconds, or of the time the base case took, if that is more
 _STEP = (0.1, 0.5)  # a gap is made smaller by no more and no less than this
 
 
@@ -122,7 +122,7 @@ class WhatIfs:
         case = self.case(changes)
         if changes not in self._bounds:
             try:
-                limit_s = min(self.time_limit_s, _BOUND_SHARE * self.answer().seconds)
+                limit_s = min(self.time_limit_s, max(_BOUND_S, _BOUND_SHARE * self.answer().seconds))
                 self._bounds[changes] = sizing_bound(case, self.pool, self.gap, Stop(limit_s), self.trace)
             except InfeasibleError:
                 self._bounds[changes] = None
