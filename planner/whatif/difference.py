@@ -73,9 +73,9 @@ class Difference:
         >>> print(Difference(12.4e6, 11.9e6, 12.9e6, "USD"))
         12.4 M$ (11.9 to 12.9)
         >>> print(Difference(1.5e6, 1.0e6, 2.0e6, "USD"), Difference(0.05e6, -0.1e6, 0.2e6, "USD"), sep="; ")
-        1.0 to 2.0 M$; below resolution (-0.10 to 0.20 M$)
-        >>> print(Difference(144, 144, 144, "GPUs"), Difference(float("-inf"), float("-inf"), float("-inf"), "USD"))
-        144 GPUs no plan without it
+        1.00 to 2.00 M$; below resolution (-0.100 to 0.200 M$)
+        >>> print(Difference(144, 144, 144, "GPUs"), Difference(math.inf, math.inf, math.inf, "USD"), sep="; ")
+        144 GPUs; no plan
         """
         if not self.settled:
             return "no plan"
@@ -107,8 +107,8 @@ def _scale(largest: float, unit: str) -> tuple[float, str]:
 
 
 def _digits(values: list[float]) -> int:
-    """Decimals that tell the ends apart, three figures of the largest at least one of them."""
+    """Decimals that leave three figures of the largest."""
     largest = max(abs(value) for value in values)
     if all(value == round(value) for value in values):
         return 0
-    return max(0, min(3, 1 - math.floor(math.log10(largest)))) if largest >= 0.01 else 3
+    return max(0, min(3, 2 - math.floor(math.log10(largest)))) if largest >= 0.01 else 3

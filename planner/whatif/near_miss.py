@@ -66,11 +66,13 @@ def near_misses(
     seen = _SEEN_SHARE * whatifs.gap * (solution.upper_kusd - solution.forced_kusd)
     found: list[NearMiss] = []
     left_out: list[str] = []
-    for item in _buyable(base):
+    buyable = _buyable(base)
+    for item in (*buyable, *_too_late(base, buyable)):
         if time.perf_counter() > end:
             left_out.append(item.id)
-            continue
-        if ordered_units(solution, item.id) > 1e-6:
+        elif item not in buyable:
+            found += _otherwise(whatifs, item, seen, ("lead_time_weeks",))
+        elif ordered_units(solution, item.id) > 1e-6:
             found += _dearer(whatifs, base, item, seen)
         else:
             found += _cheaper(whatifs, base, item, seen)
@@ -84,6 +86,14 @@ def _buyable(base: Answer) -> list[Item]:
     options = base.solution.sizing.options
     items = {o.item.id: o.item for o in options if o.buyable}
     return sorted(items.values(), key=lambda item: -spent_kusd(base.solution, item.id) if base.solution else 0.0)
+
+
+def _too_late(base: Answer, buyable: list[Item]) -> list[Item]:
+    """Candidates that no order brings in time."""
+    assert base.solution is not None
+    named = {name for of in base.case.candidates.values() for name in of}
+    late = {o.item.id: o.item for o in base.solution.sizing.options if o.item.id in named and o.item not in buyable}
+    return list(late.values())
 
 
 def price_field(item: Item) -> str:
@@ -148,10 +158,10 @@ def _break_even(whatifs: WhatIfs, item: Item, bought: Answer, without: Answer) -
     return even, float("inf")
 
 
-def _otherwise(whatifs: WhatIfs, item: Item, seen: float) -> list[NearMiss]:
-    """How much sooner or better an item that is not bought would have to be."""
+def _otherwise(whatifs: WhatIfs, item: Item, seen: float, only: tuple[str, ...] = ()) -> list[NearMiss]:
+    """How much sooner or better an item that is not bought would have to be. only: these figures; without, all."""
     found = []
-    for field, best, words in _figures(item):
+    for field, best, words in (figure for figure in _figures(item) if not only or figure[0] in only):
         now = item.get(field)
         at_best = (f"catalog.{item.id}.{field}={best:.12g}",)
         try:

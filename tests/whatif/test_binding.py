@@ -7,12 +7,14 @@ from datetime import date
 import pytest
 
 from planner.whatif.binding import binding_limits
+from planner.whatif.difference import Difference
 from planner.whatif.moves import moves_of
 from planner.whatif.near_miss import near_misses
 from tests.own import ENGINE
 from tests.whatif.made import ENGINE_USD, Make, site, whatifs_of, worth_of_power_usd
 
 TWIN = ENGINE | {"id": "own_twin", "class": "own_twin", "price_usd": 1.25 * ENGINE_USD}
+CHEAP = {"price_usd": 1e5}  # saves more in a year than it costs
 
 
 def test_the_grid_binds_and_the_land_does_not(make_case: Make) -> None:
@@ -44,6 +46,44 @@ def test_an_item_dearer_than_its_twin_misses_by_what_it_is_dearer(make_case: Mak
     assert own.units == 1
     assert own.bought_at == pytest.approx(TWIN["price_usd"], rel=1e-3)
     assert own.words == "falls out, replaced by 1 own_twin"
+
+
+def test_an_item_that_comes_too_late_misses_by_its_lead_time(make_case: Make) -> None:
+    """A new engine serves from 2028-01-01 at the latest, 52.1 weeks after the start: at 60 weeks it never does."""
+    late = ENGINE | {"id": "own_late", "class": "own_late", "heat_rate_btu_per_kwh_hhv": 4000, "lead_time_weeks": 60}
+    case = site(make_case, {"candidates": {"generation": ["own_engine", "own_late"]}}, items=[ENGINE, late | CHEAP])
+    found = {(miss.item, miss.figure): miss for miss in near_misses(whatifs_of(case, gap=1e-5))[0]}
+    miss = found["own_late", "lead_time_weeks"]
+    assert miss.bought_at is not None
+    assert miss.not_at is not None
+    assert miss.bought_at <= 365 / 7 < miss.not_at
+    assert miss.not_at - miss.bought_at <= 0.05 * 60 + 1e-9
+
+
+def test_one_rack_more_is_72_gpus_more(make_case: Make) -> None:
+    """Most GPUs with 10 racks supplied: a rack more is 72 GPUs more, and a megawatt of grid none."""
+    case = make_case(
+        {
+            "target": {"milestones": [{"gpus": 7200, "by": "2028-05-01"}]},
+            "objective": {"max_gpus": "2028-05-01"},
+            "supply": {"nvidia_gb300_nvl72": {"2027Q4": 10}},
+            "budget": [{"by": "2028-05-01", "usd": 9.0e8}],
+        }
+    )
+    whatifs = whatifs_of(case)
+    found, _ = binding_limits(whatifs)
+    assert whatifs.answer().span.found == 720
+    worth = {b.move.limit: b.worth for b in found}
+    assert worth["supply of nvidia_gb300_nvl72"] == Difference(72, 72, 72, "GPUs")
+    assert "grid connection" not in worth
+    assert near_misses(whatifs) == ((), ())
+
+
+def test_the_estimate_that_ranks_is_close(make_case: Make) -> None:
+    """The sizing model with the cuts of one solve knows what a megawatt is worth before it is solved."""
+    whatifs = whatifs_of(site(make_case), gap=1e-5)
+    estimate = whatifs.estimate(("site.grid.interconnection[0].mw=9",))
+    assert -1e3 * estimate == pytest.approx(worth_of_power_usd(35.0), rel=5e-3)
 
 
 def test_moves_by_hand(make_case: Make) -> None:
