@@ -19,7 +19,7 @@ from planner.whatif.engine import WhatIfs
 from planner.whatif.moves import Move, moves_of
 
 _RANKING_SHARE = 0.6  # of the time
-_LEAST_S = 5.0  # for one answer
+_LEAST_S, _LEAST_SHARE = 5.0, 0.5  # for one answer: seconds, or of the time the base case took, if that is more
 _NOTHING = 1e-7  # of the objective: what moves the sizing less does not hold the plan back
 
 
@@ -62,7 +62,7 @@ def binding_limits(
     for i, move in enumerate(chosen):
         own = max(0.0, begin + seconds - time.perf_counter()) / (len(chosen) - i)
         try:
-            found.append(Binding(move, gain_of(whatifs, move.changes, max(own, _LEAST_S))))
+            found.append(Binding(move, gain_of(whatifs, move.changes, max(own, _LEAST_S, _LEAST_SHARE * base.seconds))))
         except NoPlanError:
             left_out.append(f"{move.limit} {move.when}")
     return tuple(sorted(found, key=lambda one: -abs(one.worth.found))), tuple(left_out)
