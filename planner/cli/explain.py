@@ -32,14 +32,19 @@ def explain(
     planner explain examples/carolina
     planner explain site/case.yaml --objective max_gpus=2028-12-31 --limits 12 --json why.json
     """
-    load(case, objective, overrides, catalog)
+    loaded = load(case, objective, overrides, catalog)
     if json is not None and (json.is_dir() or not json.absolute().parent.is_dir()):
         raise refuse("--json", str(json), "is no file in a folder that exists", "choose another place")
     from planner.report.explain import print_table, write_data
+    from planner.sizing.precheck import precheck
+    from planner.solve.decomposition import solve
     from planner.whatif.engine import WhatIfs
     from planner.whatif.explain import ITEM_HEADS, LIMIT_HEADS, explain_feasible
 
     whatifs = WhatIfs(case, changes_of(objective, overrides), list(catalog or []), gap=gap, threads=threads)
+    precheck(loaded)
+    if whatifs.answer().solution is None:
+        solve(loaded, threads=threads)  # raises InfeasibleError with the limits in the way
     found = explain_feasible(whatifs, limits=limits, items=items, seconds=time_limit)
     nothing = "no limit holds the plan back"
     print_table(f"Binding limits: {found.gain}", LIMIT_HEADS, found.limit_rows, nothing)

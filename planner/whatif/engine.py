@@ -25,7 +25,8 @@ from planner.whatif.difference import Difference, Span, difference
 
 Changes = tuple[str, ...]
 _FINEST_GAP = 1e-6
-_BOUND_S, _BOUND_SHARE = 5.0, 0.2  # for one bound: seconds, or of the time the base case took, if that is more
+_LEAST_S = 5.0  # for anything that is solved
+_BOUND_SHARE = 0.2  # of the time the base case took, for one bound
 _STEP = (0.1, 0.5)  # a gap is made smaller by no more and no less than this
 
 
@@ -86,11 +87,14 @@ class WhatIfs:
         time_limit_s: float = 600.0,
         trace: Trace | None = None,
     ) -> None:
-        """changes, catalogs: of the base case. gap, time_limit_s: of every answer."""
+        """changes, catalogs: of the base case. gap, time_limit_s: of every answer.
+
+        A solve ends at `until` too, but is given a few seconds at least.
+        """
         self.path, self.changes, self.catalogs = path, tuple(changes), tuple(catalogs)
         self.gap, self.threads, self.time_limit_s = gap, threads, time_limit_s
         self.trace, self.pool = trace or Trace(), Pool()
-        self.solves = 0
+        self.solves, self.until = 0, float("inf")  # until: by the clock of time.perf_counter()
         self._cases: dict[Changes, Case] = {}
         self._answers: dict[Changes, Answer] = {}
         self._bounds: dict[Changes, Bound | None] = {}
@@ -122,7 +126,7 @@ class WhatIfs:
         case = self.case(changes)
         if changes not in self._bounds:
             try:
-                limit_s = min(self.time_limit_s, max(_BOUND_S, _BOUND_SHARE * self.answer().seconds))
+                limit_s = min(self.time_limit_s, max(_LEAST_S, _BOUND_SHARE * self.answer().seconds))
                 self._bounds[changes] = sizing_bound(case, self.pool, self.gap, Stop(limit_s), self.trace)
             except InfeasibleError:
                 self._bounds[changes] = None
@@ -178,6 +182,7 @@ class WhatIfs:
         """One solve; None where the time was up before it had a plan and the case has one already."""
         case = self.case(changes)
         self.solves += 1
+        seconds = min(seconds, max(_LEAST_S, self.until - time.perf_counter()))
         try:
             found = solve(
                 case,

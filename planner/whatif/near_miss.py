@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from planner.case.item import Item
-from planner.errors import InputError
+from planner.errors import InputError, NoPlanError
 from planner.solve.design import ordered_units, spent_kusd
 from planner.units import unit_of
 from planner.whatif.engine import Answer, WhatIfs
@@ -55,8 +55,8 @@ def near_misses(
 ) -> tuple[tuple[NearMiss, ...], tuple[str, ...]]:
     """(items by how little turns the decision on them, the nearest first; items left out for want of time).
 
-    seconds: for all of them together; the item at which they end is still looked at. Only where cost is the objective:
-    where GPUs or a date come first, a price decides among plans of the same goal alone.
+    seconds: for all of them together. Only where cost is the objective: where GPUs or a date come first, a price
+    decides among plans of the same goal alone.
     """
     base, end = whatifs.answer(), time.perf_counter() + seconds
     solution = base.solution
@@ -67,16 +67,21 @@ def near_misses(
     found: list[NearMiss] = []
     left_out: list[str] = []
     buyable = _buyable(base)
+    whatifs.until = end
     for item in (*buyable, *_too_late(base, buyable)):
-        if time.perf_counter() > end:
+        try:
+            if time.perf_counter() > end:
+                left_out.append(item.id)
+            elif item not in buyable:
+                found += _otherwise(whatifs, item, seen, ("lead_time_weeks",))
+            elif ordered_units(solution, item.id) > 1e-6:
+                found += _dearer(whatifs, base, item, seen)
+            else:
+                found += _cheaper(whatifs, base, item, seen)
+                found += _otherwise(whatifs, item, seen)
+        except NoPlanError:  # the time was up in the middle of it
             left_out.append(item.id)
-        elif item not in buyable:
-            found += _otherwise(whatifs, item, seen, ("lead_time_weeks",))
-        elif ordered_units(solution, item.id) > 1e-6:
-            found += _dearer(whatifs, base, item, seen)
-        else:
-            found += _cheaper(whatifs, base, item, seen)
-            found += _otherwise(whatifs, item, seen)
+    whatifs.until = float("inf")
     return tuple(sorted(found, key=lambda miss: miss.nearness)[:items]), tuple(left_out)
 
 

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from planner.cli.main import app
+from planner.errors import InfeasibleError
 from planner.whatif.explain import explain_feasible
 from tests.whatif.made import Make, site, whatifs_of, worth_of_power_usd
 
@@ -45,3 +46,11 @@ def test_the_command(make_case: Make, tmp_path: Path, suffix: str) -> None:
         rows = list(csv.reader(text.splitlines()))
         assert rows[0][0] == "limit"
         assert rows[1][0] == "grid connection"
+
+
+def test_a_case_without_a_plan_says_what_is_in_the_way(make_case: Make) -> None:
+    case = site(make_case, {"candidates": {"generation": None}})
+    told = CliRunner().invoke(app, ["explain", str(case.path)])
+    assert isinstance(told.exception, InfeasibleError)
+    assert [shortfall.limit for shortfall in told.exception.shortfalls] == ["grid connection"]
+    assert told.exception.shortfalls[0].amount == pytest.approx(2.0)
