@@ -260,7 +260,11 @@ class Timeline:
 
     def middle(self, month: int) -> date:
         """Middle of a month, when its bills are taken as paid."""
-        return self.first_day(month) + timedelta(days=14)
+        return self._middles[month]
+
+    @cached_property
+    def _middles(self) -> tuple[date, ...]:
+        return tuple(self.first_day(month) + timedelta(days=14) for month in self.months)
 
 
 @dataclass(frozen=True)

@@ -13,57 +13,39 @@ least cost of compute that every plan must buy is left out of it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from pyomo.common.errors import InfeasibleConstraintException
 
 from planner.case.case import Case
 from planner.errors import InfeasibleError, NoPlanError
-from planner.operation.blocks import Plant, plant_of
 from planner.operation.evaluate import Value
 from planner.operation.solver import Stopped
-from planner.sizing.dates import Dates, dates_of
-from planner.sizing.model import build_sizing
 from planner.sizing.options import USD_PER_KUSD
-from planner.solve.coupling import Coupling
+from planner.solve.design import Design
 from planner.solve.infeasible import explain
-from planner.solve.master import Master, MasterResult
-from planner.solve.operating import Operation
+from planner.solve.plans import Best, Plans
 from planner.solve.pool import Pool
-from planner.solve.rentals import settle_rent
 from planner.solve.replays import failing_starts
-from planner.solve.settle import settle
 from planner.solve.sharing import shared_out
 from planner.solve.solution import Level, Progress, Solution
-from planner.solve.states import State, event_states, states_of
+from planner.solve.states import State, event_states
 from planner.solve.stopping import Stop
 from planner.solve.trace import Trace
 
 Array = NDArray[np.float64]
 _COARSE_STEPS_H = (8, 2)
-_MIXED_SHARE = 0.5  # of a sizing solve's gap: what blocks not solved at a point may add to its cost
 _RELAXED_ROUNDS = 40
 _HOURLY_ROUNDS = 40
 _EVENT_ROUNDS = 60
 _STALLED_ROUNDS = 2
-_FINEST_GAP = 1e-8  # what is asked below it lies within the solver's tolerances, and counts as it
 _FIRST_LOOSER = 20.0  # gap of the first of many: what its plan costs to run is not known yet
 _NEXT_SHARE = 0.1  # of the gap still open: what a sizing solve may leave, as the next plans teach more of events
 _FEW_INTEGERS = 200  # whose sizing is solved faster than a round of blocks
 _ROUNDS = 200
-
-
-@dataclass
-class _Best:
-    cost: float  # after the integer check
-    point: Array | None
-    values: dict[State, Value] = field(default_factory=dict)
-    links: dict[State, Array] = field(default_factory=dict)
 
 
 def solve(
@@ -78,63 +60,31 @@ def solve(
     pool: Pool | None = None,
     dispatch: bool = True,
     reasons: bool = True,
+    offered: Sequence[Design] = (),
 ) -> Solution:
     """Find a plan within `gap` of the best possible, on every hour.
 
     stop: replaces the time limit by limits of its own, and can be asked to stop from elsewhere.
     pool: what earlier solves have learnt, shared and added to. dispatch: run every state of the plan found, or
     leave those known well enough at the mix of stored dispatches that proves their cost. reasons: of a case without a
-    plan, find the limits in the way; else the error names none.
+    plan, find the limits in the way; else the error names none. offered: designs of plans of other cases; where one is
+    still possible, the plan found costs no more.
     Raises InfeasibleError with the limits in the way, or NoPlanError when it must stop before there is a plan.
     """
     stop, trace, pool = stop or Stop(time_limit), trace or Trace(), pool or Pool()
-    return _Engine(case, gap, threads, report, stop, trace, pool, reasons).run(dispatch)
+    return _Engine(case, gap, threads, report, stop, trace, pool, reasons).run(dispatch, offered)
 
 
-class _Engine:
-    def __init__(
-        self,
-        case: Case,
-        gap: float,
-        threads: int,
-        report: Callable[[Progress], None] | None,
-        stop: Stop,
-        trace: Trace,
-        pool: Pool,
-        reasons: bool,
-    ) -> None:
-        self.case, self.gap, self.threads, self.report = case, max(gap, _FINEST_GAP), threads, report
-        self.stop, self.trace, self.reasons = stop, trace, reasons
-        self.begin = time.perf_counter()
-        self.plant: Plant = plant_of(case)
-        self.known = pool
-        self.operation = Operation(self.plant, pool, stop, trace, threads)
-        self._size(dates_of(self.plant))
-        self._add_states((*states_of(case), *event_states(self.plant)))
-        self.lower, self.best, self.rounds = -np.inf, _Best(np.inf, None), 0
-        self.linear = np.inf  # least cost of a plan before the integer check
+class _Engine(Plans):
+    """The rounds of a solve."""
+
+    def run(self, dispatch: bool, offered: Sequence[Design]) -> Solution:
         self.warm = self.operation.warm
         self.coarse = self.operation.long and not self.warm
         self.pooled = self.operation.long and len(self.plant.batteries) > 1
         self.shares = bool(self.plant.caps) and not any(m.committed for m in self.plant.generators)
         self.tries = self.pooled and int(self.master.integer.sum()) <= _FEW_INTEGERS
-
-    def _size(self, dates: Dates) -> None:
-        """The sizing model with choices in the periods that matter."""
-        wanted = self.case.input.objective.kind != "max_gpus"
-        self.sizing = build_sizing(self.plant, milestones=wanted, dates=dates)
-        try:
-            self.master = Master(self.sizing, stop=self.stop, trace=self.trace)
-        except InfeasibleConstraintException:  # a limit already broken by what is committed
-            raise (explain(self.plant) if self.reasons else InfeasibleError()) from None
-        self.coupling = Coupling(self.sizing, self.master, self.operation.pool, self.known.fill)
-        self.coupling.add(self.operation.states)
-
-    def _add_states(self, states: tuple[State, ...]) -> None:
-        self.operation.add(states)
-        self.coupling.add(states)
-
-    def run(self, dispatch: bool) -> Solution:
+        self.told = bool(offered) and self.operation.told
         levels: list[Level] = []
         kind = self.case.input.objective.kind
         if kind != "min_cost":
@@ -142,17 +92,19 @@ class _Engine:
         # A plan that reached the first goal is already a plan: it is what a time limit leaves.
         self.lower, reached = -np.inf, (self.sizing, self.master, self.coupling, self.best)
         if kind == "earliest":  # now that the date is known, fewer periods matter
-            self._size(dates_of(self.plant, round(levels[0].value)))
+            self._size(round(levels[0].value))
             self._hold("date", levels[0].value)
-            self.best = _Best(np.inf, None)
+            self.best = Best(np.inf, None)
         self.master.minimise(self.coupling.gradient)
         with suppress(Stopped):
             if kind == "min_cost":
                 self._relaxation()
             else:
                 with self.stop.held():  # the plan at hand needs a bound, however little time is left
-                    self.lower = self._master(relaxed=True).bound
-            self._integers()
+                    self.lower = self.size(relaxed=True).bound
+            self._offer(offered)
+            if not (offered and self._closed()):
+                self._integers()
             if dispatch:
                 self._dispatch()
         if self.best.point is None:
@@ -187,10 +139,16 @@ class _Engine:
     def _relaxation(self) -> None:
         """Continuous sizing: first with prices of coarse blocks, then with the blocks themselves.
 
-        What other cases have taught makes the coarse blocks needless, and most of the others.
+        What other cases have taught makes the coarse blocks needless, and most of the others; where a plan of theirs is
+        offered too, whole plans near it teach more than rounds of the relaxation.
         """
         if self.warm and not self.pooled:
             self._recall()
+            self._live_through()
+            return
+        if self.told:
+            self.coupling.settling = False
+            self.lower = max(self.lower, self.size(relaxed=True).bound)
             self._live_through()
             return
         centre: Array | None = None
@@ -216,7 +174,7 @@ class _Engine:
             self.master.fix(counts, whole[counts].round())
         try:
             for number in range(_EVENT_ROUNDS):
-                result = self._master(relaxed=whole is None, absolute_gap=self._absolute_gap())
+                result = self.size(relaxed=whole is None, absolute_gap=self._absolute_gap())
                 if result.point is None or self.stop.due():
                     return None
                 stalled = result.bound <= self.lower + self._absolute_gap()
@@ -248,7 +206,7 @@ class _Engine:
         """Rounds of the continuous sizing in which only the blocks are solved whose cost is not known well enough."""
         self.coupling.settling = False
         for _ in range(_HOURLY_ROUNDS):
-            result = self._master(relaxed=True)
+            result = self.size(relaxed=True)
             if result.point is None or self.stop.due():
                 return
             stalled = result.bound <= self.lower + self._absolute_gap()
@@ -276,7 +234,7 @@ class _Engine:
         """
         best, stalled = np.inf, 0
         for number in range(rounds):
-            result = self._master(relaxed=True)
+            result = self.size(relaxed=True)
             if result.point is None:
                 break
             # A bound that has stopped moving is left to what comes next.
@@ -317,11 +275,12 @@ class _Engine:
         for number in range(_ROUNDS):
             if self.stop.due():
                 return
-            loose = _FIRST_LOOSER if number == 0 and int(self.master.integer.sum()) > _FEW_INTEGERS else 1.0
+            first = number == 0 and not self.told and int(self.master.integer.sum()) > _FEW_INTEGERS
+            loose = _FIRST_LOOSER if first else 1.0
             asked = loose * self._absolute_gap()
             if self.plant.events and self.best.point is not None:
                 asked = max(asked, _NEXT_SHARE * (self.best.cost - self.lower))
-            result = self._master(relaxed=False, gap=0.0, absolute_gap=asked)
+            result = self.size(relaxed=False, gap=0.0, absolute_gap=asked)
             if result.infeasible:
                 self._infeasible()
             self.lower = max(self.lower, result.bound)
@@ -364,7 +323,7 @@ class _Engine:
         for _ in range(_ROUNDS):
             if self.stop.due():
                 raise self.stop.no_plan()
-            result = self._master(relaxed=False, gap=0.0, absolute_gap=0.5)
+            result = self.size(relaxed=False, gap=0.0, absolute_gap=0.5)
             if result.infeasible:
                 self._infeasible()
             if result.point is None:
@@ -388,14 +347,7 @@ class _Engine:
         low, high = (goal - 1e-6, np.inf) if name == "gpus" else (-np.inf, goal + 1e-6)
         self.master.add_row(low, high, columns, gradient[columns])
 
-    def _master(self, *, relaxed: bool, gap: float = 1e-4, absolute_gap: float = 1e-6) -> MasterResult:
-        """Solve the sizing model, adding pool cuts until its point violates none."""
-        while True:
-            result = self.master.solve(relaxed=relaxed, gap=gap, absolute_gap=absolute_gap, start=self.best.point)
-            if result.point is None or not relaxed:
-                return result
-            if not self.coupling.separate(result.point, self.coupling.links(result.point)):
-                return result
+    # -- steps ---------------------------------------------------------------------------------------------
 
     def _try_plan(self, point: Array) -> tuple[dict[State, Value], dict[State, Array]]:
         """Evaluate an integer plan; where it fails, once more with other batteries or other shares of a year."""
@@ -405,7 +357,7 @@ class _Engine:
         if not failed or not (by_event or self.shares):
             return values, links
         self.coupling.learn(values, links)
-        parts = (self.master, self.coupling, self.operation, point, partial(self._master, relaxed=True))
+        parts = (self.master, self.coupling, self.operation, point, partial(self.size, relaxed=True))
         saved = self._live_through(point) if by_event else shared_out(*parts, self.best.cost)
         return (values, links) if saved is None else self._evaluate_plan(saved)
 
@@ -421,79 +373,9 @@ class _Engine:
             self.coupling.learn(values, links)
         return self.coupling.cuts > before
 
-    def _evaluate_plan(self, point: Array, *, settled: bool = True) -> tuple[dict[State, Value], dict[State, Array]]:
-        """Evaluate an integer plan; keep it when it can be run, keeps its budgets and is the best so far."""
-        rounded = np.where(self.master.integer, np.round(point), point)
-        rounded = (self.coupling.with_settled_charge if settled else self.coupling.with_all_allowed)(rounded)
-        while True:
-            links = self.coupling.links(rounded)
-            with self.stop.held(self.best.point is None):  # what may be the only plan is evaluated to its end
-                values = self.operation.near(links, self.coupling.weights, self._allowed(rounded, links))
-            if not all(value.feasible for value in values.values()):
-                return values, links
-            found = self._plan(rounded, values, links)
-            if not self._within_budget(found):  # perhaps by what the mix of dispatches adds alone
-                values |= self.operation.exact(self.operation.unsolved(links))
-                found = self._plan(rounded, values, links)
-            if found.cost >= self.best.cost or not self._within_budget(found):
-                return values, links
-            failing = failing_starts(self.plant, links)
-            if not failing:
-                self._keep(found, rounded, values, links)
-                return values, links
-            self._add_states(event_states(self.plant, failing))
-
-    def _keep(self, found: _Best, point: Array, values: dict[State, Value], links: dict[State, Array]) -> None:
-        """Put a plan that may become the best through the integer check, and keep it if it does."""
-        self.linear = min(self.linear, found.cost)
-        with self.stop.held(self.best.point is None):
-            found = self._plan(point, self.operation.checked(values, links), links)
-        if found.cost < self.best.cost and self._within_budget(found):
-            self.best = found
-
-    def _plan(self, point: Array, values: dict[State, Value], links: dict[State, Array]) -> _Best:
-        """A plan with its true costs."""
-        point = settle_rent(self.sizing, self.master, point)
-        point, values, links = settle(self.sizing, self.master, self.operation.blocks, point, values, links)
-        point = self.coupling.with_costs(point, {s: value.cost_usd for s, value in values.items()})
-        return _Best(float(self.coupling.gradient @ point), point, values, links)
-
-    def _allowed(self, point: Array, links: dict[State, Array]) -> float:
-        """What blocks not solved at a plan may add to its cost: most of what is left of the gap. [kUSD]"""
-        least = self.coupling.cost(point, self.operation.below(links))
-        goal = self.lower + self.gap * max(self.lower + self.coupling.constant - self.sizing.forced_compute_kusd, 0.0)
-        return max(_MIXED_SHARE * self._absolute_gap(), 0.9 * (goal - least) if np.isfinite(least) else 0.0)
-
-    def _within_budget(self, plan: _Best) -> bool:
-        return plan.point is not None and self.master.rows_hold(self.sizing.model.budget, plan.point)
-
-    def _absolute_gap(self) -> float:
-        """Gap of one sizing solve: well inside what the whole solve must prove. [kUSD]"""
-        forced = self.sizing.forced_compute_kusd
-        scale = abs(self.best.cost - forced) if np.isfinite(self.best.cost) else self.lower - forced
-        return max(1e-6, 0.3 * self.gap * max(scale, 1.0))
-
-    def _closed(self) -> bool:
-        return self.best.point is not None and self._within_gap(self.best.cost)
-
-    def _within_gap(self, cost: float) -> bool:
-        """Whether a cost is proven to lie within the gap of the least. [kUSD]"""
-        open_cost = max(abs(cost + self.coupling.constant - self.sizing.forced_compute_kusd), 1e-9)
-        return bool(cost - self.lower <= self.gap * open_cost)
-
     def _infeasible(self) -> None:
         if not self.reasons:
             raise InfeasibleError()
         pools = self.operation.pool
         short = any(pool.forbidden for pool in pools.values())
         raise explain(self.plant, {key: pool.solver for key, pool in pools.items()} if short else None)
-
-    def _round(self, phase: str, upper: float) -> None:
-        self.rounds += 1
-        open_cost = max(abs(upper + self.coupling.constant - self.sizing.forced_compute_kusd), 1e-9)
-        fraction = (upper - self.lower) / open_cost if np.isfinite(upper) else np.inf
-        bounds = (self.lower + self.coupling.constant, upper + self.coupling.constant)
-        progress = Progress(phase, self.rounds, *bounds, fraction, time.perf_counter() - self.begin)
-        self.trace.line(str(progress))
-        if self.report is not None:
-            self.report(progress)

@@ -56,6 +56,11 @@ class Operation:
         return all(len(pool.kin.points) >= len(pool.block.links) for pool in self._normal())
 
     @property
+    def told(self) -> bool:
+        """Whether there is a cut of every block but those of events, its own or one that other cases have taught."""
+        return all(len(pool.slopes) for pool in self._normal())
+
+    @property
     def long(self) -> bool:
         """Whether blocks are so long that coarse steps pay first."""
         return min(pool.block.hours * pool.block.step_h for pool in self._normal()) >= _LEAST_COARSE_H

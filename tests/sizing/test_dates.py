@@ -12,7 +12,7 @@ from planner.case.case import Case
 from planner.operation.blocks import plant_of
 from planner.sizing.dates import Dates, dates_of
 from planner.sizing.options import options_of
-from planner.solve import decomposition
+from planner.solve import plans
 from planner.solve.decomposition import solve
 
 Make = Callable[..., Case]
@@ -106,7 +106,7 @@ def test_order_days_kept(make_case: Make) -> None:
 def test_no_optimum_changes(make_case: Make, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]) -> None:
     case = make_case(SITE, change)
     few = solve(case, gap=1e-6, threads=1)
-    monkeypatch.setattr(decomposition, "dates_of", lambda plant, reached=None: Dates.all_of(plant.case))
+    monkeypatch.setattr(plans, "dates_of", lambda plant, reached=None: Dates.all_of(plant.case))
     every = solve(case, gap=1e-6, threads=1)
     assert few.master.integer.sum() < 0.75 * every.master.integer.sum()
     assert few.levels[0].value == pytest.approx(every.levels[0].value, rel=3e-6)
