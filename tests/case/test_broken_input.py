@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from planner.cli import main as cli
 from planner.case import case as case_module
 from planner.case import hours
 from planner.case.case import load_case
+from planner.cli import main as cli
 from planner.errors import Fault, InputError
 
 ROOT = Path(__file__).parents[2]
