@@ -251,6 +251,18 @@ def _energy(plan: Plan, site: Site, tables: Tables, column: str) -> Iterator[str
     whole = float(plan.summary["key_results"]["site_energy_mwh_per_year"])
     share = f", {mwh / whole:.1%} of what the site draws" if whole > 0 else ""
     yield f"gives {mwh:,.0f} MWh in an operating year{share}; highest hour {year[column].max():,.4g} MW"
+    imported = float((likely * year.weight_h * year.get("grid_import_mw", 0.0 * likely)).sum())
+    bill = tables.ledger[(tables.ledger.line == "energy") & (tables.ledger.date >= site.starts[site.last])]
+    repeats = site.case.input.horizon.operating_years / max(year.period.nunique() / 12, 1)
+    if imported > 0.5 and not column.startswith("discharge"):
+        mean = float(bill.usd.sum()) / (imported * repeats)
+        own = ", its own fuel not counted" if column.startswith("generation") else ""
+        worth = f"{mwh * mean / 1e6:,.3f} M$ a year at the mean of {mean:,.2f} $/MWh"
+        yield f"saves energy bought: {worth} that imports of these years cost{own}"
+    seen = plan.summary.get("look_ahead")
+    if seen is not None and column.startswith("discharge"):
+        saved = [f"{seen[way]['battery_savings_usd'] / 1e6:,.3f} M$" for way in ("perfect", "look_ahead")]
+        yield f"all batteries save {saved[0]} in a year that is known, {saved[1]} seeing {seen['hours']:g} h ahead"
 
 
 def _gates(case: Case, site: Site, item: Item) -> Iterator[str]:

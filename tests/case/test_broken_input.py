@@ -1174,7 +1174,20 @@ def test_a_network_that_is_no_fabric_beside_class_defaults(name: str, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "command", ["solve", "check", "swing", "export", "new", "catalog list", "catalog show", "catalog check"]
+    "command",
+    [
+        "solve",
+        "check",
+        "audit",
+        "why",
+        "diff",
+        "swing",
+        "export",
+        "new",
+        "catalog list",
+        "catalog show",
+        "catalog check",
+    ],
 )
 def test_the_help_of_every_command_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out = run(capsys, *command.split(), "--help")

@@ -19,7 +19,7 @@ from planner.plan.plan import Plan, write_plan
 from planner.solve.decomposition import solve
 from planner.solve.extract import plan_of
 from planner.whatif.why import Why, fewer, items_of, overview, stranded, why
-from tests.audit.sites import SITES
+from tests.audit.sites import SERIES, SITES, SUN
 from tests.cli.command import run
 
 Make = Callable[..., Case]
@@ -171,6 +171,23 @@ def test_a_machine_is_a_firm_source(jobs: Plan, swings: Case) -> None:
     units = float(jobs.installed[jobs.installed["item"] == "own_engine"].groupby("period").units.sum().iloc[-1])
     assert line.startswith("firm source from ")
     assert f": {units:.0f} unit" in line
+
+
+def test_the_sun_saves_what_is_not_bought(make_case: Make) -> None:
+    """At one price all year, each MWh saves that price; a sum over both operating years would be double."""
+    change = {
+        "candidates": {"renewable": ["own_sun"]},
+        "horizon": {"operating_years": 2},
+        "site": {"grid": {"interconnection": [{"from": "2026-01-01", "mw": 14, "via": "existing_feeders"}]}},
+    }
+    case = make_case(SERIES, change, series=8.0, items=[SUN])
+    plan = planned(case)
+    year = plan.dispatch[plan.dispatch.phase == "operating year"]
+    mwh = float((year.weight_h * year["renewable:own_sun_mw"]).sum())
+    found = why(plan, case, "own_sun")
+    assert f"gives {mwh:,.0f} MWh in an operating year" in said(found, "gives ")
+    expected = f"{mwh * 50 / 1e6:,.3f} M$ a year at the mean of 50.00 $/MWh"
+    assert expected in said(found, "saves energy bought")
 
 
 # -- the command ---------------------------------------------------------------------------------------------
