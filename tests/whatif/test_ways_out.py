@@ -195,6 +195,25 @@ def test_what_is_firm_is_never_offered(make_case: Make) -> None:
     assert found.complete
 
 
+def test_two_moves_of_which_neither_is_enough_are_told_together(make_case: Make) -> None:
+    """1 MW on feeders, 1.5 through one transformer of two: more MW there need it to count without its spare."""
+    rows = [
+        {"from": "2027-06-01", "mw": 1, "via": "existing_feeders"},
+        {"from": "2027-09-01", "mw": 1.5, "via": "substation"},
+    ]
+    given = Given(
+        {"site": {"grid": {"interconnection": rows}}, "committed": GIVEN["redundancy"].changes["committed"]}, "", ""
+    )
+    what, found = answer(make_case, given, {"target": {"firm": ["candidates", "milestones", "committed"]}})
+    words = {way.words for way in found.ways}
+    assert "+2 MW of grid from 2027-06 on" in words
+    [both] = [way for way in found.ways if "N instead of N+1 at main_transformer" in way.words and "grid" in way.words]
+    assert "MW of grid from 2027-09 on" in both.words
+    assert works(what, both.changes)
+    for text in both.changes:
+        assert not works(what, [text])
+
+
 def test_what_was_not_verified_in_time_is_left_out_and_said_so(make_case: Make) -> None:
     case = make_case(GIVEN["grid"].changes)
     found = explained(WhatIfs(case.path, QUICK, threads=1), lambda text: None, 1e-3)
