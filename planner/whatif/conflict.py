@@ -104,7 +104,6 @@ class Conflict:
     least: dict[str, Least]  # by name of LIMITS: how much is missing where that limit alone gives
     short: dict[str, Shortfall]  # the same, in words
     by_hours: bool  # whether hours that cannot be served are part of it
-    smallest: bool  # whether every limit was shown to be needed, in time
     before: Changes  # takes away the conflicts found before
 
     @property
@@ -161,14 +160,11 @@ class Filter:
         relaxed = self._relaxed(before, by_hours)
         rows = [limit for limit in limits if limit.slack]
         inputs = [limit for limit in limits if not limit.slack]
-        try:
-            needed = self._rows(relaxed, rows)
-            others = {row.slack for row in rows if row not in needed}
-            if any(row.name != "milestones" for row in needed):
-                inputs = [limit for limit in inputs if limit.is_date]
-            sets = [[*needed, *part] for part in self._inputs(before, others, inputs, by_hours)]
-        except OutOfTimeError:
-            return [Conflict((*rows, *inputs), {}, {}, by_hours, False, before)]
+        needed = self._rows(relaxed, rows)
+        others = {row.slack for row in rows if row not in needed}
+        if any(row.name != "milestones" for row in needed):
+            inputs = [limit for limit in inputs if limit.is_date]
+        sets = [[*needed, *part] for part in self._inputs(before, others, inputs, by_hours)]
         found = []
         for part in sets:
             least, short = {}, {}
@@ -177,7 +173,7 @@ class Filter:
                 if slacks is not None and name in slacks.slacks:
                     least[name], short[name] = slacks, relaxed.shortfall(slacks, name)
             if part:
-                found.append(Conflict(tuple(sorted(part, key=limits.index)), least, short, by_hours, True, before))
+                found.append(Conflict(tuple(sorted(part, key=limits.index)), least, short, by_hours, before))
         return found
 
     def _relaxed(self, changes: Changes, by_hours: bool, *, quick: bool = False) -> Relaxed:

@@ -69,7 +69,6 @@ class Explained:
             "reasons": [str(reason) for reason in self.reasons],
             "conflicts": [
                 {
-                    "irreducible": conflict.smallest,
                     "limits": [
                         {"name": limit.name, "limit": words, "missing": short, "at": place}
                         for limit in conflict.limits

@@ -129,14 +129,12 @@ def _rows(case: Case, written: Written) -> Iterator[Limit]:
         words = f"gas supply: {gas.mmbtu_hhv_per_day:,.6g} MMBtu HHV a day from {gas.from_}"
         dated = [((*path, "from"), start)] if gas.from_ > start else []
         yield row("gas", words, path, ((*path, "mmbtu_hhv_per_day"), _ALL), *dated)
-    if (permit := site.air_permit) is not None:
+    if (permit := site.air_permit) is not None and permit.limits:
         path = ("site", "air_permit")
         tons = ", ".join(f"{t:g} short tons/year of {q}" for q, t in permit.limits.items())
         dated = [((*path, "from"), start)] if permit.from_ > start else []
         free = [((*path, f"{q}_tons_per_year"), _ALL) for q in permit.limits]
-        yield row(
-            "air_permit", f"air permit: {tons or 'nothing fires before it'}, from {permit.from_}", path, *free, *dated
-        )
+        yield row("air_permit", f"air permit: {tons}, from {permit.from_}", path, *free, *dated)
     if (call := site.grid.curtailment) is not None:
         path = ("site", "grid", "curtailment")
         firm = [(("site", "grid", "interconnection", i, "firm"), True) for i, s in enumerate(steps) if not s.firm]
@@ -277,6 +275,8 @@ def dates_of_the_site(case: Case) -> Iterator[tuple[str, str, Path_, date]]:
     site = case.input.site
     if site.fibre is not None:
         yield "activities", "fibre", ("site", "fibre", "from"), site.fibre.from_
+    if site.air_permit is not None and not site.air_permit.limits:  # else a row of the sizing model, date and all
+        yield "air_permit", "air permit", ("site", "air_permit", "from"), site.air_permit.from_
     if site.hall.ready is not None and site.hall.ready > case.timeline.start:
         yield "hall", "hall ready", ("site", "hall", "ready"), site.hall.ready
     if site.water is not None and site.water.from_ is not None:

@@ -278,11 +278,12 @@ def air_permit(view: View, limit: Limit) -> Iterator[Knob]:
         words = f"{pollutant} in the air permit"
         path = (*limit.path, f"{pollutant}_tons_per_year")
         yield more_of(limit, path, tons, "short tons/year", short, notch=1.0, of=words)
+    place: Path_ = ("site", "air_permit")
     if permit.from_ > start:
-        yield sooner(limit, (*limit.path, "from"), permit.from_, start, "air permit")
+        yield sooner(limit, (*place, "from"), permit.from_, start, "air permit")
     if permit.limits and permit.enforceable_cap == "none":
         words = "an enforceable cap on what the permit counts"
-        path = (*limit.path, "enforceable_cap")
+        path = (*place, "enforceable_cap")
         yield once(limit, Promise.kept, words, put(path, "energy"), path=path)
     yield from grid_instead(view)
 

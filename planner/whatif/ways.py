@@ -4,7 +4,8 @@ A knob moves one limit by whole notches. What the sizing model refuses is no way
 it alone; then the changed case is solved, and its plan audited, before the way is told. Where that fails, the hours
 ask for more, and the notch is raised until they are served. Where conflicts hold independently no move of one limit is
 enough: the least move against each is found with the others taken away, and the moves are told together. Where two
-single ways are large, half of one with the least of the other is tried as well.
+single ways are large, half of one with the least of the other is tried as well, and so are two that are not enough
+one by one.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _DEARER_TRIES = 8  # notches that are solved where the hours ask for more than t
 _MOST_SINGLE = 8  # ways that keep every promise: a table to choose from, not a list of all there is
 _MOST_MIXES = 2
 _MOST_PAIRS = 6  # that are tried for a mix
+_MOST_CHECKED = 12  # pairs of moves, neither of them enough, that are looked at
 _MOST_AT_ONCE = 3  # conflicts that moves are told together against: more take the date, or the target
 _MOST_TOGETHER = 4  # ways against one of several conflicts that are tried with the best against the others
 
@@ -62,8 +64,9 @@ class Search:
             if not self.conflicts:
                 return
             if len(self.conflicts) == 1:
-                self._single(self._knobs(self.conflicts[0]))
+                failed = self._single(self._knobs(self.conflicts[0]))
                 self._mixes()
+                self._pairs(failed)
             else:
                 self._single([k for k in self._knobs(self.conflicts[0]) if k.promise in (Promise.date, Promise.target)])
                 if len(self.conflicts) <= _MOST_AT_ONCE:
@@ -77,7 +80,9 @@ class Search:
         view = View(self.filter.case, self.filter.written, conflict.least)
         return knobs_of(view, conflict.limits, self.filter.limits)
 
-    def _single(self, knobs: list[Knob]) -> None:
+    def _single(self, knobs: list[Knob]) -> list[Knob]:
+        """Ways that move one limit; returns the knobs of which not even the most is enough."""
+        failed = []
         for i, knob in enumerate(knobs):
             if len(self.ways) >= _MOST_SINGLE and knob.promise is Promise.kept:
                 continue
@@ -87,6 +92,9 @@ class Search:
             notch = self._least(knob, ())
             if notch is not None:
                 self._verified(((knob, notch),))
+            else:
+                failed.append(knob)
+        return failed
 
     # -- the least move --------------------------------------------------------------------------------------
 
@@ -165,6 +173,17 @@ class Search:
             guessed = replace(other, guess=max(1, (most + 1) // 2), most=most - 1)
             if (notch := self._least(guessed, knob.changes(half[1]))) is not None:
                 self._verified((half, (guessed, notch)))
+
+    def _pairs(self, failed: list[Knob]) -> None:
+        """The least of two moves of which neither is enough: more MW of a connection, and what they come through."""
+        found = 0
+        for a, b in [p for p in combinations(failed, 2) if p[0].name != p[1].name][:_MOST_CHECKED]:
+            self._trying = f"{a.words(1)} and {b.words(1)}"
+            if found < _MOST_MIXES and self.asked.may_work((*a.changes(a.most), *b.changes(b.most))):
+                notch = self._least(b, a.changes(a.most))
+                other = None if notch is None else self._least(a, b.changes(notch))
+                if notch is not None and other is not None:
+                    found += self._verified(((b, notch), (a, other))) is not None
 
     def _together(self) -> None:
         """The best against each of several conflicts, told together; and others in the place of each."""
