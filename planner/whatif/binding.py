@@ -18,7 +18,7 @@ from planner.whatif.difference import Difference
 from planner.whatif.engine import WhatIfs
 from planner.whatif.moves import Move, moves_of
 
-_RANKING_SHARE = 0.6  # of the time
+_RANKING_SHARE = 0.7  # of the time
 _LEAST_S, _LEAST_SHARE = 5.0, 0.5  # for one answer: seconds, or of the time the base case took, if that is more
 _NOTHING = 1e-7  # of the objective: what moves the sizing less does not hold the plan back
 

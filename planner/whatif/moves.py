@@ -39,20 +39,20 @@ class Move:
 
 def moves_of(case: Case, critical: tuple[tuple[str, date], ...] = ()) -> tuple[Move, ...]:
     """Every limit of a case, moved. critical: items that a plan orders as early as it can, with the day they serve."""
-    return (
+    return (  # what most often holds a plan back first, as time may end before the last is looked at
         *_grid(case),
         *_milestones(case),
         *_money(case),
         *_supply(case),
-        *_dates(case),
-        *(move for item, ready in critical if (move := _lead_time(case, item, ready))),
-        *_ground(case),
-        *_permits(case),
-        *_water(case),
-        *_cooling(case),
-        *_swings(case),
         *_redundancy(case),
+        *_cooling(case),
         *_crews(case),
+        *_permits(case),
+        *_swings(case),
+        *_water(case),
+        *_ground(case),
+        *(move for item, ready in critical if (move := _lead_time(case, item, ready))),
+        *_dates(case),
     )
 
 

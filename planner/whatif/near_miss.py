@@ -86,19 +86,21 @@ def near_misses(
 
 
 def _buyable(base: Answer) -> list[Item]:
-    """Items that a plan could order, those that it orders for most first."""
-    assert base.solution is not None
-    options = base.solution.sizing.options
-    items = {o.item.id: o.item for o in options if o.buyable}
-    return sorted(items.values(), key=lambda item: -spent_kusd(base.solution, item.id) if base.solution else 0.0)
+    """Items that a plan could order: those that it does not, then those that something else could replace."""
+    solution = base.solution
+    assert solution is not None
+    items = list({o.item.id: o.item for o in solution.sizing.options if o.buyable}.values())
+    bought = [item for item in items if ordered_units(solution, item.id) > 1e-6]
+    replaced = [item for item in bought if _rivals(base, item)]
+    return [item for item in items if item not in bought] + replaced
 
 
 def _too_late(base: Answer, buyable: list[Item]) -> list[Item]:
     """Candidates that no order brings in time."""
     assert base.solution is not None
     named = {name for of in base.case.candidates.values() for name in of}
-    late = {o.item.id: o.item for o in base.solution.sizing.options if o.item.id in named and o.item not in buyable}
-    return list(late.values())
+    late = {o.item.id: o.item for o in base.solution.sizing.options if o.item.id in named and not o.buyable}
+    return [item for item in late.values() if item not in buyable and ordered_units(base.solution, item.id) <= 1e-6]
 
 
 def price_field(item: Item) -> str:
@@ -109,8 +111,6 @@ def price_field(item: Item) -> str:
 def _dearer(whatifs: WhatIfs, base: Answer, item: Item, seen: float) -> list[NearMiss]:
     """The price at which an item falls out of the plan."""
     assert base.solution is not None
-    if not _rivals(base, item):
-        return []
     field, units = price_field(item), ordered_units(base.solution, item.id)
     none, now = f"supply.{item.id}={{}}", item.get(field)
     miss = partial(NearMiss, item.id, units, field, unit_of(field), now)
