@@ -1178,8 +1178,11 @@ def test_a_network_that_is_no_fabric_beside_class_defaults(name: str, tmp_path: 
     [
         "solve",
         "check",
-        "audit",
+        "explain",
         "why",
+        "agenda",
+        "uptime",
+        "audit",
         "diff",
         "swing",
         "export",
