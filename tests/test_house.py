@@ -51,7 +51,7 @@ LIVES_IN = {
     "pyomo": ("sizing/", "operation/", "solve/"),
     "yaml": ("case/marks.py",),
     "typer": ("cli/",),
-    "rich": ("report/terminal.py", "report/explain.py"),
+    "rich": ("report/terminal.py",),
     "xlsxwriter": ("report/excel.py",),
 }
 

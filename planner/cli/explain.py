@@ -69,12 +69,12 @@ def explain(
 
 def _tell_plan(whatifs: WhatIfs, limits: int, items: int, time_limit: float | None, json_file: Path | None) -> None:
     """What holds the plan back, and what is on its edge."""
-    from planner.report.explain import print_table, write_data
+    from planner.report.explain import print_titled, write_data
     from planner.whatif.explain import ITEM_HEADS, LIMIT_HEADS, explain_feasible
 
     found = explain_feasible(whatifs, limits=limits, items=items, seconds=time_limit)
-    print_table(f"Binding limits: {found.gain}", LIMIT_HEADS, found.limit_rows, "no limit holds the plan back")
-    print_table("Items on the edge", ITEM_HEADS, found.item_rows, "no item is near a change of price")
+    print_titled(f"Binding limits: {found.gain}", LIMIT_HEADS, found.limit_rows, "no limit holds the plan back")
+    print_titled("Items on the edge", ITEM_HEADS, found.item_rows, "no item is near a change of price")
     if found.left_out:
         typer.echo(f"not looked at for want of time (--time-limit): {', '.join(found.left_out)}")
     typer.echo(f"{found.solves} plans solved in {found.seconds:.0f} s")

@@ -66,12 +66,13 @@ def export(
 
 
 def _network(case: Case, folder: Path, plan: Path | None, year: int | None, scenario: str | None) -> None:
+    from planner.plan.folder import holds_another_thing
     from planner.pypsa.export import operating_side
     from planner.pypsa.extendable import not_simple
-    from planner.pypsa.folder import README, holds_another_thing
+    from planner.pypsa.folder import MARK, README
     from planner.pypsa.year import years_of
 
-    if holds_another_thing(folder):
+    if holds_another_thing(folder, MARK):
         raise refuse("--pypsa", str(folder), "exists and is no network", "choose another folder, or remove it")
     years = years_of(case)
     number = year if year is not None else max(years, key=lambda n: (years[n][0], -years[n][1]))

@@ -52,7 +52,9 @@ def catalogs(folders: list[Path] | None) -> Catalog:
 
 def check_folder(out: Path) -> None:
     """Refuse a folder that holds something else before the work, not after it."""
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "plan.json").exists())):
+    from planner.plan.folder import holds_another_thing
+
+    if holds_another_thing(out, "plan.json"):
         raise refuse("--out", str(out), "exists and is not a plan", "choose another folder, or remove it")
 
 

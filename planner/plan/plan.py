@@ -20,9 +20,6 @@ the period where they have one. plan.json says under `tables` what was written: 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -32,6 +29,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from planner.errors import Fault, InputError
+from planner.plan.folder import replaced_whole
 
 SCHEMA = "plan/1"
 TABLES = ("orders", "installed", "stages", "capacity", "dispatch", "ledger")
@@ -123,29 +121,13 @@ def write_plan(plan: Plan, folder: Path, extra: dict[str, bytes] | None = None) 
     extra: further files by name, such as plan.xlsx. Raises OSError when the folder cannot be written, and
     FileExistsError when it holds something that is no plan.
     """
-    folder = folder.absolute()
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "plan.json").exists())):
-        raise FileExistsError(f"{folder} exists and is not a plan: choose another --out, or remove it")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with replaced_whole(folder, "plan.json") as fresh:
         summary = plan.summary | {"tables": {name: _shape(plan.table(name)) for name in (*TABLES, *plan.details)}}
         (fresh / "plan.json").write_text(json.dumps(summary, indent=1, default=str) + "\n", encoding="utf-8")
         for name in (*TABLES, *plan.details):
             plan.table(name).to_csv(fresh / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
         for name, content in (extra or {}).items():
             (fresh / name).write_bytes(content)
-        fresh.chmod(0o755)
-        if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-            os.replace(folder, old / "plan")
-            os.replace(fresh, folder)
-            shutil.rmtree(old)
-        else:
-            os.replace(fresh, folder)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
 
 
 def _shape(frame: pd.DataFrame) -> dict[str, Any]:

@@ -7,9 +7,6 @@ extendable): PyPSA shows that as its result until it has solved the network itse
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from planner.plan.folder import replaced_whole
+
 Array = NDArray[np.float64]
 PYPSA_VERSION = "1.4.0"  # whose attributes are written; a later one reads them too
 README = "README.txt"
+MARK = "snapshots.csv"  # what tells a network from another folder
 
 
 class Network:
@@ -71,28 +71,7 @@ class Network:
 
     def write(self, folder: Path, readme: str) -> None:
         """Write the folder, all or nothing; an old network in it is replaced in one move."""
-        folder = folder.absolute()
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
+        with replaced_whole(folder, MARK) as fresh:
             for name, table in self.tables().items():
                 table.to_csv(fresh / f"{name}.csv", lineterminator="\n")
             (fresh / README).write_text(readme, encoding="utf-8")
-            fresh.chmod(0o755)
-            if folder.exists():
-                old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-                os.replace(folder, old / "network")
-                os.replace(fresh, folder)
-                shutil.rmtree(old)
-            else:
-                os.replace(fresh, folder)
-        except BaseException:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise
-
-
-def holds_another_thing(folder: Path) -> bool:
-    """Whether a folder exists and is neither empty nor a network."""
-    return folder.exists() and (
-        not folder.is_dir() or (any(folder.iterdir()) and not (folder / "snapshots.csv").exists())
-    )

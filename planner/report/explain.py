@@ -9,24 +9,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from planner.report.terminal import print_line, print_table
 
 Rows = Sequence[Sequence[str]]
 
 
-def print_table(title: str, heads: Sequence[str], rows: Rows, nothing: str) -> None:
+def print_titled(title: str, heads: Sequence[str], rows: Rows, nothing: str) -> None:
     """A titled table; a sentence where it has no rows."""
-    console = Console(highlight=False, soft_wrap=True, width=max(Console().width, 300))
-    console.print(Text(title, style="bold"))
-    if not rows:
-        console.print(Text(nothing))
-        return
-    table = Table(*heads, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
+    print_line(title, "bold")
+    if rows:
+        print_table(heads, rows)
+    else:
+        print_line(nothing)
 
 
 def write_data(path: Path, data: Mapping[str, Any], heads: Sequence[str], rows: Rows) -> None:
