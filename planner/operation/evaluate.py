@@ -26,6 +26,7 @@ _SMALL_STEP = 0.3  # a larger one is slower from another basis than from scratch
 _FEW_ROWS = 2
 # What counts as no violation at all: MWh over a block.
 SHORTAGE_TOLERANCE_MWH = 1e-4
+_SLACK_MW = 1e-9  # beside a shortage, for what rounding takes
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,17 @@ class BlockSolver:
         self._mode(True)
         if not self._run(f"{name}, least shortage"):
             raise SolverError(f"{name}, {self.block.hours} hours: infeasible with every shortage open")
-        return self._value(shortage=True)
+        short = self._value(shortage=True)
+        return self._with_shortage(short, name) if short.feasible else short
+
+    def _with_shortage(self, short: Value, name: str) -> Value:
+        """What falls short by no more than a solver errs has a cost at that shortage; its cut holds without any."""
+        closed = self.block.shortage.astype(np.int32)
+        self._mode(False)
+        self._h.changeColsBounds(len(closed), closed, np.zeros(len(closed)), short.primal[closed] + _SLACK_MW)
+        found = self._value(shortage=False) if self._run(f"{name}, with its shortage") else short
+        self._h.changeColsBounds(len(closed), closed, np.zeros(len(closed)), np.zeros(len(closed)))
+        return found
 
     def _value(self, *, shortage: bool) -> Value:
         solution = self._h.getSolution()

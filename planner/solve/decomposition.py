@@ -42,6 +42,7 @@ _RELAXED_ROUNDS = 40
 _HOURLY_ROUNDS = 40
 _EVENT_ROUNDS = 60
 _STALLED_ROUNDS = 2
+_EDGE_ROUNDS = 30
 _FIRST_LOOSER = 20.0  # gap of the first of many: what its plan costs to run is not known yet
 _NEXT_SHARE = 0.1  # of the gap still open: what a sizing solve may leave, as the next plans teach more of events
 _FEW_INTEGERS = 200  # whose sizing is solved faster than a round of blocks
@@ -303,8 +304,34 @@ class _Engine(Plans):
             added = self._learn(result.point, values, links, cuts)
             if not added and result.bound >= result.objective - self._absolute_gap():
                 if self.coupling.settling:
+                    self._settle_edges()
                     return
                 self.coupling.settling = True  # the edges of months are what is left
+
+    def _settle_edges(self) -> None:
+        """Charge between months chosen anew for the counts of the best plan, where it is what the gap is made of.
+
+        Halfway between what the sizing model asks for and the best so far: its own choice jumps from limit to limit.
+        """
+        if self.best.point is None or not self.plant.batteries:
+            return
+        counts = np.flatnonzero(self.master.integer)
+        self.master.fix(counts, self.best.point[counts].round())
+        try:
+            for _ in range(_EDGE_ROUNDS):
+                result, cuts = self.size(relaxed=True), self.coupling.cuts
+                if result.point is None or self.stop.due() or self._within_gap(self.best.cost):
+                    return
+                if result.objective >= self.best.cost - self._absolute_gap():
+                    return
+                self.coupling.learn(*self._evaluate_plan(0.5 * (result.point + self.best.point), settled=False))
+                self._round("edges", self.best.cost)
+                if self.coupling.cuts == cuts:
+                    self.coupling.learn(*self._evaluate_plan(result.point, settled=False))
+                if self.coupling.cuts == cuts:
+                    return
+        finally:
+            self.master.free(counts)
 
     def _dispatch(self) -> None:
         """Run the best plan's states that were known well enough without: what is written is least cost."""
@@ -359,7 +386,8 @@ class _Engine(Plans):
         self.coupling.learn(values, links)
         parts = (self.master, self.coupling, self.operation, point, partial(self.size, relaxed=True))
         saved = self._live_through(point) if by_event else shared_out(*parts, self.best.cost)
-        return (values, links) if saved is None else self._evaluate_plan(saved)
+        # Shares were settled with the charge that goes with them.
+        return (values, links) if saved is None else self._evaluate_plan(saved, settled=by_event)
 
     def _learn(self, point: Array, values: dict[State, Value], links: dict[State, Array], before: int) -> bool:
         """Add the cuts of a plan that was evaluated; whether there are more than before it was.
