@@ -39,7 +39,8 @@ from planner.solve.trace import Trace
 Array = NDArray[np.float64]
 _COARSE_STEPS_H = (8, 2)
 _RELAXED_ROUNDS = 40
-_HOURLY_ROUNDS = 40
+_HOURLY_ROUNDS = 8
+_SHARING_ROUNDS = 40  # where months share limits of a year: whole plans fail until their shares are right
 _EVENT_ROUNDS = 60
 _STALLED_ROUNDS = 2
 _EDGE_ROUNDS = 30
@@ -158,7 +159,8 @@ class _Engine(Plans):
                 centre = self._descend(partial(self.operation.coarse, step_h), _RELAXED_ROUNDS, "coarse", centre)
         self.coupling.settling = False
         if not self.pooled:
-            self._descend(self.operation.exact, _HOURLY_ROUNDS, "relaxation", centre)
+            rounds = _SHARING_ROUNDS if self.shares else _HOURLY_ROUNDS
+            self._descend(self.operation.exact, rounds, "relaxation", centre)
         self._live_through()
 
     def _live_through(self, whole: Array | None = None) -> Array | None:

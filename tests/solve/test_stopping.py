@@ -249,7 +249,7 @@ def test_the_whole_model_stopped_in_its_second_goal_keeps_the_first(make_case: M
         stop.ask(INTERRUPTED)
 
     model._hold = hold_and_stop  # type: ignore[method-assign]
-    solution = model.solution(gap=1e-6)
+    solution = model.solution(gap=1e-9)
     assert solution.levels[0].value == solution.levels[0].bound
     assert solution.stopped == INTERRUPTED
     assert np.isfinite(solution.lower_kusd)
