@@ -131,9 +131,10 @@ class BlockSolver:
         closed = self.block.shortage.astype(np.int32)
         self._mode(False)
         self._h.changeColsBounds(len(closed), closed, np.zeros(len(closed)), short.primal[closed] + _SLACK_MW)
-        found = self._value(shortage=False) if self._run(f"{name}, with its shortage") else short
-        self._h.changeColsBounds(len(closed), closed, np.zeros(len(closed)), np.zeros(len(closed)))
-        return found
+        try:
+            return self._value(shortage=False) if self._run(f"{name}, with its shortage") else short
+        finally:
+            self._h.changeColsBounds(len(closed), closed, np.zeros(len(closed)), np.zeros(len(closed)))
 
     def _value(self, *, shortage: bool) -> Value:
         solution = self._h.getSolution()
