@@ -107,7 +107,7 @@ def _rows(case: Case, written: Written) -> Iterator[Limit]:
         first: list[tuple[Path_, Any]] = [((*path, 0, "from"), start)] if steps[0].from_ > start else []
         yield row("grid", words, path, *(((*path, i, "mw"), s.mw + _ALL_MW) for i, s in enumerate(steps)), *first)
     if given.budget:
-        words = "budget: " + ", ".join(f"{b.usd / 1e6:,.4g} M$ by {b.by}" for b in given.budget)
+        words = "budget: " + ", ".join(f"{b.usd / 1e6:,.10g} M$ by {b.by}" for b in given.budget)
         yield row("budget", words, ("budget",), *((("budget", i, "usd"), _ALL_USD) for i in range(len(given.budget))))
     if site.hall.existing_m2:
         path = ("site", "hall", "existing_m2")
