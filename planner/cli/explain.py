@@ -59,7 +59,7 @@ def explain(
         _tell_plan(whatifs, limits, items, time_limit, json_file)
         return
     within = time_limit if time_limit is not None else _WAYS_S
-    found = ways_out(case, changes, catalog or [], threads=threads, time_limit_s=within)
+    found = ways_out(case, changes, catalog or [], threads=threads, time_limit_s=within, pool=whatifs.pool)
     if found is None:
         typer.echo("no plan was found, and no limit that stands in the way")
         raise typer.Exit(4)
